@@ -17,7 +17,11 @@ _PR_SET_PDEATHSIG = 1
 
 
 def spawn_child(
-    command: Sequence[str], *, env: Mapping[str, str] | None = None, log_path: Path | None = None, cwd: Path | None = None
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    log_path: Path | None = None,
+    cwd: Path | None = None,
 ) -> subprocess.Popen[str]:
     """Start a child in its own process group; the kernel kills it when this process dies.
 

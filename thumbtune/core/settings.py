@@ -1,0 +1,253 @@
+"""All settings of all processes, read from the environment or a `.env` file and checked at once.
+
+It does not know desks: what differs from desk to desk (channels, voice, approvers) lives in the store.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from thumbtune.core.errors import ConfigError
+
+ENV_PREFIX = "THUMBTUNE_"
+
+
+class Settings(BaseSettings):
+    """Settings shared by the bot, the trainer, serving and the command line."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_file=".env", extra="ignore", frozen=True)
+
+    # Where things lie
+    data_dir: Path = Field(
+        Path(".thumbtune"),
+        description="Folder for the SQLite file, snapshots, adapters, logs and the secret key. Must be a local disk.",
+    )
+    database_url: str = Field(
+        "",
+        description="SQLAlchemy URL. Empty means SQLite in the data folder; use postgresql+psycopg://… for several hosts.",
+    )
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Fernet key that seals texts at rest and keys the placeholders. "
+        "Empty means the file secret.key in the data folder, made on first use with mode 0600.",
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Form of log lines: text for people, json for machines."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least severe log line that is written. Message text is never logged at any level."
+    )
+
+    # Slack
+    slack_bot_token: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("SLACK_BOT_TOKEN", "THUMBTUNE_SLACK_BOT_TOKEN"),
+        description="Bot token (xoxb-…) of the Slack app made from deploy/slack-manifest.json. Only the bot needs it.",
+    )
+    slack_app_token: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("SLACK_APP_TOKEN", "THUMBTUNE_SLACK_APP_TOKEN"),
+        description="App-level token (xapp-…) with connections:write, for Socket Mode.",
+    )
+    slack_signing_secret: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("SLACK_SIGNING_SECRET", "THUMBTUNE_SLACK_SIGNING_SECRET"),
+        description="Signing secret of the Slack app, for signed HTTP.",
+    )
+    slack_api_url: str = Field(
+        "https://slack.com/api/",
+        validation_alias=AliasChoices("SLACK_API_URL", "THUMBTUNE_SLACK_API_URL"),
+        description="Base URL of Slack's Web API. Changed only to run against a local workspace.",
+    )
+    slack_transport: Literal["socket", "http"] = Field(
+        "socket",
+        description="How Slack reaches the bot: socket needs no public address, http needs one and a signing secret.",
+    )
+    http_host: str = Field("127.0.0.1", description="Address the bot listens on when slack_transport is http.")
+    http_port: int = Field(3000, ge=1, le=65535, description="Port the bot listens on when slack_transport is http.")
+    bot_workers: int = Field(
+        4,
+        ge=1,
+        le=64,
+        description="Threads that work on what arrived from Slack. More means more drafts at once and more load.",
+    )
+    collected_reaction: str = Field(
+        "books", description="Emoji the bot adds to a reply it learned from. Empty adds none."
+    )
+
+    # Model and serving
+    base_model: str = Field(
+        "",
+        description="Path or hub name of the open base model that is served and fine-tuned. Must be the same for both.",
+    )
+    inference_url: str = Field(
+        "",
+        description="URL of a running vLLM to attach to, such as http://127.0.0.1:8000. Empty: `thumbtune serving` starts one.",
+    )
+    inference_api_key: SecretStr | None = Field(
+        None, description="API key of vLLM. Empty: a random one is made when vLLM is started by us."
+    )
+    max_model_len: int = Field(
+        8192, ge=256, description="Context of the served model in tokens. More needs more GPU memory."
+    )
+    max_prompt_chars: int = Field(
+        16000,
+        ge=400,
+        description="Characters of thread and facts shown to the model. More gives more context and slower drafts.",
+    )
+    max_reply_tokens: int = Field(
+        400,
+        ge=16,
+        le=4096,
+        description="Longest reply in tokens, in drafts and in training. Longer approved replies are not learned.",
+    )
+    temperature: float = Field(
+        0.0, ge=0.0, le=2.0, description="Sampling temperature of a first draft; 0 repeats exactly."
+    )
+    retry_temperature: float = Field(
+        0.7,
+        ge=0.0,
+        le=2.0,
+        description="Sampling temperature of “Try again”; higher differs more from the first draft.",
+    )
+    max_loras: int = Field(3, ge=2, description="Adapters that can answer in one batch. More needs more GPU memory.")
+    max_cpu_loras: int = Field(
+        8, ge=2, description="Adapters vLLM keeps in memory. More allows more desks and quicker rollback."
+    )
+    gpu_memory_share: float = Field(
+        0.45, gt=0.0, le=0.95, description="Share of the GPU's memory that vLLM takes. The rest is for training."
+    )
+    engine_start_timeout_s: float = Field(
+        900.0, gt=0, description="Seconds vLLM may take to become healthy before it is started again."
+    )
+    reconcile_interval_s: float = Field(
+        2.0, gt=0, description="Seconds between two looks at what is published and what is loaded. Less reacts sooner."
+    )
+
+    # Training
+    train_tick_s: float = Field(30.0, gt=0, description="Seconds between two looks whether a run is due.")
+    train_rank: Literal[1, 8, 16, 32, 64, 128] = Field(
+        16, description="LoRA rank. More learns finer detail, with larger adapters and slower serving."
+    )
+    train_alpha: int = Field(32, ge=1, description="LoRA alpha; the update is scaled by alpha / rank.")
+    train_dropout: float = Field(0.0, ge=0.0, le=0.5, description="LoRA dropout. More resists memorising small sets.")
+    train_learning_rate: float = Field(
+        2e-4, gt=0, description="Peak learning rate. Small bases want more (1e-3), large ones less."
+    )
+    train_min_steps: int = Field(
+        100, ge=1, description="Optimizer steps a run takes at least, by repeating small sets up to train_max_epochs."
+    )
+    train_max_epochs: int = Field(3, ge=1, description="Times each pair is seen at most. More risks memorising.")
+    train_batch_tokens: int = Field(
+        8192, ge=256, description="Tokens in one optimizer step. More is smoother and needs more memory."
+    )
+    train_seed: int = Field(7, description="Seed of a run. The same snapshot and seed give the same adapter on a CPU.")
+    train_timeout_s: float = Field(
+        6 * 3600.0, gt=0, description="Seconds a fine-tuning may take before it is ended as failed."
+    )
+    train_attempts: int = Field(3, ge=1, description="Times a run is started again after a crash before it is failed.")
+    lease_s: float = Field(
+        30.0, gt=0, description="Seconds after which work of a process that fell silent is given to another."
+    )
+    held_out_share: float = Field(
+        0.1,
+        gt=0,
+        lt=0.5,
+        description="Share of threads never trained on, used to judge a candidate. More judges better, trains on less.",
+    )
+    held_out_max: int = Field(300, ge=10, description="Pairs of the held-out set used in one evaluation at most.")
+    gate_min_threads: int = Field(
+        20,
+        ge=3,
+        description="Held-out threads needed before a candidate may go live by itself. More is safer and later.",
+    )
+    gate_margin: float = Field(
+        0.01,
+        ge=0.0,
+        description="Nats per token by which a candidate may be worse than what is live and still replace it.",
+    )
+    min_pairs: int = Field(20, ge=2, description="Training pairs below which no run starts.")
+
+    # Drafts
+    few_shot_examples: int = Field(
+        3, ge=0, le=10, description="Approved pairs shown to the model while no adapter is live. 0 turns this off."
+    )
+    grounding_passages: int = Field(3, ge=0, le=10, description="Help-centre passages shown to the model at most.")
+    draft_deadline_s: float = Field(
+        600.0,
+        gt=0,
+        description="Seconds after which a draft that could not be written is given up instead of shown late.",
+    )
+    order_number_patterns: list[str] = Field(
+        [r"\b[A-Z]{2,4}-\d{4,10}\b", r"#\d{4,12}\b"],
+        description="Regular expressions of the team's order numbers, redacted as [ORDER_n]. JSON list in the environment.",
+    )
+    allowed_link_domains: list[str] = Field(
+        [],
+        description="Domains that drafts may link to. Links to others are shown as plain text. JSON list in the environment.",
+    )
+
+    @model_validator(mode="after")
+    def _check_together(self) -> "Settings":
+        problems = []
+        if self.max_cpu_loras < self.max_loras:
+            problems.append("max_cpu_loras must be at least max_loras")
+        if self.max_prompt_chars < 2 * 200:
+            problems.append("max_prompt_chars must be at least 400")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def store_url(self) -> str:
+        """The database URL in force."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'thumbtune.sqlite3'}"
+
+    @property
+    def adapters_dir(self) -> Path:
+        """Folder of published adapters; one immutable folder each."""
+        return self.data_dir.resolve() / "adapters"
+
+    @property
+    def snapshots_dir(self) -> Path:
+        """Folder of frozen data sets; one per run."""
+        return self.data_dir.resolve() / "snapshots"
+
+    @property
+    def logs_dir(self) -> Path:
+        """Folder of the log files of child processes."""
+        return self.data_dir.resolve() / "logs"
+
+
+BOT_NEEDS = {"socket": ("slack_bot_token", "slack_app_token"), "http": ("slack_bot_token", "slack_signing_secret")}
+
+
+def load_settings(*, role: Literal["bot", "trainer", "serving", "any"] = "any", **overrides: object) -> Settings:
+    """Read and check the settings a process needs.
+
+    Raises: ConfigError listing every problem at once, each with the variable to set.
+    """
+    problems: list[str] = []
+    try:
+        settings = Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks the values
+    except ValidationError as exc:
+        for error in exc.errors():
+            name = str(error["loc"][0]) if error["loc"] else ""
+            label = name if name.isupper() else f"{ENV_PREFIX}{name.upper()}" if name else "settings"
+            problems.append(f"{label}: {error['msg']}")
+        raise ConfigError(problems) from exc
+    if role == "bot":
+        problems += [
+            f"{name.upper()} is missing" for name in BOT_NEEDS[settings.slack_transport] if not getattr(settings, name)
+        ]
+    if (
+        role in ("trainer", "serving")
+        and not settings.base_model
+        and not (role == "serving" and settings.inference_url)
+    ):
+        problems.append(f"{ENV_PREFIX}BASE_MODEL is missing: set the path or hub name of the base model")
+    if problems:
+        raise ConfigError(problems)
+    return settings
