@@ -1,0 +1,207 @@
+"""The records that cross floors: frozen copies of rows, and the states they can be in.
+
+It does not know SQL. Times are timezone-aware UTC; Slack's `ts` stays a string.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from thumbtune.core.prompt import Passage, Turn
+
+PairState = Literal["active", "withdrawn", "quarantined"]
+PairSource = Literal["human", "draft", "edited", "imported"]
+DraftState = Literal["requested", "ready", "sent", "edited", "discarded", "failed", "stale"]
+DraftMode = Literal["grounded", "few-shot", "adapter"]
+RunState = Literal["queued", "running", "evaluating", "passed", "rejected", "inconclusive", "failed", "cancelled"]
+AdapterState = Literal["published", "proven", "canary", "live", "retired", "quarantined"]
+EventKind = Literal["event", "shortcut", "command", "action", "view"]
+
+OPEN_RUN_STATES: tuple[RunState, ...] = ("queued", "running", "evaluating")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A support team: its channels, its people, its voice and its rules."""
+
+    desk_id: str
+    team_id: str
+    name: str
+    voice: str
+    channels: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
+    """User ids and user-group ids (S…) whose messages are the team's."""
+    approvers: tuple[str, ...] = ()
+    """User ids and user-group ids whose 👍 counts; empty means the agents."""
+    leads: tuple[str, ...] = ()
+    emojis: tuple[str, ...] = ("+1",)
+    """Normalised reaction names that approve."""
+    approvals_needed: int = 1
+    author_may_approve: bool = False
+    """Whether the author's own 👍 alone is enough."""
+    threshold: int = 200
+    """New pairs since the last run after which a run starts by itself."""
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class InboxEvent:
+    """Something Slack sent, claimed by a worker."""
+
+    inbox_id: int
+    team_id: str
+    kind: EventKind
+    name: str
+    """Slack's word: the event type, callback_id, command or action_id."""
+    body: dict[str, Any]  # Any: Slack's JSON
+    attempts: int
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message of a desk's channel, redacted."""
+
+    team_id: str
+    channel_id: str
+    ts: str
+    thread_ts: str
+    user_id: str
+    """Author's user id, or the bot id of an app's message."""
+    is_bot: bool
+    text: str
+    revision: str
+    """Slack's `ts` of the last edit; empty while never edited."""
+    deleted: bool
+
+
+@dataclass(frozen=True)
+class Approval:
+    """What one person's reaction on one message last was."""
+
+    user_id: str
+    emoji: str
+    given: bool
+    event_ts: str
+
+
+@dataclass(frozen=True)
+class TrainingPair:
+    """An approved reply with the conversation it answers."""
+
+    pair_id: int
+    desk_id: str
+    team_id: str
+    channel_id: str
+    thread_ts: str
+    reply_ts: str
+    turns: tuple[Turn, ...]
+    reply: str
+    passages: tuple[Passage, ...]
+    state: PairState
+    reason: str
+    source: PairSource
+    approved_by: str
+    created_at: datetime
+    changed_at: datetime
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A reply the model wrote for an agent."""
+
+    draft_id: str
+    desk_id: str
+    team_id: str
+    channel_id: str
+    thread_ts: str
+    asked_by: str
+    state: DraftState
+    mode: DraftMode | None
+    adapter: str | None
+    text: str
+    """With placeholders; filled back only in memory."""
+    sent_text: str
+    sent_ts: str | None
+    edit_share: float | None
+    """0 when sent as drafted, 1 when nothing of the draft was kept."""
+    latency_ms: int | None
+    passages: tuple[Passage, ...]
+    last_seen_ts: str
+    """Newest message of the thread when the draft was asked for."""
+    requested_at: datetime
+
+
+@dataclass(frozen=True)
+class Post:
+    """A call to Slack that must happen once, claimed from the outbox."""
+
+    post_id: int
+    dedupe_key: str
+    method: str
+    payload: dict[str, Any]  # Any: Slack's JSON
+    state: Literal["pending", "sending", "unknown", "sent", "failed"]
+    attempts: int
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """One attempt to make a better adapter for a desk."""
+
+    run_id: str
+    desk_id: str
+    state: RunState
+    reason: str
+    """Why it started: `threshold` or `retrain`."""
+    requested_by: str
+    examples: int
+    held_out: int
+    snapshot_hash: str
+    nll_base: float | None
+    nll_live: float | None
+    nll_candidate: float | None
+    gate: dict[str, Any]  # Any: the gate's result as JSON
+    adapter: str | None
+    message: str
+    """The result in words a team lead understands."""
+    phase: str
+    progress: float
+    """Share done of the whole run, 0 to 1."""
+    eta_s: float | None
+    attempts: int
+    fence: int
+    cancel_requested: bool
+    announce_channel: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A published adapter of a desk."""
+
+    name: str
+    desk_id: str
+    run_id: str
+    path: str
+    manifest_hash: str
+    base_model: str
+    state: AdapterState
+    reason: str
+    published_at: datetime
+    proven_at: datetime | None
+    live_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One vLLM server as it was last seen."""
+
+    replica_id: str
+    url: str
+    healthy: bool
+    base_model: str
+    proven: tuple[str, ...]
+    """Adapters loaded and proven on it, by name."""
+    seen_at: datetime

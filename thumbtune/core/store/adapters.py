@@ -1,0 +1,152 @@
+"""Published adapters and which one is live: one row per adapter, at most one live per desk.
+
+It does not know files or servers.
+"""
+
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from thumbtune.core.errors import Conflict, NotFound
+from thumbtune.core.records import Adapter, AdapterState
+from thumbtune.core.store.schema import adapters
+
+ROLLED_BACK = "rolled back"
+_COLUMNS = [adapters.c[field.name] for field in fields(Adapter)]
+
+
+def next_name(conn: sa.Connection, *, desk_id: str) -> str:
+    """Return a name never used before, such as `support-0007`."""
+    names = conn.execute(sa.select(adapters.c.name).where(adapters.c.desk_id == desk_id)).scalars()
+    highest = max((int(name.rsplit("-", 1)[1]) for name in names), default=0)
+    return f"{desk_id}-{highest + 1:04d}"
+
+
+def add_adapter(
+    conn: sa.Connection,
+    *,
+    name: str,
+    desk_id: str,
+    run_id: str,
+    path: str,
+    manifest_hash: str,
+    base_model: str,
+    now: datetime,
+) -> Adapter:
+    """Store an adapter whose files are in place, as `published`."""
+    conn.execute(
+        sa.insert(adapters).values(
+            name=name,
+            desk_id=desk_id,
+            run_id=run_id,
+            path=path,
+            manifest_hash=manifest_hash,
+            base_model=base_model,
+            state="published",
+            published_at=now,
+        )
+    )
+    return load_adapter(conn, name)
+
+
+def mark_proven(conn: sa.Connection, name: str, *, now: datetime) -> None:
+    """Note that a published adapter was proven on every healthy replica."""
+    which = sa.and_(adapters.c.name == name, adapters.c.state == "published")
+    conn.execute(sa.update(adapters).where(which).values(state="proven", proven_at=now))
+
+
+def promote(conn: sa.Connection, name: str, *, now: datetime) -> Adapter:
+    """Make an adapter its desk's live one and retire the one before, in this transaction.
+
+    Raises: NotFound; Conflict when it was never proven or is quarantined.
+    """
+    adapter = load_adapter(conn, name)
+    if adapter.state == "live":
+        return adapter
+    if adapter.state not in ("proven", "canary", "retired") or adapter.proven_at is None:
+        raise Conflict(f"adapter {name} is {adapter.state} and cannot go live; run `thumbtune adapters show {name}`")
+    _retire_live(conn, desk_id=adapter.desk_id, reason=f"replaced by {name}")
+    values = {"state": "live", "live_at": now, "reason": ""}
+    conn.execute(sa.update(adapters).where(adapters.c.name == name).values(values))
+    return load_adapter(conn, name)
+
+
+def roll_back(conn: sa.Connection, *, desk_id: str, now: datetime) -> Adapter | None:
+    """Retire the live adapter and make the one before it live again; None when the base answers from now on.
+
+    Raises: Conflict when the desk has no live adapter.
+    """
+    live = find_live(conn, desk_id=desk_id)
+    if live is None:
+        raise Conflict(f"desk {desk_id} has no live adapter to roll back from; run `thumbtune adapters list`")
+    previous = find_previous(conn, desk_id=desk_id)
+    _retire_live(conn, desk_id=desk_id, reason=ROLLED_BACK)
+    if previous is None:
+        return None
+    values = {"state": "live", "reason": f"back after {live.name} was rolled back"}
+    conn.execute(sa.update(adapters).where(adapters.c.name == previous.name).values(values))
+    return load_adapter(conn, previous.name)
+
+
+def quarantine(conn: sa.Connection, name: str, *, reason: str) -> None:
+    """Set an adapter aside for good, live or not."""
+    conn.execute(sa.update(adapters).where(adapters.c.name == name).values(state="quarantined", reason=reason))
+
+
+def find_live(conn: sa.Connection, *, desk_id: str) -> Adapter | None:
+    """Return the desk's live adapter, if it has one."""
+    which = sa.and_(adapters.c.desk_id == desk_id, adapters.c.state == "live")
+    row = conn.execute(sa.select(*_COLUMNS).where(which)).first()
+    return Adapter(**row._mapping) if row else None
+
+
+def find_previous(conn: sa.Connection, *, desk_id: str) -> Adapter | None:
+    """Return the adapter a rollback would make live: the newest retired one that was live and not rolled back from."""
+    which = sa.and_(
+        adapters.c.desk_id == desk_id,
+        adapters.c.state == "retired",
+        adapters.c.live_at.is_not(None),
+        adapters.c.reason != ROLLED_BACK,
+    )
+    row = conn.execute(sa.select(*_COLUMNS).where(which).order_by(adapters.c.live_at.desc()).limit(1)).first()
+    return Adapter(**row._mapping) if row else None
+
+
+def list_wanted(conn: sa.Connection) -> list[Adapter]:
+    """Return the adapters every replica should hold: live first, then previous ones, then those to be proven."""
+    wanted = list_adapters(conn, state="live")
+    for adapter in list(wanted):
+        previous = find_previous(conn, desk_id=adapter.desk_id)
+        wanted += [previous] if previous else []
+    return wanted + list_adapters(conn, state="proven") + list_adapters(conn, state="published")
+
+
+def load_adapter(conn: sa.Connection, name: str) -> Adapter:
+    """Return one adapter.
+
+    Raises: NotFound.
+    """
+    row = conn.execute(sa.select(*_COLUMNS).where(adapters.c.name == name)).first()
+    if row is None:
+        raise NotFound(f"no adapter {name!r}; run `thumbtune adapters list`")
+    return Adapter(**row._mapping)
+
+
+def list_adapters(
+    conn: sa.Connection, *, desk_id: str | None = None, state: AdapterState | None = None
+) -> list[Adapter]:
+    """Return adapters, newest first."""
+    query = sa.select(*_COLUMNS).order_by(adapters.c.published_at.desc(), adapters.c.name.desc())
+    if desk_id is not None:
+        query = query.where(adapters.c.desk_id == desk_id)
+    if state is not None:
+        query = query.where(adapters.c.state == state)
+    return [Adapter(**row._mapping) for row in conn.execute(query)]
+
+
+def _retire_live(conn: sa.Connection, *, desk_id: str, reason: str) -> None:
+    which = sa.and_(adapters.c.desk_id == desk_id, adapters.c.state == "live")
+    values: dict[str, Any] = {"state": "retired", "reason": reason}  # Any: columns of several types
+    conn.execute(sa.update(adapters).where(which).values(values))

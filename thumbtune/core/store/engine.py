@@ -1,0 +1,104 @@
+"""Opens the database and hands out transactions; the one place that knows how SQLite and PostgreSQL differ in that.
+
+It does not know the tables' meaning.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from thumbtune.core.errors import StoreUnavailable
+from thumbtune.core.sealing import Sealer
+
+SAFE_WAL_VERSION = (3, 51, 3)
+"""First SQLite whose write-ahead log is safe with several writers. Source: sqlite.org/wal.html, seen 2026-11-20."""
+
+BUSY_TIMEOUT_S = 30.0
+
+
+def utc_now() -> datetime:
+    """Return the current time in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Store:
+    """The database of an installation: transactions, the sealer for texts at rest, and the clock."""
+
+    engine: sa.Engine
+    sealer: Sealer
+    now: Callable[[], datetime] = utc_now
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """Open a transaction that may write; it commits at the end of the block or leaves nothing behind.
+
+        On SQLite writers follow one another from the start of the block.
+        Raises: StoreUnavailable when the database does not answer.
+        """
+        with _mapped_errors(), self.engine.connect().execution_options(thumbtune_write=True) as conn, conn.begin():
+            yield conn
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """Open a transaction that only reads.
+
+        Raises: StoreUnavailable when the database does not answer.
+        """
+        with _mapped_errors(), self.engine.connect() as conn, conn.begin():
+            yield conn
+
+
+def open_store(url: str, sealer: Sealer, *, now: Callable[[], datetime] = utc_now) -> Store:
+    """Return a store on this database URL; it does not migrate."""
+    if sa.make_url(url).get_backend_name() == "sqlite":
+        return Store(_open_sqlite(url), sealer, now)
+    return Store(sa.create_engine(url, pool_pre_ping=True), sealer, now)
+
+
+def insert_row(conn: sa.Connection, table: sa.Table) -> Any:  # Any: either dialect's Insert, both with on_conflict_*
+    """Return this dialect's INSERT, which knows ON CONFLICT."""
+    return postgresql.insert(table) if conn.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def _open_sqlite(url: str) -> sa.Engine:
+    database = sa.make_url(url).database
+    if database and database != ":memory:":
+        Path(database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+    journal = "WAL" if sqlite3.sqlite_version_info >= SAFE_WAL_VERSION else "TRUNCATE"
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # SQLAlchemy's begin event below decides how a transaction opens
+        for pragma in (f"journal_mode={journal}", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(conn: sa.Connection) -> None:
+        # A deferred transaction that turns from reading to writing fails at once in spite of the busy timeout.
+        writing = conn.get_execution_options().get("thumbtune_write")
+        conn.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+@contextlib.contextmanager
+def _mapped_errors() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as exc:
+        raise StoreUnavailable(f"the database does not answer: {type(exc.orig).__name__}; check database_url") from exc
+    except DBAPIError as exc:
+        if exc.connection_invalidated:
+            raise StoreUnavailable("the database connection was lost; check the server") from exc
+        raise

@@ -1,0 +1,104 @@
+"""Messages of the desks' channels as they arrive, redacted; edits make revisions, deletions tombstones.
+
+It does not know who belongs to which desk.
+"""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+import sqlalchemy as sa
+
+from thumbtune.core.records import Message
+from thumbtune.core.store.engine import insert_row
+from thumbtune.core.store.schema import messages, placeholders
+
+
+def record_message(conn: sa.Connection, message: Message, *, event_ts: str) -> bool:
+    """Store a message as it stood at `event_ts`; an older state never overwrites a newer one.
+
+    A deleted message stays deleted. Returns whether anything changed.
+    """
+    statement = insert_row(conn, messages).values(
+        team_id=message.team_id,
+        channel_id=message.channel_id,
+        ts=message.ts,
+        thread_ts=message.thread_ts,
+        user_id=message.user_id,
+        is_bot=message.is_bot,
+        text=message.text,
+        revision=message.revision,
+        deleted=message.deleted,
+        event_ts=event_ts,
+    )
+    new = statement.excluded
+    statement = statement.on_conflict_do_update(
+        index_elements=["team_id", "channel_id", "ts"],
+        set_={
+            "thread_ts": sa.case((new.thread_ts == "", messages.c.thread_ts), else_=new.thread_ts),
+            "user_id": sa.case((new.user_id == "", messages.c.user_id), else_=new.user_id),
+            "is_bot": new.is_bot,
+            "revision": new.revision,
+            "text": new.text,
+            "deleted": new.deleted,
+            "event_ts": new.event_ts,
+        },
+        where=sa.and_(messages.c.event_ts < new.event_ts, sa.not_(messages.c.deleted)),
+    )
+    return bool(conn.execute(statement).rowcount)
+
+
+def load_message(conn: sa.Connection, *, team_id: str, channel_id: str, ts: str, lock: bool = False) -> Message | None:
+    """Return one message, deleted or not; `lock` holds its row until the transaction ends."""
+    query = _select().where(messages.c.team_id == team_id, messages.c.channel_id == channel_id, messages.c.ts == ts)
+    row = conn.execute(query.with_for_update() if lock else query).first()
+    return Message(*row) if row else None
+
+
+def load_thread(
+    conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts: str, before_ts: str | None = None
+) -> list[Message]:
+    """Return a thread's messages that are not deleted, oldest first, strictly before `before_ts` when given."""
+    query = _select().where(
+        messages.c.team_id == team_id,
+        messages.c.channel_id == channel_id,
+        messages.c.thread_ts == thread_ts,
+        sa.not_(messages.c.deleted),
+    )
+    if before_ts is not None:
+        query = query.where(messages.c.ts < before_ts)
+    return [Message(*row) for row in conn.execute(query.order_by(messages.c.ts))]
+
+
+def number_placeholders(
+    conn: sa.Connection, items: Sequence[tuple[str, str]], *, team_id: str, channel_id: str, thread_ts: str
+) -> dict[tuple[str, str], int]:
+    """Return the number of each (kind, digest) in this thread, giving new ones the next free number of their kind.
+
+    The originals are never stored: a digest can be recognised, not read.
+    """
+    place = {"team_id": team_id, "channel_id": channel_id, "thread_ts": thread_ts}
+    here = sa.and_(*(placeholders.c[name] == value for name, value in place.items()))
+    known: dict[tuple[str, str], int] = {}
+    if items:
+        query = sa.select(placeholders.c.kind, placeholders.c.digest, placeholders.c.number).where(here)
+        known = {(row.kind, row.digest): row.number for row in conn.execute(query)}
+    for kind, digest in items:
+        while (kind, digest) not in known:
+            highest = sa.select(sa.func.coalesce(sa.func.max(placeholders.c.number), 0)).where(
+                here, placeholders.c.kind == kind
+            )
+            number = conn.execute(highest).scalar_one() + 1
+            insert = insert_row(conn, placeholders).values(kind=kind, digest=digest, number=number, **place)
+            conn.execute(insert.on_conflict_do_nothing())
+            mine = sa.select(placeholders.c.number).where(
+                here, placeholders.c.kind == kind, placeholders.c.digest == digest
+            )
+            stored = conn.execute(mine).scalar()
+            if stored is not None:
+                known[kind, digest] = stored
+    return {item: known[item] for item in items}
+
+
+def _select() -> sa.Select[Any]:
+    return sa.select(*(messages.c[field.name] for field in fields(Message)))

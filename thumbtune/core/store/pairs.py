@@ -1,0 +1,170 @@
+"""Training pairs: an approved reply with the conversation it answers; one row per reply and revision.
+
+It does not know why a reply counts as approved.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from thumbtune.core.errors import NotFound
+from thumbtune.core.prompt import Passage, Turn
+from thumbtune.core.records import PairSource, PairState, TrainingPair
+from thumbtune.core.store.engine import insert_row
+from thumbtune.core.store.schema import pairs, runs
+
+
+def put_pair(
+    conn: sa.Connection,
+    *,
+    desk_id: str,
+    team_id: str,
+    channel_id: str,
+    thread_ts: str,
+    reply_ts: str,
+    revision: str,
+    turns: Sequence[Turn],
+    reply: str,
+    passages: Sequence[Passage],
+    source: PairSource,
+    approved_by: str,
+    now: datetime,
+) -> bool:
+    """Make this revision of a reply an active pair; return whether that changed anything.
+
+    A pair that a person withdrew or that is quarantined stays so: only an un-approval that came through Slack is
+    undone by a new approval.
+    """
+    values = {
+        "desk_id": desk_id,
+        "team_id": team_id,
+        "channel_id": channel_id,
+        "thread_ts": thread_ts,
+        "reply_ts": reply_ts,
+        "revision": revision,
+        "turns": [asdict(turn) for turn in turns],
+        "reply": reply,
+        "passages": [asdict(passage) for passage in passages],
+        "state": "active",
+        "reason": "",
+        "source": source,
+        "approved_by": approved_by,
+        "created_at": now,
+        "changed_at": now,
+    }
+    statement = insert_row(conn, pairs).values(values)
+    statement = statement.on_conflict_do_update(
+        index_elements=["team_id", "channel_id", "reply_ts", "revision"],
+        set_={"state": "active", "reason": "", "approved_by": approved_by, "changed_at": now},
+        where=sa.and_(pairs.c.state == "withdrawn", pairs.c.reason.in_(UNDONE_BY_APPROVAL)),
+    )
+    return bool(conn.execute(statement).rowcount)
+
+
+NOT_APPROVED = "no longer approved"
+EDITED = "the reply was edited after the approval"
+DELETED = "the reply was deleted"
+UNDONE_BY_APPROVAL = (NOT_APPROVED, EDITED)
+
+
+def withdraw_reply(
+    conn: sa.Connection,
+    *,
+    team_id: str,
+    channel_id: str,
+    reply_ts: str,
+    reason: str,
+    now: datetime,
+    keep_revision: str | None = None,
+) -> int:
+    """Withdraw every active pair of a reply but the revision to keep; return how many changed."""
+    which = sa.and_(
+        pairs.c.team_id == team_id,
+        pairs.c.channel_id == channel_id,
+        pairs.c.reply_ts == reply_ts,
+        pairs.c.state == "active",
+    )
+    if keep_revision is not None:
+        which = sa.and_(which, pairs.c.revision != keep_revision)
+    values = {"state": "withdrawn", "reason": reason, "changed_at": now}
+    return conn.execute(sa.update(pairs).where(which).values(values)).rowcount
+
+
+def set_pair_state(conn: sa.Connection, pair_id: int, *, state: PairState, reason: str, now: datetime) -> TrainingPair:
+    """Withdraw, quarantine or restore one pair by hand.
+
+    Raises: NotFound.
+    """
+    values = {"state": state, "reason": reason, "changed_at": now}
+    conn.execute(sa.update(pairs).where(pairs.c.pair_id == pair_id).values(values))
+    return load_pair(conn, pair_id)
+
+
+def load_pair(conn: sa.Connection, pair_id: int) -> TrainingPair:
+    """Return one pair.
+
+    Raises: NotFound.
+    """
+    row = conn.execute(sa.select(pairs).where(pairs.c.pair_id == pair_id)).first()
+    if row is None:
+        raise NotFound(f"no pair {pair_id}; run `thumbtune pairs list`")
+    return _read(row)
+
+
+def list_pairs(
+    conn: sa.Connection,
+    *,
+    desk_id: str | None = None,
+    state: PairState | None = None,
+    after_id: int = 0,
+    limit: int = 100,
+    newest_first: bool = False,
+) -> list[TrainingPair]:
+    """Return a page of pairs in order of their ids."""
+    query = sa.select(pairs).where(pairs.c.pair_id > after_id).limit(limit)
+    query = query.order_by(pairs.c.pair_id.desc() if newest_first else pairs.c.pair_id)
+    if desk_id is not None:
+        query = query.where(pairs.c.desk_id == desk_id)
+    if state is not None:
+        query = query.where(pairs.c.state == state)
+    return [_read(row) for row in conn.execute(query)]
+
+
+def count_pairs(conn: sa.Connection, *, desk_id: str) -> dict[PairState, int]:
+    """Return how many pairs of a desk are in each state."""
+    query = (
+        sa.select(pairs.c.state, sa.func.count().label("rows"))
+        .where(pairs.c.desk_id == desk_id)
+        .group_by(pairs.c.state)
+    )
+    return {row.state: row.rows for row in conn.execute(query)}
+
+
+def count_new_pairs(conn: sa.Connection, *, desk_id: str) -> int:
+    """Return how many active pairs came after those that the desk's last judged run had seen."""
+    judged = sa.and_(runs.c.desk_id == desk_id, runs.c.state.in_(("passed", "rejected", "inconclusive")))
+    newest = sa.select(sa.func.coalesce(sa.func.max(runs.c.newest_pair_id), 0)).where(judged).scalar_subquery()
+    which = sa.and_(pairs.c.desk_id == desk_id, pairs.c.state == "active", pairs.c.pair_id > newest)
+    return conn.execute(sa.select(sa.func.count()).select_from(pairs).where(which)).scalar_one()
+
+
+def is_learned(conn: sa.Connection, *, team_id: str, channel_id: str, reply_ts: str) -> bool:
+    """Return whether a reply has an active pair."""
+    which = sa.and_(
+        pairs.c.team_id == team_id,
+        pairs.c.channel_id == channel_id,
+        pairs.c.reply_ts == reply_ts,
+        pairs.c.state == "active",
+    )
+    return conn.execute(sa.select(sa.exists().where(which))).scalar_one()
+
+
+def _read(row: sa.Row[Any]) -> TrainingPair:
+    values = dict(row._mapping)
+    values["turns"] = tuple(Turn(**turn) for turn in values["turns"])
+    values["passages"] = tuple(Passage(**passage) for passage in values["passages"])
+    values.pop("revision")
+    return TrainingPair(**values)

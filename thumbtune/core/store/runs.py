@@ -1,0 +1,195 @@
+"""Training runs: at most one open per desk, held by lease and fencing number.
+
+It does not know how a run is carried out.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from thumbtune.core.errors import LeaseLost, NotFound
+from thumbtune.core.records import OPEN_RUN_STATES, RunState, TrainingRun
+from thumbtune.core.store.schema import runs, snapshot_pairs
+
+_COLUMNS = [runs.c[field.name] for field in fields(TrainingRun)]
+
+
+def open_run(
+    conn: sa.Connection,
+    *,
+    desk_id: str,
+    reason: str,
+    now: datetime,
+    requested_by: str = "",
+    announce_channel: str | None = None,
+) -> tuple[TrainingRun, bool]:
+    """Queue a run and return it with True; when the desk has an open one already, return that with False."""
+    run_id = f"run-{uuid.uuid4().hex[:12]}"
+    try:
+        with conn.begin_nested():
+            conn.execute(
+                sa.insert(runs).values(
+                    run_id=run_id,
+                    desk_id=desk_id,
+                    state="queued",
+                    reason=reason,
+                    requested_by=requested_by,
+                    gate={},
+                    announce_channel=announce_channel,
+                    created_at=now,
+                )
+            )
+    except IntegrityError:
+        existing = find_open_run(conn, desk_id=desk_id)
+        if existing is None:
+            raise
+        return existing, False
+    return load_run(conn, run_id), True
+
+
+def claim_run(conn: sa.Connection, *, owner: str, now: datetime, lease_s: float) -> TrainingRun | None:
+    """Lease the oldest open run nobody holds; its fence rises, so that an earlier holder can write no more."""
+    free = (
+        sa.select(runs.c.run_id)
+        .where(runs.c.state.in_(OPEN_RUN_STATES))
+        .where(sa.or_(runs.c.lease_until.is_(None), runs.c.lease_until < now))
+        .order_by(runs.c.created_at)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    run_id = conn.execute(free).scalar()
+    if run_id is None:
+        return None
+    conn.execute(
+        sa.update(runs)
+        .where(runs.c.run_id == run_id)
+        .values(
+            lease_owner=owner,
+            lease_until=now + timedelta(seconds=lease_s),
+            fence=runs.c.fence + 1,
+            attempts=runs.c.attempts + 1,
+            started_at=sa.func.coalesce(runs.c.started_at, sa.bindparam("now", now, type_=runs.c.started_at.type)),
+        )
+    )
+    return load_run(conn, run_id)
+
+
+def update_run(conn: sa.Connection, run: TrainingRun, **values: Any) -> None:  # Any: columns of several types
+    """Write columns of an open run under its fence.
+
+    Raises: LeaseLost when another trainer took the run over or it was closed.
+    """
+    mine = sa.and_(runs.c.run_id == run.run_id, runs.c.fence == run.fence, runs.c.state.in_(OPEN_RUN_STATES))
+    if not conn.execute(sa.update(runs).where(mine).values(values)).rowcount:
+        raise LeaseLost(f"run {run.run_id} is no longer held by this trainer")
+
+
+def beat(
+    conn: sa.Connection,
+    run: TrainingRun,
+    *,
+    now: datetime,
+    lease_s: float,
+    phase: str,
+    progress: float,
+    eta_s: float | None,
+) -> bool:
+    """Extend the lease, store the progress (0 to 1) and return whether a cancel was asked for.
+
+    Raises: LeaseLost.
+    """
+    until = now + timedelta(seconds=lease_s)
+    update_run(conn, run, lease_until=until, phase=phase, progress=progress, eta_s=eta_s)
+    return bool(conn.execute(sa.select(runs.c.cancel_requested).where(runs.c.run_id == run.run_id)).scalar_one())
+
+
+def finish_run(
+    conn: sa.Connection, run: TrainingRun, *, state: RunState, message: str, now: datetime, **values: Any
+) -> None:
+    """Close a run under its fence, with the result in words.
+
+    Raises: LeaseLost.
+    """
+    closing = {"lease_owner": None, "lease_until": None, "finished_at": now, "eta_s": None, "phase": state}
+    update_run(conn, run, state=state, message=message, progress=1.0, **closing, **values)
+
+
+def release_run(conn: sa.Connection, run: TrainingRun) -> None:
+    """Give a run back to be claimed at once, as when the trainer is stopped."""
+    update_run(conn, run, lease_owner=None, lease_until=None, attempts=runs.c.attempts - 1)
+
+
+def request_cancel(conn: sa.Connection, run_id: str, *, now: datetime) -> TrainingRun:
+    """Ask for a run to be cancelled; one that nobody holds is closed at once.
+
+    Raises: NotFound.
+    """
+    run = load_run(conn, run_id)
+    if run.state in OPEN_RUN_STATES:
+        conn.execute(sa.update(runs).where(runs.c.run_id == run_id).values(cancel_requested=True))
+        unheld = sa.and_(runs.c.run_id == run_id, runs.c.state == "queued", runs.c.lease_owner.is_(None))
+        closed = {
+            "state": "cancelled",
+            "message": "Cancelled before it began.",
+            "finished_at": now,
+            "phase": "cancelled",
+        }
+        conn.execute(sa.update(runs).where(unheld).values(closed))
+    return load_run(conn, run_id)
+
+
+def load_run(conn: sa.Connection, run_id: str) -> TrainingRun:
+    """Return one run.
+
+    Raises: NotFound.
+    """
+    row = conn.execute(sa.select(*_COLUMNS).where(runs.c.run_id == run_id)).first()
+    if row is None:
+        raise NotFound(f"no run {run_id!r}; run `thumbtune runs list`")
+    return TrainingRun(**row._mapping)
+
+
+def find_open_run(conn: sa.Connection, *, desk_id: str) -> TrainingRun | None:
+    """Return the desk's open run, if it has one."""
+    which = sa.and_(runs.c.desk_id == desk_id, runs.c.state.in_(OPEN_RUN_STATES))
+    row = conn.execute(sa.select(*_COLUMNS).where(which)).first()
+    return TrainingRun(**row._mapping) if row else None
+
+
+def list_runs(conn: sa.Connection, *, desk_id: str | None = None, limit: int = 50) -> list[TrainingRun]:
+    """Return the newest runs first."""
+    query = sa.select(*_COLUMNS).order_by(runs.c.created_at.desc()).limit(limit)
+    if desk_id is not None:
+        query = query.where(runs.c.desk_id == desk_id)
+    return [TrainingRun(**row._mapping) for row in conn.execute(query)]
+
+
+def list_unannounced_runs(conn: sa.Connection) -> list[tuple[TrainingRun, str]]:
+    """Return runs whose state Slack has not been told yet, each with what it was last told."""
+    query = sa.select(*_COLUMNS, runs.c.announced).where(
+        runs.c.announce_channel.is_not(None), runs.c.announced != "closed"
+    )
+    rows = conn.execute(query.order_by(runs.c.created_at)).mappings()
+    return [
+        (TrainingRun(**{key: value for key, value in row.items() if key != "announced"}), row["announced"])
+        for row in rows
+    ]
+
+
+def mark_announced(conn: sa.Connection, run_id: str, *, announced: str) -> None:
+    """Store what Slack was last told of a run; `closed` when nothing more will follow."""
+    conn.execute(sa.update(runs).where(runs.c.run_id == run_id).values(announced=announced))
+
+
+def record_snapshot(conn: sa.Connection, run: TrainingRun, *, trained: Sequence[int], held_out: Sequence[int]) -> None:
+    """Store which pairs a run saw: the lineage from a pair to every adapter that learned from it."""
+    conn.execute(sa.delete(snapshot_pairs).where(snapshot_pairs.c.run_id == run.run_id))
+    rows = [{"run_id": run.run_id, "pair_id": pair_id, "held_out": False} for pair_id in trained]
+    rows += [{"run_id": run.run_id, "pair_id": pair_id, "held_out": True} for pair_id in held_out]
+    if rows:
+        conn.execute(sa.insert(snapshot_pairs), rows)
