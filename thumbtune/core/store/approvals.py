@@ -6,7 +6,7 @@ It does not know whose reaction counts.
 import sqlalchemy as sa
 
 from thumbtune.core.records import Approval
-from thumbtune.core.store.engine import insert_row
+from thumbtune.core.store.engine import changes_a_row, insert_row
 from thumbtune.core.store.schema import approvals
 
 
@@ -26,7 +26,7 @@ def record_approval(conn: sa.Connection, approval: Approval, *, team_id: str, ch
         set_={"given": statement.excluded.given, "event_ts": statement.excluded.event_ts},
         where=approvals.c.event_ts < statement.excluded.event_ts,
     )
-    return bool(conn.execute(statement).rowcount)
+    return changes_a_row(conn, statement)
 
 
 def load_approvals(conn: sa.Connection, *, team_id: str, channel_id: str, message_ts: str) -> list[Approval]:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from thumbtune.core.errors import Conflict, NotFound
 from thumbtune.core.records import Desk
-from thumbtune.core.store.engine import insert_row
+from thumbtune.core.store.engine import changes_a_row, insert_row
 from thumbtune.core.store.schema import desk_channels, desks
 
 
@@ -26,7 +26,7 @@ def save_desk(conn: sa.Connection, desk: Desk) -> None:
     conn.execute(sa.delete(desk_channels).where(desk_channels.c.desk_id == desk.desk_id))
     for channel_id in channels:
         row = {"team_id": desk.team_id, "channel_id": channel_id, "desk_id": desk.desk_id}
-        if not conn.execute(insert_row(conn, desk_channels).values(row).on_conflict_do_nothing()).rowcount:
+        if not changes_a_row(conn, insert_row(conn, desk_channels).values(row).on_conflict_do_nothing()):
             raise Conflict(f"channel {channel_id} already belongs to another desk; remove it there first")
 
 

@@ -5,8 +5,9 @@ It does not know the tables' meaning.
 
 import contextlib
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ class Store:
     engine: sa.Engine
     sealer: Sealer
     now: Callable[[], datetime] = utc_now
+    turn: contextlib.AbstractContextManager[object] = field(default_factory=contextlib.nullcontext)
+    """Held while writing: SQLite makes waiting writers poll, so the threads of one process queue here instead."""
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -45,8 +48,10 @@ class Store:
         On SQLite writers follow one another from the start of the block.
         Raises: StoreUnavailable when the database does not answer.
         """
-        with _mapped_errors(), self.engine.connect().execution_options(thumbtune_write=True) as conn, conn.begin():
-            yield conn
+        with _mapped_errors(), self.turn, self.engine.connect() as conn:
+            conn.execution_options(thumbtune_write=True)
+            with conn.begin():
+                yield conn
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -61,13 +66,21 @@ class Store:
 def open_store(url: str, sealer: Sealer, *, now: Callable[[], datetime] = utc_now) -> Store:
     """Return a store on this database URL; it does not migrate."""
     if sa.make_url(url).get_backend_name() == "sqlite":
-        return Store(_open_sqlite(url), sealer, now)
+        return Store(_open_sqlite(url), sealer, now, threading.RLock())
     return Store(sa.create_engine(url, pool_pre_ping=True), sealer, now)
 
 
 def insert_row(conn: sa.Connection, table: sa.Table) -> Any:  # Any: either dialect's Insert, both with on_conflict_*
     """Return this dialect's INSERT, which knows ON CONFLICT."""
     return postgresql.insert(table) if conn.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def changes_a_row(conn: sa.Connection, insert: Any) -> bool:  # Any: either dialect's Insert
+    """Run an INSERT with ON CONFLICT and return whether it added or changed a row.
+
+    The drivers' row counts cannot tell: PostgreSQL's is -1 when SQLAlchemy asks for the new key.
+    """
+    return conn.execute(insert.returning(sa.literal(1))).first() is not None
 
 
 def _open_sqlite(url: str) -> sa.Engine:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from thumbtune.core.records import EventKind, InboxEvent
 from thumbtune.core.sealing import Sealer
-from thumbtune.core.store.engine import insert_row
+from thumbtune.core.store.engine import changes_a_row, insert_row
 from thumbtune.core.store.schema import inbox
 
 
@@ -29,7 +29,7 @@ def add_event(
     statement = insert_row(conn, inbox).values(
         team_id=team_id, event_key=event_key, kind=kind, name=name, sealed_body=sealer.seal(body), received_at=now
     )
-    return bool(conn.execute(statement.on_conflict_do_nothing()).rowcount)
+    return changes_a_row(conn, statement.on_conflict_do_nothing())
 
 
 def claim_events(

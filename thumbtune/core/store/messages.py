@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from thumbtune.core.records import Message
-from thumbtune.core.store.engine import insert_row
+from thumbtune.core.store.engine import changes_a_row, insert_row
 from thumbtune.core.store.schema import messages, placeholders
 
 
@@ -45,7 +45,7 @@ def record_message(conn: sa.Connection, message: Message, *, event_ts: str) -> b
         },
         where=sa.and_(messages.c.event_ts < new.event_ts, sa.not_(messages.c.deleted)),
     )
-    return bool(conn.execute(statement).rowcount)
+    return changes_a_row(conn, statement)
 
 
 def load_message(conn: sa.Connection, *, team_id: str, channel_id: str, ts: str, lock: bool = False) -> Message | None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from thumbtune.core.records import Post
 from thumbtune.core.sealing import Sealer
-from thumbtune.core.store.engine import insert_row
+from thumbtune.core.store.engine import changes_a_row, insert_row
 from thumbtune.core.store.schema import outbox
 
 
@@ -34,7 +34,7 @@ def add_post(
         not_before=now,
         created_at=now,
     )
-    return bool(conn.execute(statement.on_conflict_do_nothing()).rowcount)
+    return changes_a_row(conn, statement.on_conflict_do_nothing())
 
 
 def claim_posts(

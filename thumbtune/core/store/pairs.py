@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from thumbtune.core.errors import NotFound
 from thumbtune.core.prompt import Passage, Turn
 from thumbtune.core.records import PairSource, PairState, TrainingPair
-from thumbtune.core.store.engine import insert_row
+from thumbtune.core.store.engine import changes_a_row, insert_row
 from thumbtune.core.store.schema import pairs, runs
 
 
@@ -61,7 +61,7 @@ def put_pair(
         set_={"state": "active", "reason": "", "approved_by": approved_by, "changed_at": now},
         where=sa.and_(pairs.c.state == "withdrawn", pairs.c.reason.in_(UNDONE_BY_APPROVAL)),
     )
-    return bool(conn.execute(statement).rowcount)
+    return changes_a_row(conn, statement)
 
 
 NOT_APPROVED = "no longer approved"
