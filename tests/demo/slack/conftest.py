@@ -1,0 +1,75 @@
+"""Starts a real local workspace on a free port for each test, and real Bolt apps against it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from queue import Empty, Queue
+from typing import Any
+
+import pytest
+from slack_bolt import App
+from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_sdk import WebClient
+
+from thumbtune.demo.slack.seed import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, user_token
+from thumbtune.demo.slack.server import ServerThread
+
+
+class Inbox:
+    """Collects what a listener sees, for a test that waits for it."""
+
+    def __init__(self) -> None:
+        self._items: Queue[Any] = Queue()
+
+    def put(self, item: Any) -> None:
+        self._items.put(item)
+
+    def take(self, timeout_s: float = 5.0) -> Any:
+        try:
+            return self._items.get(timeout=timeout_s)
+        except Empty:
+            raise AssertionError(f"nothing arrived within {timeout_s} s") from None
+
+    def take_all(self, count: int, *, timeout_s: float = 5.0) -> list[Any]:
+        return [self.take(timeout_s) for _ in range(count)]
+
+    def is_empty(self) -> bool:
+        return self._items.empty()
+
+
+@pytest.fixture
+def server() -> Iterator[ServerThread]:
+    with ServerThread() as running:
+        yield running
+
+
+@pytest.fixture
+def bot(server: ServerThread) -> WebClient:
+    return WebClient(BOT_TOKEN, base_url=server.api_url, retry_handlers=[])
+
+
+@pytest.fixture
+def act_as(server: ServerThread) -> Callable[[str], WebClient]:
+    return lambda user_id: WebClient(user_token(user_id), base_url=server.api_url, retry_handlers=[])
+
+
+@pytest.fixture
+def bolt_app(server: ServerThread) -> App:
+    return App(client=WebClient(BOT_TOKEN, base_url=server.api_url), signing_secret=SIGNING_SECRET)
+
+
+@pytest.fixture
+def connect(server: ServerThread) -> Iterator[Callable[[App], SocketModeHandler]]:
+    """Connects an app by Socket Mode and returns once the workspace says hello."""
+    with ExitStack() as stack:
+
+        def start(app: App) -> SocketModeHandler:
+            hello = Inbox()
+            client = WebClient(APP_TOKEN, base_url=server.api_url)
+            handler = SocketModeHandler(app, APP_TOKEN, web_client=client, trace_enabled=False)
+            handler.client.on_message_listeners.append(hello.put)
+            stack.callback(handler.close)
+            handler.connect()
+            assert '"hello"' in hello.take()
+            return handler
+
+        yield start

@@ -1,0 +1,75 @@
+"""Answers the methods about reactions.
+
+It does not know what a reaction means to an app.
+"""
+
+from thumbtune.demo.slack.calls import Call, Method, decode_cursor, encode_cursor
+from thumbtune.demo.slack.reactions import add_reaction, remove_reaction
+from thumbtune.demo.slack.wire import Json, Refused
+from thumbtune.demo.slack.workspace import Channel
+
+
+def _find_target(call: Call) -> tuple[Channel, str]:
+    if not call.args.text("channel") and not call.args.text("timestamp"):
+        raise Refused("no_item_specified")
+    return call.find_channel(), call.args.required("timestamp", code="bad_timestamp")
+
+
+def _add(call: Call) -> Json:
+    channel, ts = _find_target(call)
+    name = call.args.required("name", code="invalid_name")
+    if channel.is_archived:
+        raise Refused("is_archived")
+    if call.user_id not in channel.members:
+        raise Refused("not_in_channel")
+    add_reaction(call.workspace, channel, ts=ts, user_id=call.user_id, name=name)
+    return {}
+
+
+def _remove(call: Call) -> Json:
+    channel, ts = _find_target(call)
+    name = call.args.required("name", code="invalid_name")
+    remove_reaction(call.workspace, channel, ts=ts, user_id=call.user_id, name=name)
+    return {}
+
+
+def _get(call: Call) -> Json:
+    channel, ts = _find_target(call)
+    if call.user_id not in channel.members:
+        raise Refused("not_in_channel")
+    message = call.workspace.find_message(channel, ts)
+    shown = {key: value for key, value in message.items() if key != "metadata"}
+    shown["permalink"] = call.server.build_permalink(channel.channel_id, message)
+    return {"type": "message", "channel": channel.channel_id, "message": shown}
+
+
+def _list(call: Call) -> Json:
+    user_id = call.args.text("user") or call.user_id
+    call.workspace.find_user(user_id)
+    limit = call.args.limit(100, maximum=1000)
+    before = decode_cursor(call.args.text("cursor"), "before:")
+    items: list[Json] = []
+    last = ""
+    for channel_id, ts in reversed(call.workspace.reacted.get(user_id, {})):
+        if before and f"{channel_id}/{ts}" == before:
+            before = ""
+            continue
+        if before:
+            continue
+        channel = call.workspace.channels[channel_id]
+        message = channel.log.by_ts.get(ts)
+        if message is None or call.user_id not in channel.members:
+            continue
+        if len(items) == limit:
+            return {"items": items, "response_metadata": {"next_cursor": encode_cursor(f"before:{last}")}}
+        items.append({"type": "message", "channel": channel_id, "message": message})
+        last = f"{channel_id}/{ts}"
+    return {"items": items, "response_metadata": {"next_cursor": ""}}
+
+
+METHODS = {
+    "reactions.add": Method(_add, "reactions:write"),
+    "reactions.remove": Method(_remove, "reactions:write"),
+    "reactions.get": Method(_get, "reactions:read"),
+    "reactions.list": Method(_list, "reactions:read"),
+}

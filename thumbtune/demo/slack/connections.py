@@ -1,0 +1,69 @@
+"""Guards the server's connections: only this machine's own pages and programs get in, and a fault can cut one.
+
+It does not know what is served.
+"""
+
+import asyncio
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class CutConnection(Exception):
+    """The connection is to be closed without an answer."""
+
+
+class ConnectionGuard:
+    """Refuses foreign hosts and origins with 403 and closes connections that a fault cuts.
+
+    A page from elsewhere must not reach the workspace: its tokens are no secret (DNS rebinding, cross-site posts).
+    """
+
+    def __init__(self, app: ASGIApp, *, extra_hosts: Collection[str] = ()) -> None:
+        self.app = app
+        self.hosts = LOOPBACK_HOSTS | set(extra_hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection of the ASGI server."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if not self._is_ours(headers.get("host", "")) or not self._is_own_origin(headers):
+            await _refuse(scope, send)
+            return
+        try:
+            await self.app(scope, receive, send)
+        except CutConnection:
+            # uvicorn's send is a method of the request's cycle, which holds the connection's transport.
+            transport = getattr(getattr(send, "__self__", None), "transport", None)
+            if transport is None:
+                raise
+            transport.abort()
+            while not getattr(send.__self__, "disconnected", True):  # type: ignore[attr-defined]
+                await asyncio.sleep(0)
+
+    def _is_ours(self, host: str) -> bool:
+        try:
+            return urlsplit(f"//{host}").hostname in self.hosts
+        except ValueError:
+            return False
+
+    def _is_own_origin(self, headers: dict[str, str]) -> bool:
+        origin = headers.get("origin")
+        if origin is None:
+            return headers.get("sec-fetch-site", "none") in ("none", "same-origin")
+        return urlsplit(origin).netloc == headers.get("host") and urlsplit(origin).scheme == "http"
+
+
+async def _refuse(scope: Scope, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 4003})
+        return
+    body = b"This local workspace answers programs and pages of this machine only."
+    headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,26 @@
+// Says when, in the reader's own language and zone.
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const DAY = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
+const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
+const DAY_MS = 86_400_000;
+
+const dateOf = (ts) => new Date(Number(ts) * 1000);
+
+export const dayKey = (ts) => dateOf(ts).toDateString();
+export const sayClock = (ts) => CLOCK.format(dateOf(ts));
+export const sayFull = (ts) => FULL.format(dateOf(ts));
+export const isoDate = (ts) => dateOf(ts).toISOString();
+
+export function sayDay(ts) {
+  const date = dateOf(ts);
+  if (date.toDateString() === new Date().toDateString()) return "Today";
+  if (date.toDateString() === new Date(Date.now() - DAY_MS).toDateString()) return "Yesterday";
+  return DAY.format(date);
+}
+
+export function sayAgo(ts) {
+  const minutes = Math.round((Date.now() - dateOf(ts)) / 60_000);
+  if (minutes < 1) return "just now";
+  if (minutes < 60) return `${minutes} min ago`;
+  return dayKey(ts) === new Date().toDateString() ? `today at ${sayClock(ts)}` : `${sayDay(ts)} at ${sayClock(ts)}`;
+}

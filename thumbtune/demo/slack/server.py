@@ -1,0 +1,152 @@
+"""Puts the local Slack workspace together and serves it.
+
+    python -m thumbtune.demo.slack.server --port 3030
+
+It does not know Thumbtune's bot: any Slack app that takes a base URL can connect.
+"""
+
+import argparse
+import logging
+import socket
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Route, WebSocketRoute
+
+from thumbtune.demo.slack import seed
+from thumbtune.demo.slack.connections import ConnectionGuard
+from thumbtune.demo.slack.delivery import Dispatcher, Pace
+from thumbtune.demo.slack.events import EventFeed
+from thumbtune.demo.slack.faults import Faults
+from thumbtune.demo.slack.socket_mode import SocketMode
+from thumbtune.demo.slack.web_api import WebApi
+from thumbtune.demo.slack.wire import Json
+from thumbtune.demo.slack.workspace import Change, open_seed_workspace
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """How to serve: every field has a default that suits `make demo`."""
+
+    host: str = "127.0.0.1"
+    port: int = 3030  # 0 picks a free one
+    team_name: str = "Local workspace"
+    manifest: Path | None = None
+    extra_hosts: tuple[str, ...] = ()
+    pace: Pace = field(default_factory=Pace)
+
+
+class LocalSlack:
+    """One workspace with everything that serves it."""
+
+    def __init__(self, options: ServerOptions, *, base_url: str) -> None:
+        self.options = options
+        self.base_url = base_url
+        self.team_name = options.team_name
+        self.workspace = open_seed_workspace()
+        self.faults = Faults()
+        self.pace = options.pace
+        self.socket_mode = SocketMode(faults=self.faults, on_change=self._publish_status)
+        self.dispatcher = Dispatcher(self.socket_mode, pace=self.pace, faults=self.faults)
+        self.feed = EventFeed(self.workspace, self.dispatcher.send_event, subscriptions=seed.BOT_EVENTS)
+        self.workspace.subscribe(self.feed.take)
+        self.web_api = WebApi(self)
+
+    def build_permalink(self, channel_id: str, message: Json) -> str:
+        """Return a message's address in Slack's form."""
+        link = f"{self.base_url}/archives/{channel_id}/p{message['ts'].replace('.', '')}"
+        root_ts = message.get("thread_ts")
+        return f"{link}?thread_ts={root_ts}&cid={channel_id}" if root_ts not in (None, message["ts"]) else link
+
+    def build_app(self) -> "ASGIApp":
+        """Return the ASGI application."""
+        app = Starlette(
+            routes=[
+                Route("/api/{method}", self.web_api.answer, methods=["GET", "POST"]),
+                WebSocketRoute("/link/", self.socket_mode.serve),
+            ]
+        )
+        return ConnectionGuard(app, extra_hosts=self.options.extra_hosts)
+
+    def _publish_status(self, is_connected: bool) -> None:
+        self.workspace.publish(Change("app_status", {"connected": is_connected}))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve until interrupted."""
+    parser = argparse.ArgumentParser(description="A local Slack workspace for trying and testing apps.")
+    parser.add_argument("--port", type=int, default=3030, help="port to listen on; 0 picks a free one")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--allow-host", action="append", default=[], help="further host name that callers may use")
+    parser.add_argument("--manifest", type=Path, help="the app's manifest: commands, shortcuts, scopes, events")
+    parser.add_argument("--time-scale", type=float, default=1.0, help="multiplies all of Slack's waiting times")
+    chosen = parser.parse_args(arguments)
+    options = ServerOptions(
+        host=chosen.host,
+        port=chosen.port,
+        manifest=chosen.manifest,
+        extra_hosts=tuple(chosen.allow_host),
+        pace=Pace(time_scale=chosen.time_scale),
+    )
+    listener = open_listener(options)
+    server, slack = build_server(options, listener)
+    print(f"Local Slack workspace: {slack.base_url}", flush=True)
+    server.run(sockets=[listener])
+
+
+def open_listener(options: ServerOptions) -> socket.socket:
+    """Return a listening socket; connections wait in it until the server runs."""
+    listener = socket.create_server((options.host, options.port), backlog=512)
+    listener.setblocking(False)
+    return listener
+
+
+def build_server(options: ServerOptions, listener: socket.socket) -> tuple[uvicorn.Server, LocalSlack]:
+    """Return a server for this listener and the workspace that it serves."""
+    slack = LocalSlack(options, base_url=f"http://127.0.0.1:{listener.getsockname()[1]}")
+    config = uvicorn.Config(
+        slack.build_app(),
+        log_level="warning",
+        access_log=False,
+        ws="websockets-sansio",
+        timeout_graceful_shutdown=1,
+        lifespan="off",
+    )
+    return uvicorn.Server(config), slack
+
+
+class ServerThread:
+    """A server in a thread of this process; for tests and for programs that end with it."""
+
+    def __init__(self, options: ServerOptions | None = None) -> None:
+        self.options = options or ServerOptions(port=0)
+        self._listener = open_listener(self.options)
+        self._server, self.slack = build_server(self.options, self._listener)
+        self.base_url = self.slack.base_url
+        self.api_url = f"{self.base_url}/api/"
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._listener]}, daemon=True)
+
+    def __enter__(self) -> "ServerThread":
+        """Start serving; calls are answered as soon as the thread runs."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop serving and close every connection."""
+        self._server.should_exit = True
+        self._thread.join(10)
+        self._listener.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,328 @@
+"""Holds the whole state of the local workspace and tells its subscribers about every change.
+
+It does not know HTTP, tokens, apps' subscriptions or the web page.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from thumbtune.demo.slack import seed
+from thumbtune.demo.slack.message_log import MessageLog
+from thumbtune.demo.slack.wire import Json, Refused
+
+ChannelKind = Literal["channel", "group", "im"]
+MAX_TEXT_CHARS = 40_000
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that happened; `user` is the one person who may see it, when it is private."""
+
+    kind: str
+    payload: Json
+    channel: str | None = None
+    user: str | None = None
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who writes: a person, or an app through its bot user."""
+
+    user_id: str
+    bot_id: str | None = None
+    app_id: str | None = None
+
+
+@dataclass
+class Channel:
+    """A public channel, a private one or a direct conversation with the bot."""
+
+    channel_id: str
+    name: str
+    kind: ChannelKind = "channel"
+    topic: str = ""
+    created: int = 0
+    is_archived: bool = False
+    is_ext_shared: bool = False
+    members: dict[str, None] = field(default_factory=dict)
+    log: MessageLog = field(default_factory=MessageLog)
+
+    def to_json(self, user_id: str) -> Json:
+        """Return Slack's conversation object as this user sees it."""
+        is_im = self.kind == "im"
+        shared = {
+            "id": self.channel_id,
+            "created": self.created,
+            "is_archived": self.is_archived,
+            "is_im": is_im,
+            "is_org_shared": False,
+            "context_team_id": seed.TEAM_ID,
+            "updated": self.created * 1000,
+        }
+        if is_im:
+            others = [member for member in self.members if member != user_id]
+            return {**shared, "user": others[0] if others else user_id, "is_user_deleted": False, "is_open": True}
+        return {
+            **shared,
+            "name": self.name,
+            "name_normalized": self.name,
+            "is_channel": self.kind == "channel",
+            "is_group": self.kind == "group",
+            "is_mpim": False,
+            "is_private": self.kind == "group",
+            "is_general": self.channel_id == seed.GENERAL_CHANNEL,
+            "is_shared": self.is_ext_shared,
+            "is_ext_shared": self.is_ext_shared,
+            "is_pending_ext_shared": False,
+            "is_member": user_id in self.members,
+            "creator": "U0RUTH001",
+            "topic": {"value": self.topic, "creator": "U0RUTH001", "last_set": self.created},
+            "purpose": {"value": self.topic, "creator": "U0RUTH001", "last_set": self.created},
+            "previous_names": [],
+            "num_members": len(self.members),
+        }
+
+
+class Workspace:
+    """The people, channels and messages of one team."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        self.clock = clock
+        self.users: dict[str, Json] = {}
+        self.channels: dict[str, Channel] = {}
+        self.groups: dict[str, Json] = {}
+        self.ephemerals: dict[tuple[str, str], dict[str, Json]] = {}
+        self.reacted: dict[str, dict[tuple[str, str], None]] = {}
+        self._subscribers: list[Callable[[Change], None]] = []
+        self._last_us = 0
+        self._last_number = 0
+
+    def subscribe(self, subscriber: Callable[[Change], None]) -> None:
+        """Call `subscriber` at once for every change from now on."""
+        self._subscribers.append(subscriber)
+
+    def publish(self, change: Change) -> None:
+        """Tell every subscriber."""
+        for subscriber in self._subscribers:
+            subscriber(change)
+
+    def next_ts(self) -> str:
+        """Return a timestamp above every earlier one."""
+        self._last_us = max(int(self.clock() * 1_000_000), self._last_us + 1)
+        return f"{self._last_us // 1_000_000}.{self._last_us % 1_000_000:06d}"
+
+    def next_id(self, prefix: str) -> str:
+        """Return a new id such as `Ev00000001`."""
+        self._last_number += 1
+        return f"{prefix}{self._last_number:08d}"
+
+    def find_channel(self, channel_id: str, *, viewer: str | None = None) -> Channel:
+        """Return a channel; private ones exist for their members only.
+
+        Raises: Refused `channel_not_found`.
+        """
+        channel = self.channels.get(channel_id)
+        if channel is None or (channel.kind != "channel" and viewer is not None and viewer not in channel.members):
+            raise Refused("channel_not_found")
+        return channel
+
+    def find_message(self, channel: Channel, ts: str) -> Json:
+        """Return a message.
+
+        Raises: Refused `message_not_found`.
+        """
+        message = channel.log.by_ts.get(ts)
+        if message is None or message.get("subtype") == "tombstone":
+            raise Refused("message_not_found")
+        return message
+
+    def find_user(self, user_id: str) -> Json:
+        """Return a user.
+
+        Raises: Refused `user_not_found`.
+        """
+        if user_id not in self.users:
+            raise Refused("user_not_found")
+        return self.users[user_id]
+
+    def post_message(
+        self,
+        channel: Channel,
+        author: Author,
+        *,
+        text: str,
+        thread_ts: str | None = None,
+        is_broadcast: bool = False,
+        fields: Json | None = None,
+    ) -> Json:
+        """Add a message and return it; `fields` are further keys of Slack's message object.
+
+        Raises: Refused `is_archived` or `thread_not_found`; a reply to a reply goes to its root.
+        """
+        if channel.is_archived:
+            raise Refused("is_archived")
+        if thread_ts is not None:
+            root = channel.log.by_ts.get(thread_ts)
+            if root is None:
+                raise Refused("thread_not_found")
+            thread_ts = str(root.get("thread_ts") or thread_ts)
+        message = self._build_message(author, text=text, ts=self.next_ts(), fields=fields or {})
+        if thread_ts is not None:
+            message["thread_ts"] = thread_ts
+            message["parent_user_id"] = channel.log.by_ts[thread_ts].get("user", "")
+            if is_broadcast:
+                message["subtype"] = "thread_broadcast"
+        channel.log.add(message)
+        self.publish(Change("message", message, channel=channel.channel_id))
+        return message
+
+    def post_ephemeral(
+        self, channel: Channel, author: Author, *, user_id: str, text: str, thread_ts: str | None, fields: Json
+    ) -> Json:
+        """Show a message to one person only and return it."""
+        message = self._build_message(author, text=text, ts=self.next_ts(), fields=fields)
+        message["is_ephemeral"] = True
+        message["channel"] = channel.channel_id
+        if thread_ts:
+            message["thread_ts"] = thread_ts
+        self.ephemerals.setdefault((user_id, channel.channel_id), {})[message["ts"]] = message
+        self.publish(Change("ephemeral", message, channel=channel.channel_id, user=user_id))
+        return message
+
+    def change_message(self, channel: Channel, ts: str, *, changes: Json, editor: str | None = None) -> Json:
+        """Replace keys of a message (a value of None removes one) and return it; an `editor` marks it as edited."""
+        message = self.find_message(channel, ts)
+        before = dict(message)
+        _apply(message, changes)
+        if editor is not None:
+            message["edited"] = {"user": editor, "ts": self.next_ts()}
+        payload = {"message": message, "previous_message": before}
+        self.publish(Change("message_changed", payload, channel=channel.channel_id))
+        return message
+
+    def change_ephemeral(self, channel_id: str, ts: str, *, user_id: str, changes: Json | None) -> bool:
+        """Replace keys of a private message, or take it away; return whether it was there."""
+        held = self.ephemerals.get((user_id, channel_id), {})
+        message = held.get(ts)
+        if message is None:
+            return False
+        if changes is None:
+            del held[ts]
+            self.publish(Change("ephemeral_deleted", {"ts": ts}, channel=channel_id, user=user_id))
+        else:
+            _apply(message, changes)
+            self.publish(Change("ephemeral_changed", message, channel=channel_id, user=user_id))
+        return True
+
+    def delete_message(self, channel: Channel, ts: str) -> None:
+        """Take a message out of its channel."""
+        self.find_message(channel, ts)
+        message = channel.log.remove(ts)
+        for reaction in message.get("reactions", ()):
+            for user_id in reaction["users"]:
+                self.reacted.get(user_id, {}).pop((channel.channel_id, ts), None)
+        tombstone = channel.log.by_ts.get(ts)
+        payload = {"previous_message": message, "deleted_ts": ts, "tombstone": tombstone}
+        self.publish(Change("message_deleted", payload, channel=channel.channel_id))
+
+    def join(self, channel: Channel, user_id: str, *, inviter: str | None = None) -> bool:
+        """Make someone a member; return whether they were not one before."""
+        if user_id in channel.members:
+            return False
+        channel.members[user_id] = None
+        payload = {"user": user_id, "inviter": inviter}
+        self.publish(Change("member_joined_channel", payload, channel=channel.channel_id))
+        return True
+
+    def leave(self, channel: Channel, user_id: str) -> bool:
+        """End a membership; return whether there was one."""
+        if user_id not in channel.members:
+            return False
+        del channel.members[user_id]
+        self.publish(Change("member_left_channel", {"user": user_id}, channel=channel.channel_id))
+        return True
+
+    def open_direct(self, users: Iterable[str]) -> tuple[Channel, bool]:
+        """Return the direct conversation of these people and whether it was there before."""
+        members = sorted(set(users))
+        channel_id = "D" + "".join(user_id.removeprefix("U").removeprefix("0")[:6] for user_id in members)
+        if channel_id in self.channels:
+            return self.channels[channel_id], True
+        channel = Channel(channel_id, "", "im", created=int(self.clock()), members=dict.fromkeys(members))
+        self.channels[channel_id] = channel
+        return channel, False
+
+    def _build_message(self, author: Author, *, text: str, ts: str, fields: Json) -> Json:
+        message: Json = {"type": "message", "user": author.user_id, "text": text[:MAX_TEXT_CHARS], "ts": ts}
+        message["team"] = self.users.get(author.user_id, {}).get("team_id", seed.TEAM_ID)
+        if author.bot_id is not None:
+            name = self.users[author.user_id]["real_name"]
+            message |= {"bot_id": author.bot_id, "app_id": author.app_id}
+            message["bot_profile"] = {
+                "id": author.bot_id,
+                "app_id": author.app_id,
+                "user_id": author.user_id,
+                "name": name,
+                "deleted": False,
+                "updated": int(self.clock()),
+                "team_id": seed.TEAM_ID,
+                "icons": {},
+            }
+        return message | {key: value for key, value in fields.items() if value is not None}
+
+
+def _apply(message: Json, changes: Json) -> None:
+    for key, value in changes.items():
+        if value is None:
+            message.pop(key, None)
+        else:
+            message[key] = value
+
+
+def open_seed_workspace(*, clock: Callable[[], float] = time.time) -> Workspace:
+    """Return the workspace that a fresh local server starts with."""
+    workspace = Workspace(clock=clock)
+    created = int(clock())
+    for person in seed.PEOPLE:
+        workspace.users[person.user_id] = seed.build_user(
+            person.user_id, person.name, title=person.title, color=person.color, is_admin=person.is_admin
+        )
+    workspace.users[seed.BOT_USER_ID] = seed.build_bot_user(
+        seed.BOT_USER_ID, seed.APP_NAME, bot_id=seed.BOT_ID, app_id=seed.APP_ID
+    )
+    people = [person.user_id for person in seed.PEOPLE]
+    for channel_id, name, topic in seed.CHANNELS:
+        members = dict.fromkeys(people)
+        if channel_id == seed.SUPPORT_CHANNEL:
+            members[seed.BOT_USER_ID] = None
+        workspace.channels[channel_id] = Channel(channel_id, name, topic=topic, created=created, members=members)
+    for group_id, handle, name, users in seed.GROUPS:
+        workspace.groups[group_id] = build_group(group_id, handle, name=name, users=users, created=created)
+    return workspace
+
+
+def build_group(group_id: str, handle: str, *, name: str, users: Iterable[str], created: int) -> Json:
+    """Return a Slack user group object that also carries its members."""
+    members = list(users)
+    return {
+        "id": group_id,
+        "team_id": seed.TEAM_ID,
+        "is_usergroup": True,
+        "is_subteam": True,
+        "name": name,
+        "handle": handle,
+        "description": "",
+        "is_external": False,
+        "date_create": created,
+        "date_update": created,
+        "date_delete": 0,
+        "auto_type": None,
+        "created_by": "U0RUTH001",
+        "updated_by": "U0RUTH001",
+        "deleted_by": None,
+        "prefs": {"channels": [], "groups": []},
+        "users": members,
+        "user_count": len(members),
+    }
