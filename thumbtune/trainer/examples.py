@@ -1,0 +1,201 @@
+"""Turns a snapshot's lines into token sequences of which only the replies are trained on, and into batches.
+
+It does not know torch or models; it is given a tokenizer. A reply's prompt is rendered with the base model's own chat
+template, exactly as the model server renders it.
+"""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from thumbtune.core.errors import BadInput
+from thumbtune.core.prompt import ChatMessage
+
+
+class Tokenizer(Protocol):
+    """What is needed of a transformers tokenizer."""
+
+    eos_token_id: int
+
+    def apply_chat_template(self, conversation: Any, **options: Any) -> Any: ...  # transformers' own open signature
+
+    def __call__(self, text: list[str], *, add_special_tokens: bool) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a snapshot: the prompts to try in turn, the longest first, and the approved reply."""
+
+    pair_id: str
+    thread_id: str
+    prompts: tuple[tuple[ChatMessage, ...], ...]
+    reply: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """One approved reply after its prompt, in tokens; `reply_ids` ends with the end-of-turn token."""
+
+    pair_id: str
+    thread_id: str
+    prompt_ids: tuple[int, ...]
+    reply_ids: tuple[int, ...]
+
+    @property
+    def token_ids(self) -> tuple[int, ...]:
+        """Prompt and reply."""
+        return self.prompt_ids + self.reply_ids
+
+
+@dataclass(frozen=True)
+class Span:
+    """The place of one example's reply in a sequence."""
+
+    pair_id: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class TokenSequence:
+    """One forward pass's row: several replies of one thread when each prompt continues the one before."""
+
+    token_ids: tuple[int, ...]
+    spans: tuple[Span, ...]
+    example_tokens: int
+    """Tokens of its examples as if each stood alone."""
+
+    @property
+    def supervised_tokens(self) -> int:
+        """Tokens trained on."""
+        return sum(span.stop - span.start for span in self.spans)
+
+
+def read_lines(path: Path) -> list[Line]:
+    """Read a snapshot file.
+
+    Raises: BadInput with the line's number.
+    """
+    lines = []
+    try:
+        with path.open(encoding="utf-8") as stream:
+            for number, text in enumerate(stream, start=1):
+                try:
+                    fields = json.loads(text)
+                    prompts = tuple(tuple(prompt) for prompt in (fields["messages"], *fields.get("shorter", [])))
+                    lines.append(Line(str(fields["pair_id"]), str(fields["thread_id"]), prompts, str(fields["reply"])))
+                except (ValueError, KeyError, TypeError) as exc:
+                    raise BadInput(f"{path.name} line {number}: {type(exc).__name__} {exc}") from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        raise BadInput(f"{path}: {exc}") from exc
+    return lines
+
+
+def find_end_of_turn(tokenizer: Tokenizer, *, stop_ids: Iterable[int]) -> int:
+    """Return the token that the chat template puts after a reply and at which the model server stops."""
+    stops = {tokenizer.eos_token_id, *stop_ids}
+    conversation = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "x"}]
+    rendered = tokenizer.apply_chat_template(conversation, tokenize=True, return_dict=False)
+    for token in reversed(rendered):
+        if token in stops:
+            return int(token)
+    return tokenizer.eos_token_id
+
+
+def encode_lines(
+    lines: Sequence[Line], tokenizer: Tokenizer, *, end_of_turn: int, max_context_tokens: int, max_reply_tokens: int
+) -> tuple[list[Example], Counter[str]]:
+    """Return the examples that fit, and how many were skipped for which reason.
+
+    A line's prompts are tried in turn until one leaves room for a reply of `max_reply_tokens`, as when a draft is
+    asked for.
+    """
+    skipped: Counter[str] = Counter()
+    examples = []
+    replies = tokenizer([line.reply.strip() for line in lines], add_special_tokens=False)["input_ids"] if lines else []
+    prompts = _encode_prompts([line.prompts[0] for line in lines], tokenizer)
+    room = max_context_tokens - max_reply_tokens
+    for line, prompt_ids, reply in zip(lines, prompts, replies, strict=True):
+        reply_ids = (*reply, end_of_turn)
+        if len(reply_ids) == 1:
+            skipped["empty reply"] += 1
+            continue
+        if len(reply_ids) > max_reply_tokens:
+            skipped["reply too long"] += 1
+            continue
+        for shorter in line.prompts[1:]:
+            if len(prompt_ids) <= room:
+                break
+            [prompt_ids] = _encode_prompts([shorter], tokenizer)
+        if len(prompt_ids) > room:
+            skipped["prompt too long"] += 1
+            continue
+        examples.append(Example(line.pair_id, line.thread_id, tuple(prompt_ids), reply_ids))
+    return examples, skipped
+
+
+def merge_prefixes(examples: Sequence[Example]) -> list[TokenSequence]:
+    """Lay examples over one another where one's prompt and reply begin another's prompt, so that they run once.
+
+    Attention is causal, so every reply token sees the same tokens and gets the same loss as in its own row.
+    """
+    merged: list[TokenSequence] = []
+    next_prompt_tokens = 0
+    for example in sorted(examples, key=lambda item: (item.token_ids, item.pair_id), reverse=True):
+        ids = example.token_ids
+        span = Span(example.pair_id, len(example.prompt_ids), len(ids))
+        last = merged[-1] if merged else None
+        if last and len(ids) <= next_prompt_tokens and last.token_ids[: len(ids)] == ids:
+            merged[-1] = TokenSequence(last.token_ids, (span, *last.spans), last.example_tokens + len(ids))
+        else:
+            merged.append(TokenSequence(ids, (span,), len(ids)))
+        next_prompt_tokens = len(example.prompt_ids)
+    return sorted(merged, key=lambda sequence: sequence.spans[0].pair_id)
+
+
+def plan_steps(sequences: Sequence[TokenSequence], *, batch_tokens: int, seed: int) -> list[list[TokenSequence]]:
+    """Return one epoch's optimizer steps: shuffled by the seed, then grouped with others of about their length."""
+    dice = random.Random(seed)
+    shuffled = list(sequences)
+    dice.shuffle(shuffled)
+    steps: list[list[TokenSequence]] = []
+    pool_tokens = 16 * batch_tokens
+    for pool in _take_tokens(shuffled, pool_tokens):
+        steps += _take_tokens(sorted(pool, key=lambda sequence: len(sequence.token_ids)), batch_tokens)
+    dice.shuffle(steps)
+    return steps
+
+
+def split_rows(sequences: Sequence[TokenSequence], *, forward_tokens: int) -> list[list[TokenSequence]]:
+    """Return groups of rows whose padded size stays within `forward_tokens`; a longer row stands alone."""
+    groups: list[list[TokenSequence]] = []
+    for sequence in sorted(sequences, key=lambda item: len(item.token_ids), reverse=True):
+        if groups and len(groups[-1][0].token_ids) * (len(groups[-1]) + 1) <= forward_tokens:
+            groups[-1].append(sequence)
+        else:
+            groups.append([sequence])
+    return groups
+
+
+def _encode_prompts(prompts: Sequence[Sequence[ChatMessage]], tokenizer: Tokenizer) -> list[list[int]]:
+    texts = [
+        tokenizer.apply_chat_template(list(prompt), tokenize=False, add_generation_prompt=True) for prompt in prompts
+    ]
+    encoded: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+    return encoded
+
+
+def _take_tokens(sequences: Sequence[TokenSequence], max_tokens: int) -> list[list[TokenSequence]]:
+    groups: list[list[TokenSequence]] = []
+    tokens = 0
+    for sequence in sequences:
+        if not groups or tokens + sequence.example_tokens > max_tokens:
+            groups.append([])
+            tokens = 0
+        groups[-1].append(sequence)
+        tokens += sequence.example_tokens
+    return groups

@@ -1,0 +1,143 @@
+"""Loads base models and adapters and computes the loss of reply tokens; used by the trainer's child programs only.
+
+It imports torch, transformers and peft, so nothing but `finetune` and `evaluate` may import it.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file
+from torch.nn.functional import cross_entropy
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+from thumbtune.core.errors import BadInput
+from thumbtune.core.manifest import CONFIG_NAME, WEIGHTS_NAME
+from thumbtune.trainer.examples import TokenSequence
+
+
+def prepare_torch(*, seed: int, threads: int) -> torch.device:
+    """Fix seeds and threads, turn on deterministic kernels where they exist, and choose the device."""
+    if threads:
+        torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    torch.set_flush_denormal(True)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load_tokenizer(base: Path) -> Any:  # a transformers tokenizer; its class depends on the model
+    """Load a base model's tokenizer from its directory."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+    except (OSError, ValueError) as exc:
+        raise BadInput(f"base model {base}: its tokenizer cannot be loaded") from exc
+    if not tokenizer.chat_template:
+        raise BadInput(f"base model {base} has no chat template; use an instruction-tuned model")
+    return tokenizer
+
+
+def load_base(base: Path, *, device: torch.device) -> Any:  # a transformers model; its class depends on the model
+    """Load a frozen base model: bfloat16 on a GPU, float32 on a CPU."""
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            base, dtype=dtype, attn_implementation="sdpa", local_files_only=True, use_safetensors=True
+        )
+    except (OSError, ValueError) as exc:
+        raise BadInput(f"base model {base} cannot be loaded: {type(exc).__name__}") from exc
+    model.config.use_cache = False
+    return model.requires_grad_(False).to(device)
+
+
+def find_stop_ids(base: Path) -> list[int]:
+    """Return the tokens at which the model server stops, from the base's generation settings."""
+    if not (base / "generation_config.json").is_file():
+        return []
+    stops = GenerationConfig.from_pretrained(base, local_files_only=True).eos_token_id
+    if stops is None:
+        return []
+    return list(stops) if isinstance(stops, list) else [stops]
+
+
+def attach_adapter(model: Any, directory: Path, *, name: str) -> PeftModel:
+    """Add a saved adapter under `name` and switch to it; every weight must be there, finite, and fit.
+
+    Raises: BadInput when keys are missing, unexpected or of another shape, when a weight is not finite, or when the
+    adapter changes nothing because all its B matrices are zero.
+    """
+    config = LoraConfig(**_keep_known(json.loads((directory / CONFIG_NAME).read_bytes())))
+    weights = load_file(directory / WEIGHTS_NAME)
+    if isinstance(model, PeftModel):
+        model.add_adapter(name, config)
+    else:
+        model = PeftModel(model, config, adapter_name=name)
+    expected = {key: value.shape for key, value in get_peft_model_state_dict(model, adapter_name=name).items()}
+    found = {key: value.shape for key, value in weights.items()}
+    if expected != found:
+        wrong = sorted(key for key in {*expected, *found} if expected.get(key) != found.get(key))
+        raise BadInput(f"adapter {directory.name} does not fit this base model: {len(wrong)} weights, first {wrong[0]}")
+    if not all(bool(torch.isfinite(weight).all()) for weight in weights.values()):
+        raise BadInput(f"adapter {directory.name} holds weights that are not finite")
+    if not any(bool(weight.any()) for key, weight in weights.items() if ".lora_B." in key):
+        raise BadInput(f"adapter {directory.name} changes nothing: all its B matrices are zero")
+    set_peft_model_state_dict(model, weights, adapter_name=name)
+    model.set_adapter(name)
+    model.requires_grad_(False)
+    return model.eval()
+
+
+class ReplyLoss:
+    """Computes the losses of reply tokens with logits for those tokens only.
+
+    The output layer sees the selected positions instead of the whole batch, whatever the architecture does to its
+    logits afterwards; on models with a large vocabulary this is most of the saved time and memory.
+    """
+
+    def __init__(self, model: Any, *, device: torch.device) -> None:
+        self._model = model
+        self._device = device
+        self._keep: torch.Tensor | None = None
+        model.get_output_embeddings().register_forward_pre_hook(self._select)
+
+    def compute(self, rows: Sequence[TokenSequence]) -> torch.Tensor:
+        """Return the negative log likelihood of each reply token, by row and span: (reply tokens) float32, nats."""
+        width = max(len(row.token_ids) for row in rows)
+        ids = torch.zeros((len(rows), width), dtype=torch.long)  # (row, token) int64, padded on the right with 0
+        keep = torch.zeros((len(rows), width), dtype=torch.bool)  # (row, token): the next token is a reply's
+        for number, row in enumerate(rows):
+            ids[number, : len(row.token_ids)] = torch.tensor(row.token_ids)
+            for span in row.spans:
+                keep[number, span.start - 1 : span.stop - 1] = True
+        targets = ids.roll(-1, dims=1)[keep].to(self._device)  # (reply tokens) int64
+        with self._selecting(keep), torch.autocast("cuda", torch.bfloat16, enabled=self._device.type == "cuda"):
+            logits = self._model(input_ids=ids.to(self._device), use_cache=False).logits
+        return cross_entropy(logits[0].float(), targets, reduction="none")
+
+    @contextmanager
+    def _selecting(self, keep: torch.Tensor) -> Iterator[None]:
+        self._keep = keep.to(self._device)
+        try:
+            yield
+        finally:
+            self._keep = None
+
+    def _select(self, _module: torch.nn.Module, arguments: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
+        if self._keep is None:
+            return None
+        return (arguments[0][self._keep].unsqueeze(0), *arguments[1:])
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether a failure means that the device's or the host's memory is full."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+
+
+def _keep_known(config: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: config[key] for key in ("r", "lora_alpha", "target_modules", "task_type", "use_rslora") if key in config
+    }

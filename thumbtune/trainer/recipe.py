@@ -1,0 +1,62 @@
+"""The numbers of one fine-tuning, frozen beside its snapshot so that a retried run repeats exactly.
+
+It does not know torch; `settings` are turned into a recipe by the pipeline, and the child program reads it back.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from thumbtune.core.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an adapter is trained.
+
+    `batch_tokens` counts every example of an optimizer step as if it stood alone. `forward_tokens` bounds one forward
+    pass and changes memory and speed only; 0 lets the device decide. `threads` 0 means all cores.
+    """
+
+    base_model: str
+    rank: int = 16
+    alpha: int = 32
+    dropout: float = 0.0
+    learning_rate: float = 2e-4
+    warmup_share: float = 0.05
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    batch_tokens: int = 8192
+    forward_tokens: int = 0
+    min_steps: int = 100
+    max_epochs: int = 3
+    max_context_tokens: int = 8192
+    max_reply_tokens: int = 400
+    seed: int = 7
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        positive = ("rank", "alpha", "learning_rate", "batch_tokens", "min_steps", "max_epochs", "max_reply_tokens")
+        wrong = [f"{name} must be more than 0" for name in positive if getattr(self, name) <= 0]
+        if not 0 <= self.dropout < 1:
+            wrong.append("dropout must be at least 0 and less than 1")
+        if self.max_context_tokens <= self.max_reply_tokens:
+            wrong.append("max_context_tokens must be more than max_reply_tokens, or no prompt fits")
+        if wrong:
+            raise BadInput("recipe: " + "; ".join(wrong))
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe from its JSON file.
+
+    Raises: BadInput when it is unreadable or holds a field that is missing, unknown or out of range.
+    """
+    try:
+        return Recipe(**json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError) as exc:
+        raise BadInput(f"recipe {path}: {exc}") from exc
+
+
+def dump_recipe(recipe: Recipe) -> bytes:
+    """Return the recipe as the bytes of its file."""
+    return (json.dumps(asdict(recipe), indent=1) + "\n").encode()
