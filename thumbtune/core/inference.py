@@ -88,7 +88,7 @@ class InferenceClient:
         self._timeout_s = timeout_s
         self._http = open_http_client(base_url, api_key, timeout_s=timeout_s)
         self._openai = openai.OpenAI(
-            api_key=api_key, base_url=f"{self._http.base_url}v1", http_client=self._http, max_retries=retries
+            api_key=api_key, base_url=self._http.base_url.join("/v1"), http_client=self._http, max_retries=retries
         )
 
     def __enter__(self) -> Self:

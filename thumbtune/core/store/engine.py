@@ -4,7 +4,6 @@ It does not know the tables' meaning.
 """
 
 import contextlib
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pysqlite3 as sqlite3
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
@@ -21,7 +21,10 @@ from thumbtune.core.errors import StoreUnavailable
 from thumbtune.core.sealing import Sealer
 
 SAFE_WAL_VERSION = (3, 51, 3)
-"""First SQLite whose write-ahead log is safe with several writers. Source: sqlite.org/wal.html, seen 2026-11-20."""
+"""First SQLite whose write-ahead log is safe with several writers; Python's own is often older, pysqlite3 brings one.
+
+Source: sqlite.org/wal.html, seen 2026-11-20.
+"""
 
 BUSY_TIMEOUT_S = 30.0
 
@@ -87,7 +90,7 @@ def _open_sqlite(url: str) -> sa.Engine:
     database = sa.make_url(url).database
     if database and database != ":memory:":
         Path(database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+    engine = sa.create_engine(url, module=sqlite3, connect_args={"timeout": BUSY_TIMEOUT_S})
     journal = "WAL" if sqlite3.sqlite_version_info >= SAFE_WAL_VERSION else "TRUNCATE"
 
     @event.listens_for(engine, "connect")
