@@ -68,3 +68,9 @@ def end_child(child: subprocess.Popen[str], *, timeout_s: float = 10.0) -> int:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     return child.wait()
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent dies, so that a killed supervisor leaves nothing behind."""
+    if os.name == "posix" and hasattr(ctypes.CDLL(None), "prctl"):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,67 @@
+"""Commands on adapters: list, show, promote, rollback."""
+
+from typing import Annotated
+
+import typer
+
+from thumbtune.cli.context import open_checked_store, pick_desk
+from thumbtune.cli.output import console, print_json, print_record, print_table
+from thumbtune.core.store import adapters, audits
+
+app = typer.Typer(help="Adapters: what training made, and which one answers.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_adapters(
+    desk: Annotated[str | None, typer.Option(help="Only this desk.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List adapters, newest first."""
+    store = open_checked_store()
+    with store.read() as conn:
+        found = adapters.list_adapters(conn, desk_id=desk)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (item.name, item.desk_id, item.state, item.run_id, item.published_at, item.live_at, item.reason)
+        for item in found
+    ]
+    columns = ("adapter", "desk", "state", "run", "published", "live since", "reason")
+    print_table(columns, rows, empty="No adapters yet.")
+
+
+@app.command("show")
+def show_adapter(name: str, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Show one adapter."""
+    store = open_checked_store()
+    with store.read() as conn:
+        adapter = adapters.load_adapter(conn, name)
+    (print_json if as_json else print_record)(adapter)
+
+
+@app.command("promote")
+def promote_adapter(name: str) -> None:
+    """Make a proven adapter the live one; the one before stays loaded for a rollback."""
+    store = open_checked_store()
+    with store.write() as conn:
+        adapter = adapters.promote(conn, name, now=store.now())
+        audits.record_act(conn, actor="cli", action="adapter_promoted", subject=name, now=store.now())
+    console.print(f"{adapter.name} is live for {adapter.desk_id}.")
+
+
+@app.command("rollback")
+def roll_back(
+    desk: Annotated[str | None, typer.Option(help="Desk; may be left out when there is one.")] = None,
+) -> None:
+    """Go back to the adapter that was live before; nothing has to be loaded."""
+    store = open_checked_store()
+    chosen = pick_desk(store, desk)
+    with store.write() as conn:
+        previous = adapters.roll_back(conn, desk_id=chosen.desk_id, now=store.now())
+        subject = previous.name if previous else "base"
+        audits.record_act(conn, actor="cli", action="adapter_rolled_back", subject=subject, now=store.now())
+    if previous:
+        console.print(f"{previous.name} is live for {chosen.desk_id} again.")
+    else:
+        console.print(f"{chosen.desk_id} has no earlier adapter: the base model answers from now on.")

@@ -1,0 +1,112 @@
+"""Commands on desks: add, set, list, show."""
+
+import re
+from dataclasses import replace
+from typing import Annotated, Any
+
+import typer
+
+from thumbtune.cli.context import open_checked_store
+from thumbtune.cli.output import console, print_json, print_record, print_table, shorten
+from thumbtune.core.errors import BadInput, Conflict, NotFound
+from thumbtune.core.records import Desk
+from thumbtune.core.store import audits, desks
+
+app = typer.Typer(help="Desks: support teams with their channels, voice and people.", no_args_is_help=True)
+
+DESK_ID_PATTERN = r"^[a-z][a-z0-9-]{0,30}$"
+
+Channels = Annotated[list[str] | None, typer.Option("--channel", help="Channel id (C…); repeat for several.")]
+Agents = Annotated[list[str] | None, typer.Option("--agent", help="User id (U…) or user-group id (S…); repeat.")]
+Approvers = Annotated[list[str] | None, typer.Option("--approver", help="Whose 👍 counts; empty means the agents.")]
+Leads = Annotated[list[str] | None, typer.Option("--lead", help="Who may retrain, promote and roll back.")]
+Voice = Annotated[str | None, typer.Option(help="System prompt: how the team writes. Takes effect at once.")]
+Threshold = Annotated[int | None, typer.Option(min=1, help="New pairs after which a run starts by itself.")]
+
+
+@app.command("add")
+def add_desk(
+    desk_id: Annotated[str, typer.Argument(help="Short name in small letters, such as `support`.")],
+    team: Annotated[str, typer.Option(help="Slack workspace id (T…).")],
+    channel: Channels = None,
+    agent: Agents = None,
+    approver: Approvers = None,
+    lead: Leads = None,
+    voice: Voice = None,
+    name: Annotated[str | None, typer.Option(help="Name people see.")] = None,
+    threshold: Threshold = None,
+) -> None:
+    """Make a desk."""
+    if not re.match(DESK_ID_PATTERN, desk_id):
+        raise BadInput(f"{desk_id!r} cannot name a desk: use small letters, digits and dashes, beginning with a letter")
+    if not channel or not agent:
+        raise BadInput("a desk needs at least one --channel and one --agent")
+    desk = Desk(desk_id=desk_id, team_id=team, name=name or desk_id.title(), voice=voice or DEFAULT_VOICE)
+    store = open_checked_store()
+    with store.write() as conn:
+        if desks.list_desks(conn, desk_id=desk_id):
+            raise Conflict(f"desk {desk_id} exists already; change it with `thumbtune desks set {desk_id}`")
+        changes = _changes(channel=channel, agent=agent, approver=approver, lead=lead, threshold=threshold)
+        desks.save_desk(conn, replace(desk, **changes))
+        audits.record_act(conn, actor="cli", action="desk_added", subject=desk_id, now=store.now())
+    console.print(f"Desk {desk_id} is ready. Invite the bot to its channels: /invite @Thumbtune")
+
+
+DEFAULT_VOICE = "You write replies for a customer support team. Be friendly, clear and brief."
+
+
+@app.command("set")
+def set_desk(
+    desk_id: str,
+    channel: Channels = None,
+    agent: Agents = None,
+    approver: Approvers = None,
+    lead: Leads = None,
+    voice: Voice = None,
+    name: Annotated[str | None, typer.Option(help="Name people see.")] = None,
+    threshold: Threshold = None,
+) -> None:
+    """Change a desk; what is left out stays as it is."""
+    store = open_checked_store()
+    changes = _changes(channel=channel, agent=agent, approver=approver, lead=lead, threshold=threshold)
+    changes |= {key: value for key, value in (("voice", voice), ("name", name)) if value is not None}
+    if not changes:
+        raise BadInput("nothing to change: give at least one option")
+    with store.write() as conn:
+        desks.save_desk(conn, replace(desks.load_desk(conn, desk_id), **changes))
+        detail = {"changed": sorted(changes)}
+        audits.record_act(conn, actor="cli", action="desk_changed", subject=desk_id, now=store.now(), detail=detail)
+    console.print(f"Desk {desk_id} is changed; it takes effect at once.")
+
+
+@app.command("list")
+def list_desks(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List desks."""
+    store = open_checked_store()
+    with store.read() as conn:
+        found = desks.list_desks(conn)
+    if as_json:
+        print_json(found)
+        return
+    rows = [(desk.desk_id, desk.name, ", ".join(desk.channels), desk.threshold, shorten(desk.voice)) for desk in found]
+    print_table(("desk", "name", "channels", "threshold", "voice"), rows, empty="No desks yet: `thumbtune desks add`.")
+
+
+@app.command("show")
+def show_desk(desk_id: str, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Show one desk."""
+    store = open_checked_store()
+    with store.read() as conn:
+        found = desks.list_desks(conn, desk_id=desk_id)
+    if not found:
+        raise NotFound(f"no desk {desk_id!r}; run `thumbtune desks list`")
+    (print_json if as_json else print_record)(found[0])
+
+
+def _changes(**options: Any) -> dict[str, Any]:  # Any: lists and numbers alike
+    names = {"channel": "channels", "agent": "agents", "approver": "approvers", "lead": "leads"}
+    return {
+        names.get(key, key): tuple(value) if isinstance(value, list) else value
+        for key, value in options.items()
+        if value is not None
+    }

@@ -1,0 +1,72 @@
+"""How every command prints: tables for people, JSON for programs.
+
+It does not know what is printed.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+console = Console()
+errors = Console(stderr=True)
+
+
+def print_json(value: object) -> None:
+    """Print a record, or a list of them, as JSON with times in ISO 8601."""
+    print(json.dumps(_plain(value), ensure_ascii=False, indent=2, default=_encode))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """Print rows under column heads, or the sentence `empty` when there are none."""
+    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    if table.row_count:
+        console.print(table)
+    else:
+        console.print(empty)
+
+
+def print_record(record: object) -> None:
+    """Print one record, a field a line."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in _plain(record).items():
+        table.add_row(f"[bold]{name}[/bold]", _cell(value))
+    console.print(table)
+
+
+def shorten(text: str, *, max_chars: int = 60) -> str:
+    """Return the text on one line, cut with an ellipsis when it is longer than `max_chars`."""
+    line = " ".join(text.split())
+    return line if len(line) <= max_chars else f"{line[: max_chars - 1]}…"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, datetime):
+        return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, (list, tuple, dict)):
+        return json.dumps(value, ensure_ascii=False, default=_encode)
+    return str(value).replace("[", "\\[")
+
+
+def _plain(value: object) -> Any:  # Any: whatever JSON can hold
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return value
+
+
+def _encode(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"cannot print a {type(value).__name__} as JSON")
