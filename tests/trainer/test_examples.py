@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.trainer.conftest import make_line
+from tests.trainer.samples import make_line
 from thumbtune.core.errors import BadInput
 from thumbtune.trainer.examples import (
     Example,

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.trainer.conftest import make_line
+from tests.trainer.samples import make_line
 from thumbtune.core.manifest import CONFIG_NAME, WEIGHTS_NAME, hash_file, verify_config
 from thumbtune.trainer.recipe import Recipe, dump_recipe
 

@@ -34,6 +34,7 @@ from thumbtune.trainer.examples import (
     split_rows,
 )
 from thumbtune.trainer.recipe import Recipe, load_recipe
+from thumbtune.trainer.snapshot_files import TRAIN_NAME
 
 _FORWARD_TOKENS = {"cpu": 2048, "cuda": 16384}
 _MEMORY_TRIES = 3
@@ -72,7 +73,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def finetune(snapshot: Path, *, base: Path, recipe: Recipe, out: Path) -> dict:
     """Train on the snapshot, save the adapter in `out` and return what was done."""
-    lines = read_lines(snapshot / "train.jsonl")
+    lines = read_lines(snapshot / TRAIN_NAME)
     if not (base / "config.json").is_file():
         raise BadInput(f"base model {base} has no config.json")
     from thumbtune.trainer import model as models

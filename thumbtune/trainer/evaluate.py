@@ -1,0 +1,199 @@
+"""Measures base, live and candidate on a snapshot's held-out replies; a child program of the trainer.
+
+Command: python -m thumbtune.trainer.evaluate --snapshot DIR --base DIR --recipe FILE --candidate DIR [--live DIR]
+    --out FILE
+
+It decides nothing and does not know the store. OUT holds per reply the negative log likelihood under each model, and
+the candidate's probes for serving to compare with. Exit codes as `finetune`: 0, 2 bad input, 3 a likelihood is not
+finite, 4 out of memory, 143 cancelled.
+"""
+
+import argparse
+import json
+import math
+import sys
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+from thumbtune.core.errors import BadInput
+from thumbtune.core.prompt import Turn, build_prompt
+from thumbtune.trainer.child import (
+    EXIT_BAD_INPUT,
+    EXIT_NOT_FINITE,
+    EXIT_OK,
+    EXIT_OUT_OF_MEMORY,
+    ProgressReporter,
+    emit,
+    exit_on_sigterm,
+)
+from thumbtune.trainer.examples import (
+    Span,
+    TokenSequence,
+    encode_lines,
+    find_end_of_turn,
+    merge_prefixes,
+    read_lines,
+    split_rows,
+)
+from thumbtune.trainer.recipe import Recipe, load_recipe
+from thumbtune.trainer.snapshot_files import HELD_OUT_NAME, load_meta
+
+PROBE_QUESTIONS = (
+    "Hello, where is my order?",
+    "Hi! Can I send something back that I bought last week?",
+    "Thank you, that was quick. One more thing: when are you open?",
+)
+_PROBE_TOKENS = 24
+_FORWARD_TOKENS = {"cpu": 4096, "cuda": 32768}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the program and return its exit code."""
+    exit_on_sigterm()
+    parser = argparse.ArgumentParser(description="Measure a candidate adapter on held-out replies.")
+    for name in ("snapshot", "base", "recipe", "candidate", "out"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--live", type=Path)
+    arguments = parser.parse_args(argv)
+    try:
+        result = evaluate(
+            arguments.snapshot,
+            base=arguments.base,
+            recipe=load_recipe(arguments.recipe),
+            candidate=arguments.candidate,
+            live=arguments.live,
+        )
+    except BadInput as exc:
+        emit("failed", reason=str(exc))
+        return EXIT_BAD_INPUT
+    except (MemoryError, RuntimeError) as exc:
+        from thumbtune.trainer.model import is_out_of_memory
+
+        if not is_out_of_memory(exc):
+            raise
+        emit("failed", reason="out of memory")
+        return EXIT_OUT_OF_MEMORY
+    if not all(math.isfinite(value) for score in result["scores"] for value in score["nll"].values()):
+        emit("failed", reason="a likelihood is not finite")
+        return EXIT_NOT_FINITE
+    arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+    emit("result", scores=len(result["scores"]), seconds=result["seconds"])
+    return EXIT_OK
+
+
+def evaluate(snapshot: Path, *, base: Path, recipe: Recipe, candidate: Path, live: Path | None) -> dict:
+    """Return per held-out reply its tokens and summed negative log likelihoods in nats, and the probes."""
+    lines = read_lines(snapshot / HELD_OUT_NAME)
+    meta = load_meta(snapshot)
+    from thumbtune.trainer import model as models
+
+    began = time.monotonic()
+    emit("phase", phase="load")
+    device = models.prepare_torch(seed=recipe.seed, threads=recipe.threads)
+    tokenizer = models.load_tokenizer(base)
+    end_of_turn = find_end_of_turn(tokenizer, stop_ids=models.find_stop_ids(base))
+    examples, skipped = encode_lines(
+        lines,
+        tokenizer,
+        end_of_turn=end_of_turn,
+        max_context_tokens=recipe.max_context_tokens,
+        max_reply_tokens=recipe.max_reply_tokens,
+    )
+    model = models.attach_adapter(models.load_base(base, device=device), candidate, name="candidate")
+    if live is not None:
+        models.attach_adapter(model, live, name="live")
+    loss_of = models.ReplyLoss(model, device=device)
+    rows = split_rows(merge_prefixes(examples), forward_tokens=recipe.forward_tokens or _FORWARD_TOKENS[device.type])
+    names = ["base", *(["live"] if live is not None else []), "candidate"]
+    reporter = ProgressReporter("evaluate", steps=max(1, len(rows) * len(names)))
+    scores = {
+        example.pair_id: {
+            "pair_id": example.pair_id,
+            "thread_id": example.thread_id,
+            "tokens": len(example.reply_ids),
+            "nll": {},
+        }
+        for example in examples
+    }
+    for number, name in enumerate(names):
+        with use_model(model, name):
+            for done, group in enumerate(rows, start=1):
+                for pair_id, nll in score_rows(loss_of, group).items():
+                    scores[pair_id]["nll"][name] = nll
+                reporter.report(number * len(rows) + done, tokens=sum(len(row.token_ids) for row in group))
+    return {
+        "scores": [scores[example.pair_id] for example in examples],
+        "skipped": dict(skipped),
+        "probes": [
+            make_probe(question, model=model, loss_of=loss_of, tokenizer=tokenizer, voice=meta.voice)
+            for question in PROBE_QUESTIONS
+        ],
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+def use_model(model, name: str):
+    """Switch to an adapter, or to the base for as long as the block lasts."""
+    if name == "base":
+        return model.disable_adapter()
+    model.set_adapter(name)
+    return nullcontext()
+
+
+def score_rows(loss_of, rows: list[TokenSequence]) -> dict[str, float]:
+    """Return each reply's summed negative log likelihood in nats."""
+    import torch
+
+    with torch.inference_mode():
+        losses = loss_of.compute(rows).double().cpu()  # (reply tokens) float64, by row and span
+    totals, place = {}, 0
+    for row in rows:
+        for span in row.spans:
+            size = span.stop - span.start
+            totals[span.pair_id] = losses[place : place + size].sum().item()
+            place += size
+    return totals
+
+
+def make_probe(question: str, *, model, loss_of, tokenizer, voice: str) -> dict:
+    """Return what the candidate writes greedily to a fixed question, and how likely base and candidate find it."""
+    import torch
+
+    messages = build_prompt([Turn("customer", question)], voice=voice, max_chars=4000)
+    prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
+    device = next(model.parameters()).device
+    model.set_adapter("candidate")
+    with torch.inference_mode():
+        ids = torch.tensor([prompt], device=device)  # (1, prompt tokens) int64
+        autocast = torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda")
+        with autocast:
+            written = model.generate(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                max_new_tokens=_PROBE_TOKENS,
+                do_sample=False,
+                temperature=None,
+                top_p=None,
+                top_k=None,
+                use_cache=True,
+                pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id,
+            )
+    reply = written[0, len(prompt) :].tolist()
+    row = TokenSequence((*prompt, *reply), (Span("probe", len(prompt), len(prompt) + len(reply)),), 0)
+    logprobs = {}
+    for name in ("base", "candidate"):
+        with use_model(model, name):
+            logprobs[name] = -score_rows(loss_of, [row])["probe"] / len(reply)
+    return {
+        "messages": messages,
+        "prompt_token_ids": prompt,
+        "reply_token_ids": reply,
+        "reply": tokenizer.decode(reply, skip_special_tokens=True),
+        "candidate_logprob": logprobs["candidate"],
+        "base_logprob": logprobs["base"],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,185 @@
+"""Decides whether a candidate may go live: a paired comparison on replies that no model has trained on.
+
+It does not know models or runs: it is given likelihoods and returns a decision with its reason. The likelihoods of
+replies of one conversation hang together, so whole conversations are drawn again and again (a clustered bootstrap),
+and each draw compares the models on the same replies.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Decision = Literal["passed", "rejected", "inconclusive"]
+
+RESAMPLES = 10_000
+_SURE = 0.95
+_DETECTABLE = 2.8
+"""Standard errors of a difference that is found 4 times in 5 when tested at 5 %."""
+
+
+@dataclass(frozen=True)
+class ReplyScore:
+    """One held-out reply: its tokens, and its summed negative log likelihood in nats under each model."""
+
+    thread_id: str
+    tokens: int
+    base: float
+    candidate: float
+    live: float | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Candidate minus other in nats per token, with a 95 % interval; below 0 the candidate is better."""
+
+    difference: float
+    low: float
+    high: float
+    detectable: float
+    """Smallest true difference that this many conversations would have found 4 times in 5."""
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """The decision, its reason in words a team lead understands, and the figures behind it."""
+
+    decision: Decision
+    reason: str
+    threads: int
+    pairs: int
+    nll_base: float | None
+    nll_live: float | None
+    nll_candidate: float | None
+    versus_base: Comparison | None = None
+    versus_live: Comparison | None = None
+
+    def to_json(self) -> dict[str, Any]:  # Any: JSON
+        """Return the result for the run's row and the manifest."""
+        return asdict(self)
+
+
+def decide(
+    scores: Sequence[ReplyScore], *, min_threads: int, margin: float, forgets: bool = False, seed: int = 0
+) -> GateResult:
+    """Compare a candidate with the base and, if there is one, with what is live.
+
+    It passes when it is surely better than both. When it `forgets` pairs that were withdrawn since the live one was
+    trained, being at most `margin` nats per token worse than live is enough, because what is live must not stay. It is
+    rejected when it is surely worse than either; otherwise what is live stays.
+    """
+    threads = len({score.thread_id for score in scores})
+    figures: dict[str, Any] = {"threads": threads, "pairs": len(scores), **_mean_losses(scores)}
+    if threads < min_threads:
+        missing = min_threads - threads
+        reason = (
+            f"Only {threads} conversations are held out for judging; {missing} more are needed before an adapter may "
+            "go live by itself. About one conversation in ten is held out, so keep approving replies."
+        )
+        return GateResult("inconclusive", reason, **figures)
+    if not all(math.isfinite(score.base + score.candidate + (score.live or 0.0)) for score in scores):
+        return GateResult("rejected", "The new adapter gave results that are not numbers.", **figures)
+    versus_base = compare_models([(s.thread_id, s.tokens, s.candidate - s.base) for s in scores], seed=seed)
+    has_live = all(score.live is not None for score in scores)
+    versus_live = (
+        compare_models([(s.thread_id, s.tokens, s.candidate - (s.live or 0.0)) for s in scores], seed=seed)
+        if has_live
+        else None
+    )
+    decision, reason = _judge(versus_base, versus_live, threads=threads, margin=margin, forgets=forgets)
+    return GateResult(decision, reason, **figures, versus_base=versus_base, versus_live=versus_live)
+
+
+def compare_models(differences: Sequence[tuple[str, int, float]], *, seed: int) -> Comparison:
+    """Return the mean difference per token of (thread, tokens, summed difference) rows, with its 95 % interval.
+
+    The interval is a bootstrap over threads, widened as a t interval is for few of them.
+    """
+    places = {thread: number for number, thread in enumerate(dict.fromkeys(row[0] for row in differences))}
+    totals = np.zeros((len(places), 2))  # (thread, [difference, tokens]) float64
+    for thread, tokens, difference in differences:
+        totals[places[thread]] += (difference, tokens)
+    mean = float(totals[:, 0].sum() / totals[:, 1].sum())
+    drawn = _draw_means(totals, seed=seed)
+    tail = (1 - _SURE) / 2
+    low, high = (float(bound) for bound in np.quantile(drawn, [tail, 1 - tail]))
+    widening = _widen(len(places))
+    low, high = mean + (low - mean) * widening, mean + (high - mean) * widening
+    return Comparison(mean, low, high, detectable=float(_DETECTABLE * drawn.std() * widening))
+
+
+def _draw_means(totals: NDArray[np.float64], *, seed: int) -> NDArray[np.float64]:
+    dice = np.random.default_rng(seed)
+    threads = len(totals)
+    drawn = np.empty(RESAMPLES)  # (resample) float64
+    for start in range(0, RESAMPLES, 1000):
+        counts = dice.multinomial(threads, np.full(threads, 1 / threads), size=1000)  # (resample, thread) int64
+        sums = counts @ totals  # (resample, [difference, tokens]) float64
+        drawn[start : start + 1000] = sums[:, 0] / sums[:, 1]
+    return drawn
+
+
+def _widen(threads: int) -> float:
+    """Return how much wider a t interval of so many threads is than a bootstrap's, which takes the normal's width.
+
+    The 97.5 % point of t with v degrees of freedom is about 1.96 + 2.4 / v; a bootstrap's spread is short by
+    sqrt((n - 1) / n).
+    """
+    freedom = max(threads - 1, 1)
+    return (1.96 + 2.4 / freedom + 3.0 / freedom**2) / 1.96 * math.sqrt(threads / freedom)
+
+
+def _mean_losses(scores: Sequence[ReplyScore]) -> dict[str, float | None]:
+    tokens = sum(score.tokens for score in scores)
+    if not tokens:
+        return {"nll_base": None, "nll_live": None, "nll_candidate": None}
+    live = [score.live for score in scores if score.live is not None]
+    return {
+        "nll_base": sum(score.base for score in scores) / tokens,
+        "nll_live": sum(live) / tokens if len(live) == len(scores) else None,
+        "nll_candidate": sum(score.candidate for score in scores) / tokens,
+    }
+
+
+def _judge(
+    versus_base: Comparison, versus_live: Comparison | None, *, threads: int, margin: float, forgets: bool
+) -> tuple[Decision, str]:
+    asked = f"On {threads} conversations that no model trained on, the new adapter"
+    if versus_base.low > 0:
+        return "rejected", f"{asked} fits your team's replies {_in_words(versus_base)} than the base model."
+    if versus_live and versus_live.low > (margin if forgets else 0):
+        return "rejected", f"{asked} fits your team's replies {_in_words(versus_live)} than the one that is live."
+    if versus_base.high >= 0:
+        return "inconclusive", (
+            f"{asked} cannot be told apart from the base model; a difference below "
+            f"{_percent(versus_base.detectable)} would not show. More approved replies may help."
+        )
+    if versus_live is None:
+        return "passed", f"{asked} fits your team's replies {_in_words(versus_base)} than the base model."
+    if versus_live.high < 0:
+        return "passed", f"{asked} fits your team's replies {_in_words(versus_live)} than the one that is live."
+    if forgets and versus_live.high <= margin:
+        return "passed", f"{asked} is as good as the one that is live, and no longer knows what was withdrawn."
+    if versus_live.detectable == 0:
+        return "inconclusive", f"{asked} answers exactly like the one that is live, which stays."
+    return "inconclusive", (
+        f"{asked} cannot be told apart from the one that is live; a difference below "
+        f"{_percent(versus_live.detectable)} would not show. What is live stays."
+    )
+
+
+def _in_words(comparison: Comparison) -> str:
+    word = "better" if comparison.difference < 0 else "worse"
+    nearest, farthest = sorted((_share(comparison.low), _share(comparison.high)))
+    return f"{_share(comparison.difference)} % {word} (95 % sure: {nearest} to {farthest} %)"
+
+
+def _share(difference: float) -> int:
+    return abs(round(100 * (1 - math.exp(-abs(difference)))))
+
+
+def _percent(difference: float) -> str:
+    return f"{100 * (1 - math.exp(-difference)):.1f} %"

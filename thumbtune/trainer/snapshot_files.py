@@ -1,0 +1,50 @@
+"""The files of a frozen data set: their names, and the facts written beside the examples.
+
+It does not know the store or torch, so the pipeline and the child programs can share it.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from thumbtune.core.errors import BadInput
+
+TRAIN_NAME = "train.jsonl"
+HELD_OUT_NAME = "held_out.jsonl"
+META_NAME = "snapshot.json"
+RECIPE_NAME = "recipe.json"
+
+
+@dataclass(frozen=True)
+class SnapshotMeta:
+    """What a snapshot holds; written last, so that a snapshot with this file is whole."""
+
+    run_id: str
+    desk_id: str
+    voice: str
+    snapshot_hash: str
+    """SHA-256 over the two files of examples and the recipe."""
+    trained_pair_ids: tuple[int, ...]
+    held_out_pair_ids: tuple[int, ...]
+    newest_pair_id: int
+    dropped: dict[str, int]
+    """How many active pairs were left out, by reason."""
+
+
+def load_meta(snapshot: Path) -> SnapshotMeta:
+    """Read what a snapshot holds.
+
+    Raises: BadInput when the snapshot was never completed.
+    """
+    try:
+        fields = json.loads((snapshot / META_NAME).read_bytes())
+        fields["trained_pair_ids"] = tuple(fields["trained_pair_ids"])
+        fields["held_out_pair_ids"] = tuple(fields["held_out_pair_ids"])
+        return SnapshotMeta(**fields)
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise BadInput(f"snapshot {snapshot} is not complete: {type(exc).__name__}") from exc
+
+
+def dump_meta(meta: SnapshotMeta) -> bytes:
+    """Return the facts as the bytes of their file."""
+    return (json.dumps(asdict(meta), indent=1, ensure_ascii=False) + "\n").encode()
