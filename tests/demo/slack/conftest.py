@@ -1,5 +1,8 @@
 """Starts a real local workspace on a free port for each test, and real Bolt apps against it."""
 
+import json
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from queue import Empty, Queue
@@ -67,9 +70,40 @@ def connect(server: ServerThread) -> Iterator[Callable[[App], SocketModeHandler]
             client = WebClient(APP_TOKEN, base_url=server.api_url)
             handler = SocketModeHandler(app, APP_TOKEN, web_client=client, trace_enabled=False)
             handler.client.on_message_listeners.append(hello.put)
-            stack.callback(handler.close)
+            stack.callback(_close, handler, server)
             handler.connect()
             assert '"hello"' in hello.take()
             return handler
 
         yield start
+
+
+def _close(handler: SocketModeHandler, server: ServerThread) -> None:
+    # The client holds its lock while it waits for data; ending the connection from here lets it close at once.
+    handler.client.auto_reconnect_enabled = False
+    handler.client.closed = True
+    handler.client.message_queue.put(None)
+    control(server, "socket", abrupt=True)
+    handler.close()
+
+
+def control(server: ServerThread, name: str, **body: Any) -> dict[str, Any]:
+    """Calls the control API and returns its answer."""
+    return send_json(f"{server.base_url}/control/{name}", body)
+
+
+def page(server: ServerThread, name: str, **body: Any) -> dict[str, Any]:
+    """Does what the page does when its person acts."""
+    return send_json(f"{server.base_url}/demo/{name}", body)
+
+
+def send_json(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Posts JSON, or gets when there is no body; returns the JSON answer whatever its status."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.loads(response.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return json.loads(error.read())

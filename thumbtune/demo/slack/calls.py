@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from thumbtune.demo.slack.channels import Author, Channel
 from thumbtune.demo.slack.wire import Json, Refused
-from thumbtune.demo.slack.workspace import Author, Channel, Workspace
+from thumbtune.demo.slack.workspace import Workspace
 
 if TYPE_CHECKING:
     from thumbtune.demo.slack.server import LocalSlack

@@ -9,8 +9,9 @@ import json
 from collections.abc import Callable, Collection
 
 from thumbtune.demo.slack import seed
+from thumbtune.demo.slack.channels import Change, Channel
 from thumbtune.demo.slack.wire import Json
-from thumbtune.demo.slack.workspace import Change, Channel, Workspace
+from thumbtune.demo.slack.workspace import Workspace
 
 _MESSAGE_EVENTS = {"channel": "message.channels", "group": "message.groups", "im": "message.im"}
 _HIDDEN_KEYS = ("metadata", "reactions", "is_ephemeral")
@@ -39,6 +40,10 @@ class EventFeed:
         elif change.kind in _PLAIN_EVENTS:
             self._emit(change.kind, {"type": change.kind, **change.payload}, channel=channel)
 
+    def send_raw(self, event: Json) -> None:
+        """Send an event as it is, whether or not the app subscribed to its type."""
+        self._emit(str(event["type"]), event, channel=None, is_forced=True)
+
     def _send_message(self, change: Change, channel: Channel) -> None:
         name = _MESSAGE_EVENTS[channel.kind]
         ts = self.workspace.next_ts() if change.kind != "message" else change.payload["ts"]
@@ -52,6 +57,8 @@ class EventFeed:
                 mention |= {"type": "app_mention", "channel": channel.channel_id, "event_ts": ts}
                 if channel.kind != "im":
                     self._emit("app_mention", mention, channel=channel)
+            return
+        if change.payload.get("message", {}).get("streaming_state") == "in_progress":
             return
         before = _copy_message(change.payload["previous_message"])
         tombstone = change.payload.get("tombstone")
@@ -76,8 +83,8 @@ class EventFeed:
             event["inviter"] = change.payload["inviter"]
         self._emit(change.kind, event, channel=channel)
 
-    def _emit(self, name: str, event: Json, *, channel: Channel | None) -> None:
-        if name not in self.subscriptions:
+    def _emit(self, name: str, event: Json, *, channel: Channel | None, is_forced: bool = False) -> None:
+        if name not in self.subscriptions and not is_forced:
             return
         event.setdefault("event_ts", self.workspace.next_ts())
         context = json.dumps({"et": event["type"], "tid": seed.TEAM_ID, "aid": seed.APP_ID}, separators=(",", ":"))

@@ -5,8 +5,9 @@ It does not know the Web API or who may react.
 
 import re
 
+from thumbtune.demo.slack.channels import Change, Channel
 from thumbtune.demo.slack.wire import Json, Refused
-from thumbtune.demo.slack.workspace import Change, Channel, Workspace
+from thumbtune.demo.slack.workspace import Workspace
 
 _EMOJI_NAME = re.compile(r"[a-z0-9_'+\-]{1,100}(::skin-tone-[2-6])?")
 _ALIASES = {"thumbsup": "+1", "thumbsdown": "-1"}

@@ -5,8 +5,6 @@ It does not know how the workspace keeps or serves them.
 
 from dataclasses import dataclass
 
-from thumbtune.demo.slack.wire import Json
-
 TEAM_ID = "T0THUMB01"
 TEAM_DOMAIN = "local-workspace"
 
@@ -100,71 +98,3 @@ GROUPS = (
 def user_token(user_id: str) -> str:
     """Return the token that lets a program act as this person."""
     return f"xoxp-demo-{user_id}"
-
-
-def build_user(
-    user_id: str,
-    name: str,
-    *,
-    title: str = "",
-    color: str = "475569",
-    team_id: str = TEAM_ID,
-    is_admin: bool = False,
-    is_bot: bool = False,
-    is_restricted: bool = False,
-    is_ultra_restricted: bool = False,
-    deleted: bool = False,
-) -> Json:
-    """Return a Slack user object; one of another team is a stranger."""
-    handle = name.lower().replace(" ", ".")
-    first, _, last = name.partition(" ")
-    user: Json = {
-        "id": user_id,
-        "team_id": team_id,
-        "name": handle,
-        "deleted": deleted,
-        "color": color,
-        "real_name": name,
-        "tz": "Europe/Stockholm",
-        "tz_label": "Central European Time",
-        "tz_offset": 3600,
-        "profile": {
-            "title": title,
-            "phone": "",
-            "real_name": name,
-            "real_name_normalized": name,
-            "display_name": first if not is_bot else name,
-            "display_name_normalized": first if not is_bot else name,
-            "first_name": first,
-            "last_name": last,
-            "status_text": "",
-            "status_emoji": "",
-            "avatar_hash": "",
-            "team": team_id,
-        },
-        "is_admin": is_admin,
-        "is_owner": False,
-        "is_primary_owner": False,
-        "is_restricted": is_restricted,
-        "is_ultra_restricted": is_ultra_restricted,
-        "is_bot": is_bot,
-        "is_app_user": False,
-        "updated": 1_760_000_000,
-        "is_email_confirmed": True,
-        "who_can_share_contact_card": "EVERYONE",
-    }
-    if team_id != TEAM_ID:
-        user["is_stranger"] = True
-    if not is_bot:
-        user["profile"]["email"] = f"{handle}@example.com"
-    return user
-
-
-def build_bot_user(user_id: str, name: str, *, bot_id: str, app_id: str, color: str = "4f46e5") -> Json:
-    """Return the Slack user object of an app's bot."""
-    user = build_user(user_id, name, is_bot=True, color=color)
-    user["name"] = name.lower()
-    user["profile"]["api_app_id"] = app_id
-    user["profile"]["bot_id"] = bot_id
-    user["profile"]["always_active"] = True
-    return user

@@ -50,6 +50,10 @@ class SocketMode:
         """Return whether the app has a connection."""
         return bool(self._connections)
 
+    def count_connections(self) -> int:
+        """Return how many connections the app has."""
+        return len(self._connections)
+
     def send(self, delivery: Delivery, settle: Callable[[Answer], None]) -> None:
         """Put an envelope on one connection, in turn; a deaf server says nothing."""
         if self.faults.deaf:

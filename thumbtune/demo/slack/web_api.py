@@ -15,9 +15,9 @@ from starlette.responses import Response
 from thumbtune.demo.slack import seed
 from thumbtune.demo.slack.api import METHODS
 from thumbtune.demo.slack.calls import Arguments, Call, Caller, Method
+from thumbtune.demo.slack.channels import Author
 from thumbtune.demo.slack.connections import CutConnection
 from thumbtune.demo.slack.wire import Json, Refused
-from thumbtune.demo.slack.workspace import Author
 
 if TYPE_CHECKING:
     from thumbtune.demo.slack.server import LocalSlack
@@ -32,7 +32,7 @@ class WebApi:
         self.server = server
         self.calls: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
-        self.bot_scopes = frozenset(seed.BOT_SCOPES)
+        self.bot_scopes = server.profile.scopes
 
     async def answer(self, request: Request) -> Response:
         """Answer one request to `/api/METHOD`.

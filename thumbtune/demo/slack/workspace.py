@@ -5,84 +5,12 @@ It does not know HTTP, tokens, apps' subscriptions or the web page.
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Literal
 
 from thumbtune.demo.slack import seed
-from thumbtune.demo.slack.message_log import MessageLog
+from thumbtune.demo.slack.channels import Author, Change, Channel
 from thumbtune.demo.slack.wire import Json, Refused
 
-ChannelKind = Literal["channel", "group", "im"]
 MAX_TEXT_CHARS = 40_000
-
-
-@dataclass(frozen=True)
-class Change:
-    """Something that happened; `user` is the one person who may see it, when it is private."""
-
-    kind: str
-    payload: Json
-    channel: str | None = None
-    user: str | None = None
-
-
-@dataclass(frozen=True)
-class Author:
-    """Who writes: a person, or an app through its bot user."""
-
-    user_id: str
-    bot_id: str | None = None
-    app_id: str | None = None
-
-
-@dataclass
-class Channel:
-    """A public channel, a private one or a direct conversation with the bot."""
-
-    channel_id: str
-    name: str
-    kind: ChannelKind = "channel"
-    topic: str = ""
-    created: int = 0
-    is_archived: bool = False
-    is_ext_shared: bool = False
-    members: dict[str, None] = field(default_factory=dict)
-    log: MessageLog = field(default_factory=MessageLog)
-
-    def to_json(self, user_id: str) -> Json:
-        """Return Slack's conversation object as this user sees it."""
-        is_im = self.kind == "im"
-        shared = {
-            "id": self.channel_id,
-            "created": self.created,
-            "is_archived": self.is_archived,
-            "is_im": is_im,
-            "is_org_shared": False,
-            "context_team_id": seed.TEAM_ID,
-            "updated": self.created * 1000,
-        }
-        if is_im:
-            others = [member for member in self.members if member != user_id]
-            return {**shared, "user": others[0] if others else user_id, "is_user_deleted": False, "is_open": True}
-        return {
-            **shared,
-            "name": self.name,
-            "name_normalized": self.name,
-            "is_channel": self.kind == "channel",
-            "is_group": self.kind == "group",
-            "is_mpim": False,
-            "is_private": self.kind == "group",
-            "is_general": self.channel_id == seed.GENERAL_CHANNEL,
-            "is_shared": self.is_ext_shared,
-            "is_ext_shared": self.is_ext_shared,
-            "is_pending_ext_shared": False,
-            "is_member": user_id in self.members,
-            "creator": "U0RUTH001",
-            "topic": {"value": self.topic, "creator": "U0RUTH001", "last_set": self.created},
-            "purpose": {"value": self.topic, "creator": "U0RUTH001", "last_set": self.created},
-            "previous_names": [],
-            "num_members": len(self.members),
-        }
 
 
 class Workspace:
@@ -98,6 +26,11 @@ class Workspace:
         self._subscribers: list[Callable[[Change], None]] = []
         self._last_us = 0
         self._last_number = 0
+
+    def clear(self) -> None:
+        """Forget everything but the subscribers; ids and timestamps go on rising."""
+        for held in (self.users, self.channels, self.groups, self.ephemerals, self.reacted):
+            held.clear()
 
     def subscribe(self, subscriber: Callable[[Change], None]) -> None:
         """Call `subscriber` at once for every change from now on."""
@@ -279,50 +212,3 @@ def _apply(message: Json, changes: Json) -> None:
             message.pop(key, None)
         else:
             message[key] = value
-
-
-def open_seed_workspace(*, clock: Callable[[], float] = time.time) -> Workspace:
-    """Return the workspace that a fresh local server starts with."""
-    workspace = Workspace(clock=clock)
-    created = int(clock())
-    for person in seed.PEOPLE:
-        workspace.users[person.user_id] = seed.build_user(
-            person.user_id, person.name, title=person.title, color=person.color, is_admin=person.is_admin
-        )
-    workspace.users[seed.BOT_USER_ID] = seed.build_bot_user(
-        seed.BOT_USER_ID, seed.APP_NAME, bot_id=seed.BOT_ID, app_id=seed.APP_ID
-    )
-    people = [person.user_id for person in seed.PEOPLE]
-    for channel_id, name, topic in seed.CHANNELS:
-        members = dict.fromkeys(people)
-        if channel_id == seed.SUPPORT_CHANNEL:
-            members[seed.BOT_USER_ID] = None
-        workspace.channels[channel_id] = Channel(channel_id, name, topic=topic, created=created, members=members)
-    for group_id, handle, name, users in seed.GROUPS:
-        workspace.groups[group_id] = build_group(group_id, handle, name=name, users=users, created=created)
-    return workspace
-
-
-def build_group(group_id: str, handle: str, *, name: str, users: Iterable[str], created: int) -> Json:
-    """Return a Slack user group object that also carries its members."""
-    members = list(users)
-    return {
-        "id": group_id,
-        "team_id": seed.TEAM_ID,
-        "is_usergroup": True,
-        "is_subteam": True,
-        "name": name,
-        "handle": handle,
-        "description": "",
-        "is_external": False,
-        "date_create": created,
-        "date_update": created,
-        "date_delete": 0,
-        "auto_type": None,
-        "created_by": "U0RUTH001",
-        "updated_by": "U0RUTH001",
-        "deleted_by": None,
-        "prefs": {"channels": [], "groups": []},
-        "users": members,
-        "user_count": len(members),
-    }

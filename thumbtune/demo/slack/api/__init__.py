@@ -3,14 +3,17 @@
 It does not know HTTP.
 """
 
-from thumbtune.demo.slack.api import apps, chat, conversations, reactions, usergroups, users
+from thumbtune.demo.slack.api import apps, chat, conversations, files, reactions, streams, usergroups, users, views
 from thumbtune.demo.slack.calls import Method
 
 METHODS: dict[str, Method] = {
     **apps.METHODS,
     **chat.METHODS,
     **conversations.METHODS,
+    **files.METHODS,
     **reactions.METHODS,
+    **streams.METHODS,
     **usergroups.METHODS,
     **users.METHODS,
+    **views.METHODS,
 }

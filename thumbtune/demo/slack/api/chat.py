@@ -5,9 +5,10 @@ It does not know streams or who receives what is written.
 
 from thumbtune.demo.slack.block_kit import prepare_blocks
 from thumbtune.demo.slack.calls import Call, Method
+from thumbtune.demo.slack.channels import Channel
 from thumbtune.demo.slack.text import normalize_sent_text
 from thumbtune.demo.slack.wire import Json, Refused
-from thumbtune.demo.slack.workspace import MAX_TEXT_CHARS, Channel
+from thumbtune.demo.slack.workspace import MAX_TEXT_CHARS
 
 MAX_MARKDOWN_CHARS = 12_000
 

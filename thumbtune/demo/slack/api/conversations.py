@@ -4,8 +4,8 @@ It does not know how messages are written.
 """
 
 from thumbtune.demo.slack.calls import Call, Method, decode_cursor, encode_cursor, page_list
+from thumbtune.demo.slack.channels import Change
 from thumbtune.demo.slack.wire import Json, Refused
-from thumbtune.demo.slack.workspace import Change
 
 _KINDS = {"public_channel": "channel", "private_channel": "group", "im": "im", "mpim": "mpim"}
 

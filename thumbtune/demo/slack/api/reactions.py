@@ -4,9 +4,9 @@ It does not know what a reaction means to an app.
 """
 
 from thumbtune.demo.slack.calls import Call, Method, decode_cursor, encode_cursor
+from thumbtune.demo.slack.channels import Channel
 from thumbtune.demo.slack.reactions import add_reaction, remove_reaction
 from thumbtune.demo.slack.wire import Json, Refused
-from thumbtune.demo.slack.workspace import Channel
 
 
 def _find_target(call: Call) -> tuple[Channel, str]:
