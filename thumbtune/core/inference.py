@@ -4,6 +4,7 @@ It does not know vLLM, adapters or prompts: a model is a name, and messages go o
 an error's message or a log line.
 """
 
+import socket
 import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -143,7 +144,8 @@ class InferenceClient:
     ) -> Generator[str, None, Completion]:
         """Yield the reply piece by piece as it is written; the generator's return value is the whole Completion.
 
-        Closing the generator ends the generation on the server. A stream that breaks off is an error, never a reply.
+        Closing the generator ends the generation on the server. A stream that breaks off, or that ends early because
+        the prompt left too little of the context, is an error, never a reply: what was yielded must be dropped.
         Raises: as `complete`.
         """
         options: dict[str, Any] = {}  # Any: the SDK's own union of response formats
@@ -177,6 +179,10 @@ class InferenceClient:
                         raise EngineUnavailable(f"model server {self.base_url} took longer than {self._timeout_s:g} s")
         except (openai.OpenAIError, httpx2.HTTPError, ValueError) as exc:
             _raise_ours(exc, url=self.base_url, model=model)
+        if finish_reason == "length" and completion_tokens < max_tokens:
+            raise PromptTooLong(
+                f"the prompt leaves {completion_tokens} tokens for a reply of {model}; send fewer turns"
+            )
         if not finish_reason:
             raise EngineUnavailable(f"model server {self.base_url} broke off its reply; ask again")
         return Completion("".join(pieces), finish_reason, prompt_tokens, completion_tokens, answered_by)
@@ -198,10 +204,23 @@ class InferenceClient:
 
     def check_health(self) -> bool:
         """Return whether the server says it is well; it says so as well while it makes no progress."""
+        if self.base_url.startswith(UNIX_PREFIX) and not _accepts(self.base_url.removeprefix(UNIX_PREFIX)):
+            return False
         try:
             return self._http.get("/health", timeout=HEALTH_TIMEOUT_S).status_code == httpx2.codes.OK
         except httpx2.HTTPError:
             return False
+
+
+def _accepts(socket_path: str) -> bool:
+    """Return whether something listens on a Unix socket; httpcore2 leaks the descriptor of each failed connection."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(CONNECT_TIMEOUT_S)
+        try:
+            probe.connect(socket_path)
+        except OSError:
+            return False
+    return True
 
 
 def _encode_message(message: ChatMessage) -> ChatCompletionMessageParam:

@@ -111,6 +111,13 @@ def find_sent_draft(conn: sa.Connection, *, team_id: str, channel_id: str, sent_
     return _read(row) if row else None
 
 
+def list_thread_drafts(conn: sa.Connection, *, channel_id: str, thread_ts: str) -> list[Draft]:
+    """Return a thread's drafts, newest first."""
+    which = sa.and_(drafts.c.channel_id == channel_id, drafts.c.thread_ts == thread_ts)
+    query = sa.select(*_COLUMNS).where(which).order_by(drafts.c.requested_at.desc())
+    return [_read(row) for row in conn.execute(query)]
+
+
 def list_drafts(conn: sa.Connection, *, desk_id: str | None = None, limit: int = 100) -> list[Draft]:
     """Return the newest drafts first."""
     query = sa.select(*_COLUMNS).order_by(drafts.c.requested_at.desc()).limit(limit)

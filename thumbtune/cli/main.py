@@ -1,0 +1,50 @@
+"""The `thumbtune` command: puts the commands together and says in one sentence what went wrong.
+
+thumbtune --help
+"""
+
+import sys
+
+import typer
+
+from thumbtune.cli import adapters, demo, desks, doctor, documents, drafts, pairs, processes, runs
+from thumbtune.cli.output import errors
+from thumbtune.core.errors import ConfigError, ThumbtuneError
+
+app = typer.Typer(
+    name="thumbtune",
+    help="A Slack bot for support teams that learns from the replies its agents approve.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+processes.register(app)
+demo.register(app)
+doctor.register(app)
+app.add_typer(pairs.app, name="pairs")
+app.add_typer(runs.app, name="runs")
+app.add_typer(adapters.app, name="adapters")
+app.add_typer(desks.app, name="desks")
+app.add_typer(documents.app, name="documents")
+app.add_typer(drafts.app, name="drafts")
+
+
+def main() -> None:
+    """Run the command line; exit 1 on an error, 2 when the settings are wrong, 130 on Ctrl-C."""
+    try:
+        app()
+    except ConfigError as exc:
+        errors.print("The settings need attention:", style="bold red")
+        for problem in exc.problems:
+            errors.print(f"  • {problem}", markup=False, highlight=False)
+        sys.exit(2)
+    except ThumbtuneError as exc:
+        errors.print(str(exc), style="red", markup=False, highlight=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
