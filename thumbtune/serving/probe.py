@@ -1,0 +1,89 @@
+"""Proves that an adapter on a server is the one that was trained: it changes the output, and as the trainer saw it.
+
+It knows tokens and log probabilities only: no files, no store. vLLM serves an adapter that matches nothing, or that
+belongs to another base, without a word; so nothing goes live unproven.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from thumbtune.core.errors import AdapterNotLoaded, EngineUnavailable, InferenceError, NotProven
+from thumbtune.core.manifest import Manifest, Probe
+from thumbtune.serving.replica import ReplicaServer
+
+MIN_CHANGE_NATS = 1e-3
+"""Mean change per token below which an adapter counts as doing nothing. An adapter of zeros changes exactly 0."""
+
+MAX_GAP_NATS = 0.15
+"""Mean gap per token allowed between the trainer's log probabilities and the server's, which computes in bf16."""
+
+
+@dataclass(frozen=True)
+class ProbeReport:
+    """What the probes of one adapter measured on one server, in nats per token."""
+
+    adapter: str
+    probes: int
+    change: float
+    """Mean absolute change of a token's log probability against the base."""
+    adapter_gap: float
+    """Largest gap of a probe's mean log probability to the trainer's, with the adapter."""
+    base_gap: float
+    """The same without the adapter: how far the server's base is from the trainer's."""
+
+
+def prove_adapter(
+    server: ReplicaServer, manifest: Manifest, *, base_model: str, max_gap: float = MAX_GAP_NATS
+) -> ProbeReport:
+    """Ask the server what the trainer asked, with and without the adapter, and return what was measured.
+
+    Raises: NotProven with the reason; EngineUnavailable and AdapterNotLoaded as the server answers.
+    """
+    name = manifest.adapter
+    if not manifest.probes:
+        raise NotProven(f"{name} carries no probe; publish it again with this version's trainer")
+    changes: list[float] = []
+    adapter_gaps, base_gaps = [], []
+    for probe in manifest.probes:
+        with_adapter, without = _score_probe(server, probe, adapter=name, base_model=base_model)
+        changes += [abs(one - other) for one, other in zip(with_adapter, without, strict=True)]
+        adapter_gaps.append(abs(_mean(with_adapter) - probe.candidate_logprob))
+        base_gaps.append(abs(_mean(without) - probe.base_logprob))
+    report = ProbeReport(name, len(manifest.probes), _mean(changes), max(adapter_gaps), max(base_gaps))
+    if not report.base_gap <= max_gap:  # so that what is not a number is refused too
+        raise NotProven(
+            f"{name}: the server's base differs from the trainer's by {report.base_gap:.3f} nats per token, {max_gap:g} are "
+            "allowed; check that both have the same base model"
+        )
+    if not report.change >= MIN_CHANGE_NATS:
+        raise NotProven(f"{name} changes nothing: {report.change:.2g} nats per token against the base")
+    if not report.adapter_gap <= max_gap:
+        raise NotProven(
+            f"{name} answers differently from how it was trained: {report.adapter_gap:.3f} nats per token, {max_gap:g} are "
+            "allowed; train it again"
+        )
+    return report
+
+
+def _score_probe(
+    server: ReplicaServer, probe: Probe, *, adapter: str, base_model: str
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the log probabilities of the probe's reply tokens with the adapter, and without it."""
+    try:
+        if server.tokenize_prompt(probe.messages, model=base_model) != probe.prompt_token_ids:
+            raise NotProven(
+                f"{adapter}: the server turns its probe into other tokens than the trainer did; "
+                "check that both use the same chat template and tokenizer"
+            )
+        return (
+            server.score_reply(probe.prompt_token_ids, probe.reply_token_ids, model=adapter),
+            server.score_reply(probe.prompt_token_ids, probe.reply_token_ids, model=base_model),
+        )
+    except (EngineUnavailable, AdapterNotLoaded):
+        raise
+    except InferenceError as exc:  # vLLM cannot put what is not a number into JSON
+        raise NotProven(f"{adapter}: the server cannot score its probe: {exc}") from exc
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

@@ -1,0 +1,185 @@
+"""Administers one vLLM server over HTTP: what it holds, loading and unloading, and scores of given tokens.
+
+It does not know the store or which adapter is live. vLLM's refusals are told apart by their words, because a wrong
+adapter and a broken server both come back as HTTP 500.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+
+from thumbtune.core.errors import AdapterError, AdapterNotLoaded, EngineUnavailable, InferenceError
+from thumbtune.core.inference import InferenceClient, ServedModel, open_http_client
+from thumbtune.core.manifest import ADAPTER_NAME
+from thumbtune.core.prompt import ChatMessage
+
+LOAD_TIMEOUT_S = 300.0
+
+_DEAD_ENGINE = ("enginecore", "enginedead", "engine core", "engine is dead")
+_NAME_TAKEN = "already been loaded"
+
+
+class ReplicaServer:
+    """The administration of one vLLM server; closed at the end."""
+
+    def __init__(self, url: str, api_key: str, *, adapters_dir: Path, timeout_s: float = 60.0) -> None:
+        self.url = url
+        self._adapters_dir = adapters_dir.resolve()
+        self._timeout_s = timeout_s
+        self._http = open_http_client(url, api_key, timeout_s=timeout_s)
+        self._client = InferenceClient(url, api_key, timeout_s=timeout_s, retries=0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+        self._client.close()
+
+    def check_health(self) -> bool:
+        """Return whether the server says it is well."""
+        return self._client.check_health()
+
+    def fetch_base(self) -> ServedModel:
+        """Return the base model the server answers with.
+
+        Raises: EngineUnavailable; InferenceError when it serves none.
+        """
+        for model in self._client.list_models():
+            if model.parent is None:
+                return model
+        raise InferenceError(f"model server {self.url} serves no base model")
+
+    def list_loaded(self) -> dict[str, Path]:
+        """Return the adapters the server answers to, by name, with the folder each was loaded from.
+
+        Raises: EngineUnavailable.
+        """
+        cards = self._call("GET", "/v1/models")["data"]
+        return {card["id"]: Path(card["root"]) for card in cards if card.get("parent") is not None}
+
+    def load_adapter(self, name: str, path: Path) -> None:
+        """Load an adapter under its name; loading again from the same folder changes nothing.
+
+        Only a real folder inside the adapters folder is ever named to vLLM, by its absolute path: it fetches a
+        relative one from the hub. An adapter is never loaded in place of another.
+        Raises: AdapterError with the reason when it cannot be loaded; EngineUnavailable.
+        """
+        folder = self._check_folder(name, path)
+        try:
+            self._call(
+                "POST",
+                "/v1/load_lora_adapter",
+                body={"lora_name": name, "lora_path": str(folder)},
+                timeout_s=max(LOAD_TIMEOUT_S, self._timeout_s),
+            )
+        except _Refused as exc:
+            if _NAME_TAKEN in exc.reason:
+                held = self.list_loaded().get(name)
+                if held == folder:
+                    return
+                raise AdapterError(f"the name {name} is taken on {self.url} by {held}; names are never reused") from exc
+            raise AdapterError(f"vLLM does not take {name}: {exc.reason}") from exc
+
+    def unload_adapter(self, name: str) -> None:
+        """Let the server answer to this adapter no more; replies being written end as they began.
+
+        Raises: EngineUnavailable.
+        """
+        try:
+            self._call("POST", "/v1/unload_lora_adapter", body={"lora_name": name})
+        except _Refused as exc:
+            if exc.status != httpx2.codes.NOT_FOUND:
+                raise InferenceError(f"vLLM does not unload {name}: {exc.reason}") from exc
+
+    def tokenize_prompt(self, messages: Sequence[ChatMessage], *, model: str) -> tuple[int, ...]:
+        """Return the token ids the server makes of these messages with its own chat template.
+
+        Raises: AdapterNotLoaded, EngineUnavailable.
+        """
+        body = {"model": model, "messages": list(messages), "add_generation_prompt": True}
+        return tuple(self._ask("/tokenize", body, model=model)["tokens"])
+
+    def score_reply(self, prompt_ids: Sequence[int], reply_ids: Sequence[int], *, model: str) -> tuple[float, ...]:
+        """Return the log probability in nats of each reply token after the prompt and the tokens before it.
+
+        Raises: AdapterNotLoaded, EngineUnavailable.
+        """
+        body = {
+            "model": model,
+            "prompt": [*prompt_ids, *reply_ids],
+            "max_tokens": 1,
+            "temperature": 0.0,
+            "prompt_logprobs": 0,
+            "add_special_tokens": False,
+        }
+        scored = self._ask("/v1/completions", body, model=model)["choices"][0]["prompt_logprobs"][-len(reply_ids) :]
+        return tuple(float(choices[str(token)]["logprob"]) for choices, token in zip(scored, reply_ids, strict=True))
+
+    def check_progress(self, *, model: str, timeout_s: float) -> bool:
+        """Return whether the server writes a token in time; a hung engine still says it is well."""
+        body = {"model": model, "prompt": [1], "max_tokens": 1, "temperature": 0.0, "add_special_tokens": False}
+        try:
+            self._call("POST", "/v1/completions", body=body, timeout_s=timeout_s)
+        except _Refused as exc:
+            return exc.status != httpx2.codes.INTERNAL_SERVER_ERROR
+        except InferenceError:
+            return False
+        return True
+
+    def _check_folder(self, name: str, path: Path) -> Path:
+        if not ADAPTER_NAME.fullmatch(name):
+            raise AdapterError(f"{name!r} is no adapter name; names are made by the trainer, such as support-0007")
+        folder = path.resolve()
+        if path.is_symlink() or folder.parent != self._adapters_dir or folder.name != name or not folder.is_dir():
+            raise AdapterError(f"the folder of {name} must be {self._adapters_dir / name} itself, and no link")
+        return folder
+
+    def _ask(self, path: str, body: Mapping[str, object], *, model: str) -> Any:  # Any: the answer's JSON
+        try:
+            return self._call("POST", path, body=body)
+        except _Refused as exc:
+            if exc.status == httpx2.codes.NOT_FOUND:
+                raise AdapterNotLoaded(f"{model} is not loaded on {self.url}") from exc
+            raise InferenceError(f"{self.url} refuses {path}: {exc.reason}") from exc
+
+    def _call(
+        self, method: str, path: str, *, body: Mapping[str, object] | None = None, timeout_s: float | None = None
+    ) -> Any:  # Any: the answer's JSON, or None when it is plain text
+        try:
+            response = self._http.request(method, path, json=body, timeout=timeout_s or self._timeout_s)
+        except httpx2.HTTPError as exc:
+            raise EngineUnavailable(f"model server {self.url} cannot be reached: {type(exc).__name__}") from exc
+        if response.status_code == httpx2.codes.OK:
+            return response.json() if "json" in response.headers.get("content-type", "") else None
+        reason = _read_reason(response)
+        if response.status_code in (401, 403):
+            raise EngineUnavailable(f"model server {self.url} refuses our key; set THUMBTUNE_INFERENCE_API_KEY")
+        if response.status_code in (502, 503, 504) or any(word in reason.lower() for word in _DEAD_ENGINE):
+            raise EngineUnavailable(f"model server {self.url} is broken: {reason}")
+        raise _Refused(response.status_code, reason)
+
+
+class _Refused(Exception):
+    """The server understood and said no."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        self.status = status
+        self.reason = reason
+        super().__init__(f"HTTP {status}: {reason}")
+
+
+def _read_reason(response: httpx2.Response) -> str:
+    try:
+        return str(response.json()["error"]["message"])[:400]
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {response.status_code}"
