@@ -4,10 +4,12 @@ It does not know what it seals. A sealed value is opened only in memory and is e
 """
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -63,15 +65,14 @@ def load_sealer(settings: Settings) -> Sealer:
 
 def _write_key_once(path: Path) -> None:
     """Write a new key aside and link it into place, so that two processes starting at once agree on one."""
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # mode 0600
+    aside = Path(name)
     with os.fdopen(descriptor, "wb") as file:
         file.write(Fernet.generate_key())
         file.flush()
         os.fsync(file.fileno())
     try:
-        os.link(aside, path)
-    except FileExistsError:
-        pass
+        with contextlib.suppress(FileExistsError):
+            os.link(aside, path)
     finally:
         aside.unlink()

@@ -108,5 +108,9 @@ def _read_turn(message: Any, position: int) -> Turn:  # Any: whatever JSON can h
         raise _Wrong(f"message {position} has the unknown role {role!r}; use customer or agent")
     if not isinstance(text, str) or not text.strip():
         raise _Wrong(f"message {position} is empty")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as exc:
+        raise _Wrong(f"message {position} holds half a character (a lone surrogate at {exc.start})") from exc
     known: Role = role
     return Turn(known, text)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from thumbtune.core.errors import LeaseLost, NotFound
 from thumbtune.core.records import OPEN_RUN_STATES, RunState, TrainingRun
-from thumbtune.core.store.schema import runs, snapshot_pairs
+from thumbtune.core.store.schema import pairs, runs, snapshot_pairs
 
 _COLUMNS = [runs.c[field.name] for field in fields(TrainingRun)]
 
@@ -193,3 +193,10 @@ def record_snapshot(conn: sa.Connection, run: TrainingRun, *, trained: Sequence[
     rows += [{"run_id": run.run_id, "pair_id": pair_id, "held_out": True} for pair_id in held_out]
     if rows:
         conn.execute(sa.insert(snapshot_pairs), rows)
+
+
+def count_withdrawn_pairs(conn: sa.Connection, run_id: str) -> int:
+    """Return how many pairs that a run trained on are no longer active."""
+    joined = snapshot_pairs.join(pairs, pairs.c.pair_id == snapshot_pairs.c.pair_id)
+    which = sa.and_(snapshot_pairs.c.run_id == run_id, sa.not_(snapshot_pairs.c.held_out), pairs.c.state != "active")
+    return conn.execute(sa.select(sa.func.count()).select_from(joined).where(which)).scalar_one()

@@ -1,0 +1,93 @@
+import pytest
+
+from tests.conftest import Clock
+from thumbtune.core.errors import Conflict, NotFound
+from thumbtune.core.store import Store, adapters, runs
+
+pytestmark = pytest.mark.usefixtures("desk")
+
+
+def publish(store: Store, clock: Clock) -> str:
+    clock.advance(seconds=60)
+    with store.write() as conn:
+        runs.open_run(conn, desk_id="support", reason="retrain", now=store.now())
+        run = runs.claim_run(conn, owner="t", now=store.now(), lease_s=30)
+        assert run is not None
+        runs.finish_run(conn, run, state="passed", message="", now=store.now())
+        name = adapters.next_name(conn, desk_id="support")
+        adapters.add_adapter(
+            conn,
+            name=name,
+            desk_id="support",
+            run_id=run.run_id,
+            path=f"/adapters/{name}",
+            manifest_hash="0" * 64,
+            base_model="base",
+            now=store.now(),
+        )
+    return name
+
+
+def go_live(store: Store, clock: Clock) -> str:
+    name = publish(store, clock)
+    with store.write() as conn:
+        adapters.mark_proven(conn, name, now=store.now())
+        adapters.promote(conn, name, now=store.now())
+    return name
+
+
+def live(store: Store) -> str | None:
+    with store.read() as conn:
+        found = adapters.find_live(conn, desk_id="support")
+    return found.name if found else None
+
+
+def test_names_count_up_and_are_never_used_again(store: Store, clock: Clock) -> None:
+    assert [publish(store, clock) for _ in range(2)] == ["support-0001", "support-0002"]
+    with store.write() as conn:
+        adapters.quarantine(conn, "support-0002", reason="no effect")
+    assert publish(store, clock) == "support-0003"
+
+
+def test_adapter_that_was_not_proven_cannot_go_live(store: Store, clock: Clock) -> None:
+    name = publish(store, clock)
+    with store.write() as conn, pytest.raises(Conflict, match="is published and cannot go live"):
+        adapters.promote(conn, name, now=store.now())
+    assert live(store) is None
+
+
+def test_rollback_steps_back_one_adapter_at_a_time_and_at_last_to_the_base(store: Store, clock: Clock) -> None:
+    for _ in range(3):
+        go_live(store, clock)
+    seen = []
+    for _ in range(3):
+        with store.write() as conn:
+            adapters.roll_back(conn, desk_id="support", now=store.now())
+        seen.append(live(store))
+    assert seen == ["support-0002", "support-0001", None]
+    with store.write() as conn, pytest.raises(Conflict, match="no live adapter"):
+        adapters.roll_back(conn, desk_id="support", now=store.now())
+
+
+def test_rolled_back_adapter_can_be_promoted_again_by_hand(store: Store, clock: Clock) -> None:
+    go_live(store, clock)
+    second = go_live(store, clock)
+    with store.write() as conn:
+        adapters.roll_back(conn, desk_id="support", now=store.now())
+        adapters.promote(conn, second, now=store.now())
+        previous = adapters.find_previous(conn, desk_id="support")
+    assert live(store) == second
+    assert previous is not None
+    assert previous.name == "support-0001"
+
+
+def test_replicas_should_hold_the_live_the_previous_and_the_new_adapter(store: Store, clock: Clock) -> None:
+    first, second = go_live(store, clock), go_live(store, clock)
+    new = publish(store, clock)
+    with store.read() as conn:
+        assert [item.name for item in adapters.list_wanted(conn)] == [second, first, new]
+
+
+def test_unknown_adapter_is_named_in_the_error(store: Store) -> None:
+    with store.read() as conn, pytest.raises(NotFound, match="support-0009"):
+        adapters.load_adapter(conn, "support-0009")

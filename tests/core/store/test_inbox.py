@@ -1,0 +1,118 @@
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from tests.conftest import Clock
+from thumbtune.core.store import Store, inbox
+
+
+def add(store: Store, key: str, body: dict[str, object] | None = None) -> bool:
+    with store.write() as conn:
+        return inbox.add_event(
+            conn,
+            store.sealer,
+            team_id="T1",
+            event_key=key,
+            kind="event",
+            name="message",
+            body=body or {"text": "hello"},
+            now=store.now(),
+        )
+
+
+def claim(store: Store, owner: str, limit: int = 10) -> list[int]:
+    with store.write() as conn:
+        found = inbox.claim_events(conn, store.sealer, owner=owner, limit=limit, now=store.now(), lease_s=30)
+    return [event.inbox_id for event in found]
+
+
+def test_second_delivery_of_an_event_adds_nothing(store: Store) -> None:
+    assert add(store, "Ev1")
+    assert not add(store, "Ev1")
+    with store.read() as conn:
+        assert inbox.count_events(conn) == {"received": 1}
+        assert inbox.count_received(conn) >= 1
+
+
+def test_claimed_event_is_nobody_elses_until_its_lease_ends(store: Store, clock: Clock) -> None:
+    add(store, "Ev1")
+    first = claim(store, "worker-1")
+    assert claim(store, "worker-2") == []
+    clock.advance(seconds=31)
+    assert claim(store, "worker-2") == first
+
+
+def test_slow_worker_cannot_finish_what_another_took_over(store: Store, clock: Clock) -> None:
+    add(store, "Ev1")
+    ids = claim(store, "worker-1")
+    clock.advance(seconds=31)
+    claim(store, "worker-2")
+    with store.write() as conn:
+        assert inbox.finish_events(conn, ids, owner="worker-1", now=store.now()) == 0
+        assert inbox.finish_events(conn, ids, owner="worker-2", now=store.now()) == 1
+        assert inbox.count_events(conn) == {"done": 1}
+
+
+def test_postponed_event_waits_and_counts_its_attempts(store: Store, clock: Clock) -> None:
+    add(store, "Ev1", {"n": 1})
+    (inbox_id,) = claim(store, "w")
+    with store.write() as conn:
+        until = clock() + timedelta(seconds=5)
+        inbox.postpone_event(conn, inbox_id, owner="w", until=until, error="SlackUnknown")
+    assert claim(store, "w") == []
+    clock.advance(seconds=6)
+    with store.write() as conn:
+        (event,) = inbox.claim_events(conn, store.sealer, owner="w", limit=1, now=store.now(), lease_s=30)
+    assert (event.attempts, event.body) == (2, {"n": 1})
+
+
+def test_buried_event_is_never_claimed_again(store: Store, clock: Clock) -> None:
+    add(store, "Ev1")
+    (inbox_id,) = claim(store, "w")
+    with store.write() as conn:
+        inbox.bury_event(conn, inbox_id, owner="w", error="KeyError", now=store.now())
+    clock.advance(seconds=3600)
+    assert claim(store, "w") == []
+
+
+def test_bodies_lie_sealed_and_are_erased_when_done(store: Store) -> None:
+    secret = "maya@example.com \ud83d broken"
+    add(store, "Ev1", {"text": secret})
+    with store.read() as conn:
+        stored = conn.exec_driver_sql("SELECT sealed_body FROM inbox").scalar_one()
+    assert "maya" not in stored
+    with store.write() as conn:
+        (event,) = inbox.claim_events(conn, store.sealer, owner="w", limit=1, now=store.now(), lease_s=30)
+        inbox.finish_events(conn, [event.inbox_id], owner="w", now=store.now())
+        assert conn.exec_driver_sql("SELECT sealed_body FROM inbox").scalar_one() is None
+    assert event.body == {"text": secret}
+
+
+def test_many_workers_share_events_without_doubling_any(store: Store) -> None:
+    with store.write() as conn:
+        for number in range(120):
+            inbox.add_event(
+                conn,
+                store.sealer,
+                team_id="T1",
+                event_key=str(number),
+                kind="event",
+                name="m",
+                body={},
+                now=store.now(),
+            )
+    with ThreadPoolExecutor(6) as pool:
+        claimed = list(pool.map(lambda worker: [claim(store, f"w{worker}", limit=7) for _ in range(4)], range(6)))
+    taken = [inbox_id for worker in claimed for batch in worker for inbox_id in batch]
+    assert len(taken) == len(set(taken)) == 120
+
+
+def test_old_keys_are_forgotten_only_when_done(store: Store, clock: Clock) -> None:
+    add(store, "done")
+    ids = claim(store, "w")
+    with store.write() as conn:
+        inbox.finish_events(conn, ids, owner="w", now=store.now())
+    add(store, "open")
+    later = clock.advance(seconds=100)
+    with store.write() as conn:
+        assert inbox.forget_done_events(conn, before=later) == 1
+        assert inbox.count_events(conn) == {"received": 1}
