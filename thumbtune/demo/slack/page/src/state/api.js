@@ -45,6 +45,7 @@ export const sendPost = (fields) => send("post", fields);
 export const sendReaction = (fields) => send("react", fields);
 export const sendEdit = (fields) => send("edit", fields);
 export const sendDelete = (fields) => send("delete", fields);
+export const sendJoin = (fields) => send("join", fields);
 export const sendShortcut = (fields) => send("shortcut", fields);
 export const sendAction = (fields) => send("action", fields);
 export const sendViewSubmit = (fields) => send("view_submit", fields);

@@ -27,6 +27,7 @@ export async function actAs(user) {
     timelines.forgetTimelines();
     views.forgetViews();
     session.takeBootstrap(user, body);
+    if (body.view) views.showView(body.view);
     stayConnected(session.me.value, { onReturn: refresh });
     noteChannels(body.channels);
   } catch (failure) {
@@ -38,13 +39,9 @@ export async function actAs(user) {
 function noteChannels(channels) {
   const user = session.me.value;
   for (const channel of channels) {
-    if (channel.is_member === false) continue;
-    attempt(async () => {
-      const page = await api.fetchMessages(user, channel.id, { limit: 1 });
-      const newest = page.messages.at(-1)?.ts ?? "0";
-      noteLatest(channel.id, newest);
-      if (!lastRead(user, channel.id)) markRead(user, channel.id, newest);
-    });
+    const newest = channel.latest_ts ?? "0";
+    noteLatest(channel.id, newest);
+    if (!lastRead(user, channel.id)) markRead(user, channel.id, newest);
   }
 }
 
@@ -108,6 +105,7 @@ export function toggleReaction(channel, message, name) {
 export const edit = (channel, ts, text) =>
   attempt(() => api.sendEdit({ user: session.me.value, channel, ts, text }));
 export const remove = (channel, ts) => attempt(() => api.sendDelete({ user: session.me.value, channel, ts }));
+export const join = (channel) => attempt(() => api.sendJoin({ user: session.me.value, channel }));
 export const runShortcut = (callback_id, channel, ts) =>
   attempt(() => api.sendShortcut({ user: session.me.value, callback_id, channel, ts }));
 export const act = (fields) => attempt(() => api.sendAction({ user: session.me.value, ...fields }));
@@ -128,10 +126,8 @@ export async function submitView(view, values) {
   if (!answer) return { errors: null, failed: true };
   if (answer.response_action === "errors" || answer.errors) return { errors: answer.errors ?? {} };
   if (answer.response_action === "clear") views.openViews.value = [];
-  else if (answer.response_action === "update" && answer.view) views.replaceView(answer.view, view.id);
-  else if (answer.response_action === "push" && answer.view) views.showView(answer.view);
-  else if (!answer.response_action) views.dropView(view.id);
-  return { errors: null };
+  else if (answer.response_action === "close") views.dropView(view.id);
+  return { errors: null }; // an update or a push comes over the live connection
 }
 
 export function closeView(view) {

@@ -12,53 +12,51 @@ const LONGEST_WAIT_MS = 5000;
 
 let socket = null;
 
+const replace = (channel, message) => timelines.patchMessage(channel, message.ts, () => message);
+const takeRoot = (push) => push.root && replace(push.channel, push.root);
+
 function takeMessage(push, { isEphemeral = false } = {}) {
   const message = isEphemeral ? { ...push.message, is_ephemeral: true } : push.message;
   const isNew = !timelines.findMessage(push.channel, message.ts);
   timelines.putMessage(push.channel, message);
-  if (timelines.isReply(message)) {
-    if (isNew && !isEphemeral) {
-      timelines.patchMessage(push.channel, message.thread_ts, (root) => timelines.withReply(root, message));
-    }
-  } else if (!isEphemeral) {
-    noteLatest(push.channel, message.ts);
-  }
+  takeRoot(push);
+  if (!isEphemeral && !timelines.isReply(message)) noteLatest(push.channel, message.ts);
   if (isNew && push.channel === place.value.channel && message.user !== session.me.value) {
     const author = message.username || session.userName(message.user);
     announce(`${author}: ${plainText(message).slice(0, 200)}`);
   }
 }
 
+function takeDeletion(push) {
+  if (push.tombstone) replace(push.channel, push.tombstone);
+  else timelines.dropMessage(push.channel, push.ts);
+  takeRoot(push);
+}
+
+const takeReaction = (push) =>
+  timelines.patchMessage(push.channel, push.ts, (message) => push.message ?? { ...message, reactions: push.reactions });
+
+const takeChannel = (push) => push.channel && session.replaceChannel(push.channel);
+
 const TAKERS = {
   message: (push) => takeMessage(push),
   ephemeral: (push) => takeMessage(push, { isEphemeral: true }),
-  message_changed: (push) => timelines.patchMessage(push.channel, push.message.ts, () => push.message),
-  ephemeral_changed: (push) =>
-    timelines.patchMessage(push.channel, push.message.ts, () => ({ ...push.message, is_ephemeral: true })),
+  message_changed: (push) => (replace(push.channel, push.message), takeRoot(push)),
+  ephemeral_changed: (push) => replace(push.channel, { ...push.message, is_ephemeral: true }),
   message_deleted: takeDeletion,
   ephemeral_deleted: takeDeletion,
-  reaction_added: (push) => takeReaction(push, true),
-  reaction_removed: (push) => takeReaction(push, false),
+  reaction_added: takeReaction,
+  reaction_removed: takeReaction,
   view_opened: (push) => views.showView(push.view),
   view_updated: (push) => views.replaceView(push.view),
-  view_closed: (push) => views.dropView(push.view_id ?? push.view?.id),
+  view_closed: (push) => views.dropView(push.view_id),
   home_published: (push) => (views.homeView.value = push.view),
-  channel_changed: (push) => session.replaceChannel(push.channel),
+  channel_changed: takeChannel,
+  member_joined_channel: takeChannel,
+  member_left_channel: takeChannel,
   app_status: (push) => (session.appConnected.value = push.connected),
+  reset: () => location.reload(),
 };
-
-function takeDeletion(push) {
-  const ts = push.ts ?? push.deleted_ts ?? push.message?.ts;
-  if (push.message?.subtype === "tombstone") timelines.patchMessage(push.channel, ts, () => push.message);
-  else timelines.dropMessage(push.channel, ts);
-}
-
-function takeReaction(push, isOn) {
-  const name = push.name ?? push.reaction;
-  timelines.patchMessage(push.channel ?? push.item.channel, push.ts ?? push.item.ts, (message) =>
-    push.message ? push.message : timelines.withReaction(message, name, push.user, isOn),
-  );
-}
 
 function take(data) {
   const push = JSON.parse(data);

@@ -10,10 +10,8 @@ export const me = computed(() => session.value?.me ?? "");
 
 export function takeBootstrap(user, body) {
   const users = new Map(body.users.map((entry) => [entry.id, entry]));
-  const myself = typeof body.me === "string" ? body.me : body.me?.id;
-  session.value = { me: myself || user, team: body.team, users, channels: body.channels, apps: body.apps };
-  const known = body.apps.find((app) => typeof app.connected === "boolean");
-  if (known) appConnected.value = known.connected;
+  session.value = { me: body.me?.id ?? user, team: body.team, users, channels: body.channels, apps: body.apps };
+  appConnected.value = body.app_status?.connected ?? null;
 }
 
 export const findUser = (id) => session.value?.users.get(id);

@@ -92,28 +92,3 @@ export function dropMessage(channel, ts) {
     if (messages[at]?.ts === ts) timeline.messages.value = messages.toSpliced(at, 1);
   }
 }
-
-export function withReaction(message, name, user, isOn) {
-  const reactions = (message.reactions ?? []).map((reaction) => ({ ...reaction, users: [...reaction.users] }));
-  let reaction = reactions.find((known) => known.name === name);
-  if (!reaction && isOn) reactions.push((reaction = { name, users: [], count: 0 }));
-  if (!reaction) return message;
-  reaction.users = reaction.users.filter((known) => known !== user);
-  if (isOn) reaction.users.push(user);
-  reaction.count = reaction.users.length;
-  return { ...message, reactions: reactions.filter((known) => known.count > 0) };
-}
-
-// Keeps a root's reply counters while the server's own copy is on its way.
-export function withReply(root, reply) {
-  if (root.latest_reply && root.latest_reply >= reply.ts) return root;
-  const users = [...new Set([...(root.reply_users ?? []), reply.user])].filter(Boolean);
-  return {
-    ...root,
-    thread_ts: root.ts,
-    reply_count: (root.reply_count ?? 0) + 1,
-    latest_reply: reply.ts,
-    reply_users: users,
-    reply_users_count: users.length,
-  };
-}

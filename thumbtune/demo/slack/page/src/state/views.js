@@ -5,7 +5,7 @@ export const openViews = signal([]);
 export const homeView = signal(undefined); // undefined: not asked yet, null: nothing published
 
 export function showView(view) {
-  const rest = openViews.value.filter((open) => open.id !== view.id);
+  const rest = view.previous_view_id ? openViews.value.filter((open) => open.id !== view.id) : [];
   openViews.value = [...rest, view];
 }
 
