@@ -1,6 +1,7 @@
 """Starts a real local workspace on a free port for each test, and real Bolt apps against it."""
 
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -87,23 +88,33 @@ def _close(handler: SocketModeHandler, server: ServerThread) -> None:
     handler.close()
 
 
-def control(server: ServerThread, name: str, **body: Any) -> dict[str, Any]:
+def control(server: ServerThread, name: str, /, **body: Any) -> dict[str, Any]:
     """Calls the control API and returns its answer."""
     return send_json(f"{server.base_url}/control/{name}", body)
 
 
-def page(server: ServerThread, name: str, **body: Any) -> dict[str, Any]:
+def page(server: ServerThread, name: str, /, **body: Any) -> dict[str, Any]:
     """Does what the page does when its person acts."""
     return send_json(f"{server.base_url}/demo/{name}", body)
 
 
-def send_json(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+def send_json(url: str, body: dict[str, Any] | None = None, *, token: str = "") -> dict[str, Any]:
     """Posts JSON, or gets when there is no body; returns the JSON answer whatever its status."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    request = urllib.request.Request(url, data=data, headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=10) as response:
             return json.loads(response.read())
     except urllib.error.HTTPError as error:
         with error:
             return json.loads(error.read())
+
+
+def wait_until(is_done: Callable[[], bool], *, timeout_s: float = 5.0) -> None:
+    """Returns as soon as the condition holds; each look at it goes through the server."""
+    ends_at = time.monotonic() + timeout_s
+    while not is_done():
+        assert time.monotonic() < ends_at, f"condition not met within {timeout_s} s"

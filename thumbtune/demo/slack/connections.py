@@ -3,17 +3,26 @@
 It does not know what is served.
 """
 
-import asyncio
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-class CutConnection(Exception):
-    """The connection is to be closed without an answer."""
+_TRANSPORT = "thumbtune.transport"
+
+
+class CutResponse(Response):
+    """Closes the connection without an answer."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Abort the connection and return once the server knows that it is gone."""
+        scope[_TRANSPORT].abort()
+        while (await receive())["type"] != "http.disconnect":
+            pass
 
 
 class ConnectionGuard:
@@ -35,16 +44,10 @@ class ConnectionGuard:
         if not self._is_ours(headers.get("host", "")) or not self._is_own_origin(headers):
             await _refuse(scope, send)
             return
-        try:
-            await self.app(scope, receive, send)
-        except CutConnection:
+        if scope["type"] == "http":
             # uvicorn's send is a method of the request's cycle, which holds the connection's transport.
-            transport = getattr(getattr(send, "__self__", None), "transport", None)
-            if transport is None:
-                raise
-            transport.abort()
-            while not getattr(send.__self__, "disconnected", True):  # type: ignore[attr-defined]
-                await asyncio.sleep(0)
+            scope[_TRANSPORT] = getattr(getattr(send, "__self__", None), "transport", None)
+        await self.app(scope, receive, send)
 
     def _is_ours(self, host: str) -> bool:
         try:

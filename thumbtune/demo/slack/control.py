@@ -138,7 +138,7 @@ class Control:
         workspace = self._server.workspace
         group_id = str(body.get("id") or workspace.next_id("S0"))
         before: Json = workspace.groups.get(group_id) or {"users": [], "handle": "", "name": ""}
-        users = [str(user_id) for user_id in body.get("users", before["users"])]
+        users = [str(user_id) for user_id in (body if "users" in body else before)["users"]]
         group = build_group(
             group_id,
             str(body.get("handle") or before["handle"]),

@@ -16,6 +16,8 @@ class MessageLog:
     by_ts: dict[str, Json] = field(default_factory=dict)
     timeline: list[str] = field(default_factory=list)
     replies: dict[str, list[str]] = field(default_factory=dict)
+    authors: dict[str, dict[str, int]] = field(default_factory=dict)
+    """How many replies each person has in a thread, in the order of their first."""
 
     def add(self, message: Json) -> None:
         """Take in a message and keep its thread's counters; a reply's root must be here already."""
@@ -26,6 +28,7 @@ class MessageLog:
             insort(self.timeline, ts)
         if root_ts is not None and root_ts != ts:
             insort(self.replies.setdefault(root_ts, []), ts)
+            self._count_author(root_ts, message, by=1)
             self._count_replies(root_ts)
 
     def remove(self, ts: str) -> Json:
@@ -34,8 +37,9 @@ class MessageLog:
         root_ts = message.get("thread_ts")
         if root_ts is not None and root_ts != ts:
             del self.by_ts[ts]
-            self.replies[root_ts].remove(ts)
+            _discard(self.replies[root_ts], ts)
             _discard(self.timeline, ts)
+            self._count_author(root_ts, message, by=-1)
             self._count_replies(root_ts)
             self._drop_empty_tombstone(root_ts)
         elif self.replies.get(ts):
@@ -78,6 +82,13 @@ class MessageLog:
         start = max(low, high - limit)
         return [self.by_ts[ts] for ts in reversed(order[start:high])], start > low
 
+    def _count_author(self, root_ts: str, message: Json, *, by: int) -> None:
+        authors = self.authors.setdefault(root_ts, {})
+        author = message.get("user", "")
+        authors[author] = authors.get(author, 0) + by
+        if authors[author] == 0:
+            del authors[author]
+
     def _count_replies(self, root_ts: str) -> None:
         root, replies = self.by_ts.get(root_ts), self.replies.get(root_ts, [])
         if root is None:
@@ -91,7 +102,7 @@ class MessageLog:
         root["latest_reply"] = replies[-1]
         root["is_locked"] = False
         root["subscribed"] = False
-        authors = dict.fromkeys(self.by_ts[ts].get("user", "") for ts in replies)
+        authors = self.authors[root_ts]
         root["reply_users_count"] = len(authors)
         root["reply_users"] = list(authors)[:5]
 

@@ -6,6 +6,7 @@ It does not know the Web API or who may react.
 import re
 
 from thumbtune.demo.slack.channels import Change, Channel
+from thumbtune.demo.slack.reacted_items import ReactedItems
 from thumbtune.demo.slack.wire import Json, Refused
 from thumbtune.demo.slack.workspace import Workspace
 
@@ -46,7 +47,7 @@ def add_reaction(workspace: Workspace, channel: Channel, *, ts: str, user_id: st
         if len(reactions) >= MAX_REACTIONS:
             raise Refused("too_many_reactions")
         reactions.append({"name": emoji, "users": [user_id], "count": 1})
-    workspace.reacted.setdefault(user_id, {})[(channel.channel_id, ts)] = None
+    workspace.reacted.setdefault(user_id, ReactedItems()).add((channel.channel_id, ts))
     _publish(workspace, channel, kind="reaction_added", message=message, user_id=user_id, emoji=emoji)
 
 
@@ -69,7 +70,7 @@ def remove_reaction(workspace: Workspace, channel: Channel, *, ts: str, user_id:
     if not message["reactions"]:
         del message["reactions"]
     if not any(user_id in reaction["users"] for reaction in message.get("reactions", [])):
-        workspace.reacted[user_id].pop((channel.channel_id, ts), None)
+        workspace.reacted[user_id].discard((channel.channel_id, ts))
     _publish(workspace, channel, kind="reaction_removed", message=message, user_id=user_id, emoji=emoji)
 
 

@@ -175,6 +175,7 @@ def build_server(options: ServerOptions, listener: socket.socket) -> tuple[uvico
         ws="websockets-sansio",
         timeout_graceful_shutdown=1,
         lifespan="off",
+        proxy_headers=False,
     )
     return uvicorn.Server(config), slack
 

@@ -16,7 +16,7 @@ from thumbtune.demo.slack import seed
 from thumbtune.demo.slack.api import METHODS
 from thumbtune.demo.slack.calls import Arguments, Call, Caller, Method
 from thumbtune.demo.slack.channels import Author
-from thumbtune.demo.slack.connections import CutConnection
+from thumbtune.demo.slack.connections import CutResponse
 from thumbtune.demo.slack.wire import Json, Refused
 
 if TYPE_CHECKING:
@@ -35,10 +35,7 @@ class WebApi:
         self.bot_scopes = server.profile.scopes
 
     async def answer(self, request: Request) -> Response:
-        """Answer one request to `/api/METHOD`.
-
-        Raises: CutConnection when a fault says that the caller hears nothing.
-        """
+        """Answer one request to `/api/METHOD`."""
         name: str = request.path_params["method"]
         self.calls[name] += 1
         faults = self.server.faults
@@ -47,7 +44,7 @@ class WebApi:
             await asyncio.sleep(delay_s)
         outcome = faults.choose_outcome(name)
         if outcome == "cut_before":
-            raise CutConnection
+            return CutResponse()
         if outcome == "server_error":
             return Response("Internal Server Error", status_code=500, media_type="text/plain")
         scopes: frozenset[str] = frozenset()
@@ -69,7 +66,7 @@ class WebApi:
             body, status, headers = refused.to_json(), refused.status, refused.headers
             self.errors[refused.code] += 1
         if outcome == "cut_after":
-            raise CutConnection
+            return CutResponse()
         headers = {
             **headers,
             "x-oauth-scopes": ",".join(sorted(scopes)),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 from thumbtune.demo.slack import seed
 from thumbtune.demo.slack.channels import Author, Change, Channel
+from thumbtune.demo.slack.reacted_items import ReactedItems
 from thumbtune.demo.slack.wire import Json, Refused
 
 MAX_TEXT_CHARS = 40_000
@@ -22,7 +23,7 @@ class Workspace:
         self.channels: dict[str, Channel] = {}
         self.groups: dict[str, Json] = {}
         self.ephemerals: dict[tuple[str, str], dict[str, Json]] = {}
-        self.reacted: dict[str, dict[tuple[str, str], None]] = {}
+        self.reacted: dict[str, ReactedItems] = {}
         self._subscribers: list[Callable[[Change], None]] = []
         self._last_us = 0
         self._last_number = 0
@@ -155,7 +156,7 @@ class Workspace:
         message = channel.log.remove(ts)
         for reaction in message.get("reactions", ()):
             for user_id in reaction["users"]:
-                self.reacted.get(user_id, {}).pop((channel.channel_id, ts), None)
+                self.reacted[user_id].discard((channel.channel_id, ts))
         tombstone = channel.log.by_ts.get(ts)
         payload = {"previous_message": message, "deleted_ts": ts, "tombstone": tombstone}
         self.publish(Change("message_deleted", payload, channel=channel.channel_id))

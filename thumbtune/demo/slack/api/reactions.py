@@ -46,25 +46,17 @@ def _get(call: Call) -> Json:
 def _list(call: Call) -> Json:
     user_id = call.args.text("user") or call.user_id
     call.workspace.find_user(user_id)
-    limit = call.args.limit(100, maximum=1000)
-    before = decode_cursor(call.args.text("cursor"), "before:")
+    cursor = decode_cursor(call.args.text("cursor"), "before:")
+    before = int(cursor) if cursor.isdigit() else None
+    reacted = call.workspace.reacted.get(user_id)
+    places, following = reacted.page(call.args.limit(100, maximum=1000), before=before) if reacted else ([], None)
     items: list[Json] = []
-    last = ""
-    for channel_id, ts in reversed(call.workspace.reacted.get(user_id, {})):
-        if before and f"{channel_id}/{ts}" == before:
-            before = ""
-            continue
-        if before:
-            continue
+    for channel_id, ts in places:
         channel = call.workspace.channels[channel_id]
-        message = channel.log.by_ts.get(ts)
-        if message is None or call.user_id not in channel.members:
-            continue
-        if len(items) == limit:
-            return {"items": items, "response_metadata": {"next_cursor": encode_cursor(f"before:{last}")}}
-        items.append({"type": "message", "channel": channel_id, "message": message})
-        last = f"{channel_id}/{ts}"
-    return {"items": items, "response_metadata": {"next_cursor": ""}}
+        if call.user_id in channel.members and ts in channel.log.by_ts:
+            items.append({"type": "message", "channel": channel_id, "message": channel.log.by_ts[ts]})
+    next_cursor = encode_cursor(f"before:{following}") if following is not None else ""
+    return {"items": items, "response_metadata": {"next_cursor": next_cursor}}
 
 
 METHODS = {
