@@ -31,13 +31,23 @@ def find_uv(folder: Path) -> str:
     return str(folder / "bin" / "uv")
 
 
+def find_cpu_torch() -> list[str]:
+    """Where uv finds torch's CPU build: in the folder that pip is told of, else in PyTorch's own index."""
+    folder = os.environ.get("PIP_FIND_LINKS")
+    return ["--find-links", *folder.split()] if folder else ["--torch-backend", "cpu"]
+
+
 def compile_lock(uv: str, name: str, *, inputs: list[str]) -> None:
     """Resolve `inputs` and write requirements/`name`, which then names no folder of this machine."""
-    folder = os.environ.get("PIP_FIND_LINKS")
-    torch_source = ["--find-links", *folder.split()] if folder else ["--torch-backend", "cpu"]
     certificates = {"SSL_CERT_FILE": os.environ["PIP_CERT"]} if "PIP_CERT" in os.environ else {}
     command = [
-        *(uv, "pip", "compile", "--quiet", *inputs, "--override", "requirements/overrides.txt", *torch_source),
+        *(
+            uv,
+            "pip",
+            "compile",
+            "--quiet",
+            *inputs,
+        ),
         *("--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28"),
         *("--no-annotate", "--no-header", "--no-emit-find-links", "--no-emit-index-url"),
     ]
@@ -52,9 +62,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         uv = find_uv(Path(folder))
         extras = [part for extra in DEMO_EXTRAS for part in ("--extra", extra)]
-        compile_lock(uv, "demo-cpu.txt", inputs=["pyproject.toml", "requirements/demo-cpu.in", *extras])
-        bot = ["pyproject.toml", "requirements/bot.in", "--extra", "postgres"]
-        compile_lock(uv, "bot.txt", inputs=[*bot, "--constraint", "requirements/demo-cpu.txt"])
+        demo = ["pyproject.toml", "requirements/demo-cpu.in", *extras, "--override", "requirements/overrides.txt"]
+        compile_lock(uv, "demo-cpu.txt", inputs=[*demo, *find_cpu_torch()])
+        same_versions = Path(folder) / "same-versions.txt"
+        same_versions.write_text((REQUIREMENTS / "demo-cpu.txt").read_text().replace("+cpu", ""))
+        light = ["pyproject.toml", "requirements/bot.in", "--extra", "postgres", "--constraint", str(same_versions)]
+        compile_lock(uv, "bot.txt", inputs=light)
+        compile_lock(uv, "trainer-gpu.txt", inputs=[*light, "--extra", "trainer"])
     return 0
 
 
