@@ -37,10 +37,10 @@ def main() -> None:
     except ConfigError as exc:
         errors.print("The settings need attention:", style="bold red")
         for problem in exc.problems:
-            errors.print(f"  • {problem}", markup=False, highlight=False)
+            errors.print(f"  • {problem}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
     except ThumbtuneError as exc:
-        errors.print(str(exc), style="red", markup=False, highlight=False)
+        errors.print(str(exc), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

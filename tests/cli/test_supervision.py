@@ -1,0 +1,67 @@
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from thumbtune.cli.supervision import Program, spawn_supervisor
+from thumbtune.core.processes import end_child
+
+WORKER = """
+import os, sys, time
+from pathlib import Path
+from thumbtune.core.processes import die_with_parent
+die_with_parent()
+with Path(sys.argv[1]).open("a") as file:
+    file.write(f"{os.getpid()} {os.environ.get('TOKEN', '')}\\n")
+time.sleep(600)
+"""
+LIMIT_S = 20.0
+
+
+def write_worker(folder: Path) -> str:
+    script = folder / "worker 1.py"
+    script.write_text(WORKER)
+    return str(script)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def read_starts(path: Path) -> list[tuple[int, str]]:
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [(int(pid), token) for pid, token in (f"{line} ".split(" ")[:2] for line in lines)]
+
+
+def test_killed_program_comes_back_and_all_end_together(tmp_path: Path) -> None:
+    trace = tmp_path / "50% of starts"
+    program = Program("worker", (sys.executable, write_worker(tmp_path), str(trace)), hidden=("TOKEN",))
+    env = {**os.environ, "TOKEN": "secret"}
+    supervisor = spawn_supervisor([program], run_dir=tmp_path / "run", logs_dir=tmp_path / "logs", env=env)
+    try:
+        wait_for(lambda: len(read_starts(trace)) == 1)
+        (first, token), *_ = read_starts(trace)
+        assert token == ""
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: len(read_starts(trace)) == 2)
+    finally:
+        end_child(supervisor, timeout_s=LIMIT_S)
+    assert not any(psutil.pid_exists(pid) for pid, _ in read_starts(trace))
+
+
+def test_killed_supervisor_leaves_no_process(tmp_path: Path) -> None:
+    trace = tmp_path / "starts"
+    program = Program("worker", (sys.executable, write_worker(tmp_path), str(trace)))
+    supervisor = spawn_supervisor([program], run_dir=tmp_path / "run", logs_dir=tmp_path / "logs", env=os.environ)
+    wait_for(lambda: len(read_starts(trace)) == 1)
+    ((pid, _),) = read_starts(trace)
+    supervisor.kill()
+    supervisor.wait()
+    wait_for(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
