@@ -43,7 +43,7 @@ test: check
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(TESTS)
 
 bench: $(STAMP)
-	$(BIN)/python -m benchmarks $(ARGS)
+	@$(if $(ARGS),$(BIN)/python -m benchmarks.$(ARGS),grep -m 1 -H '"""' benchmarks/[!_]*.py)
 
 docs: $(STAMP)
 	$(BIN)/python tools/generate_docs.py

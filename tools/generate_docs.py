@@ -5,9 +5,11 @@ python tools/generate_docs.py --check
 """
 
 import argparse
+import html
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 from pydantic import AliasChoices, SecretStr
 from pydantic.fields import FieldInfo
@@ -50,14 +52,10 @@ def variable_name(name: str, field: FieldInfo) -> str:
 
 
 def describe_type(field: FieldInfo) -> str:
-    """The type of a setting, with its bounds."""
-    text = str(field.annotation) if not isinstance(field.annotation, type) else field.annotation.__name__
-    for long, short in (
-        ("typing.Literal", "one of "),
-        ("pydantic.types.SecretStr | None", "secret"),
-        ("list[str]", "list"),
-    ):
-        text = text.replace(long, short)
+    """The type of a setting, with its choices or bounds."""
+    if get_origin(field.annotation) is Literal:
+        return " or ".join(f"`{choice}`" for choice in get_args(field.annotation))
+    text = _TYPES[field.annotation]
     bounds = [
         f"{sign} {getattr(limit, word)}" for limit in field.metadata for word, sign in _BOUNDS if hasattr(limit, word)
     ]
@@ -65,6 +63,15 @@ def describe_type(field: FieldInfo) -> str:
 
 
 _BOUNDS = (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤"))
+_TYPES = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    Path: "path",
+    list[str]: "JSON list",
+    SecretStr | None: "secret",
+}
 
 
 def describe_default(field: FieldInfo) -> str:
@@ -80,7 +87,7 @@ def describe_commands() -> str:
     command = [sys.executable, "-m", "typer", "thumbtune.cli.main", "utils", "docs", "--name", "thumbtune"]
     title = "Commands of Thumbtune"
     written = subprocess.run([*command, "--title", title], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return written.replace(f"# {title}\n", f"# {title}\n\n{MADE_BY}", 1).rstrip() + "\n"
+    return html.unescape(written).replace(f"# {title}\n", f"# {title}\n\n{MADE_BY}", 1).rstrip() + "\n"
 
 
 def main() -> int:

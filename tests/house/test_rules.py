@@ -1,10 +1,14 @@
 """The rules of the house that a machine can check."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from thumbtune.core import records
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_LINES = 400
@@ -32,8 +36,8 @@ def test_imports_only_go_down() -> None:
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    silent = [str(path.relative_to(ROOT)) for path in python_files() if not starts_with_docstring(path.read_text())]
-    assert silent == []
+    product = [path for path in python_files() if not path.is_relative_to(ROOT / "tests")]
+    assert [str(path.relative_to(ROOT)) for path in product if not starts_with_docstring(path.read_text())] == []
 
 
 def starts_with_docstring(source: str) -> bool:
@@ -46,3 +50,24 @@ def test_no_file_names_a_path_of_the_machine_it_was_written_on(forbidden: str) -
     texts = [path for path in tracked_files() if path.suffix not in GENERATED_OR_DATA]
     naming = [str(path.relative_to(ROOT)) for path in texts if forbidden in path.read_text(errors="replace")]
     assert naming == []
+
+
+def test_every_state_in_the_code_is_explained_in_the_glossary() -> None:
+    states = {state for name in ("PairState", "DraftState", "RunState", "AdapterState", "DraftMode", "PairSource")
+              for state in get_args(getattr(records, name))}  # fmt: skip
+    glossary = (ROOT / "docs/glossary.md").read_text()
+    assert {state for state in states if f"`{state}`" not in glossary} == set()
+
+
+def test_every_link_between_documents_leads_somewhere() -> None:
+    documents = [
+        path for path in tracked_files() if path.suffix == ".md" and not path.is_relative_to(ROOT / "thumbtune")
+    ]
+    links = [(path, link) for path in documents for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text())]
+    broken = [f"{path.relative_to(ROOT)}: {link}" for path, link in links if is_broken(path, link)]
+    assert broken == []
+
+
+def is_broken(document: Path, link: str) -> bool:
+    """Whether a relative link names no file; addresses elsewhere are not looked at."""
+    return not link.startswith(("http:", "https:")) and not (document.parent / link).exists()
