@@ -80,11 +80,13 @@ def connect(server: ServerThread) -> Iterator[Callable[[App], SocketModeHandler]
 
 
 def _close(handler: SocketModeHandler, server: ServerThread) -> None:
-    # The client holds its lock while it waits for data; ending the connection from here lets it close at once.
+    # The client holds its lock while it waits for data: ending the connection from here lets it close at once. Its own
+    # thread must be done with the socket first, or both close it and one of them fails.
     handler.client.auto_reconnect_enabled = False
     handler.client.closed = True
     handler.client.message_queue.put(None)
     control(server, "socket", abrupt=True)
+    wait_until(lambda: not handler.client.is_connected())
     handler.close()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from thumbtune.demo.slack.channels import Author, Channel
+from thumbtune.demo.slack.channels import Author, Channel, ChannelKind
 from thumbtune.demo.slack.wire import Json, Refused
 from thumbtune.demo.slack.workspace import Workspace
 
@@ -122,6 +122,10 @@ class Call:
         if scope not in self.caller.scopes:
             raise Refused("missing_scope", needed=scope, provided=",".join(sorted(self.caller.scopes)))
 
+    def require_read(self, kind: ChannelKind) -> None:
+        """Raise Refused `missing_scope` unless the token may see conversations of this kind."""
+        self.require_scope({"channel": "channels:read", "group": "groups:read", "im": "im:read"}[kind])
+
     def require_history(self, channel: Channel) -> None:
         """Raise Refused unless the caller may read this channel's messages."""
         self.require_scope({"channel": "channels:history", "group": "groups:history", "im": "im:history"}[channel.kind])
@@ -136,6 +140,8 @@ class Method:
     run: Callable[[Call], Json]
     scope: str | None = None
     kinds: tuple[TokenKind, ...] = ("bot", "user")
+    is_open: bool = False
+    """Whether it works without any token."""
 
 
 def encode_cursor(value: str) -> str:

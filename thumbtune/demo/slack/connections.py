@@ -41,7 +41,7 @@ class ConnectionGuard:
             await self.app(scope, receive, send)
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        if not self._is_ours(headers.get("host", "")) or not self._is_own_origin(headers):
+        if not self._is_ours(headers.get("host", "")) or not self._is_own_origin(headers, scope["path"]):
             await _refuse(scope, send)
             return
         if scope["type"] == "http":
@@ -55,11 +55,15 @@ class ConnectionGuard:
         except ValueError:
             return False
 
-    def _is_own_origin(self, headers: dict[str, str]) -> bool:
+    def _is_own_origin(self, headers: dict[str, str], path: str) -> bool:
         origin = headers.get("origin")
-        if origin is None:
-            return headers.get("sec-fetch-site", "none") in ("none", "same-origin")
-        return urlsplit(origin).netloc == headers.get("host") and urlsplit(origin).scheme == "http"
+        if origin is not None:
+            return urlsplit(origin).netloc == headers.get("host")
+        if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
+            return True
+        # A link from elsewhere may open the page itself, in a tab of its own; it reaches no call.
+        is_page = path == "/" or path.startswith("/archives/")
+        return is_page and headers.get("sec-fetch-dest") == "document"
 
 
 async def _refuse(scope: Scope, send: Send) -> None:

@@ -3,11 +3,16 @@
 It does not carry out any fault itself.
 """
 
+import math
 import random
+import time
+from collections import deque
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from thumbtune.demo.slack.wire import Json
+
+_MINUTE_S = 60.0
 
 Outcome = Literal["answer", "ratelimited", "server_error", "cut_before", "cut_after"]
 
@@ -22,6 +27,8 @@ class Faults:
     deaf: bool = False
     rate_limits: dict[str, float] = field(default_factory=dict)
     retry_after_s: int = 1
+    calls_per_minute: dict[str, int] = field(default_factory=dict)
+    """How many calls of a method pass within a minute before 429, as in Slack's tiers."""
     server_errors: float = 0.0
     cut_before: float = 0.0
     cut_after: float = 0.0
@@ -33,6 +40,7 @@ class Faults:
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
+        self._recent: dict[str, deque[float]] = {}
 
     def change(self, values: Json) -> None:
         """Set the named faults and leave the others as they are; raises ValueError for an unknown name or value."""
@@ -73,6 +81,20 @@ class Faults:
         if self.draw(self.cut_after):
             return "cut_after"
         return "answer"
+
+    def count_call(self, method: str) -> int:
+        """Count a call; return for how many seconds its method is closed, or 0 while it is within its rate."""
+        limit = self.calls_per_minute.get(method)
+        if limit is None:
+            return 0
+        now = time.monotonic()
+        recent = self._recent.setdefault(method, deque())
+        while recent and now - recent[0] >= _MINUTE_S:
+            recent.popleft()
+        if len(recent) >= limit:
+            return max(1, math.ceil(_MINUTE_S - (now - recent[0])))
+        recent.append(now)
+        return 0
 
     def choose_delay(self, method: str) -> float:
         """Return for how many seconds a call of this method is held back."""

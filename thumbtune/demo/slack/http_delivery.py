@@ -29,6 +29,10 @@ class HttpDelivery:
         self._pace = pace
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="http-delivery")
 
+    def close(self) -> None:
+        """Give up what is waiting to be sent."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
     def is_connected(self) -> bool:
         """Return whether a request URL was verified."""
         return self.request_url is not None

@@ -32,7 +32,7 @@ class MessageLog:
             self._count_replies(root_ts)
 
     def remove(self, ts: str) -> Json:
-        """Take a message out; a root with replies leaves a tombstone, as in Slack."""
+        """Take a message out; a root with replies leaves a tombstone until its last reply is gone, as in Slack."""
         message = self.by_ts[ts]
         root_ts = message.get("thread_ts")
         if root_ts is not None and root_ts != ts:
@@ -43,7 +43,7 @@ class MessageLog:
             self._count_replies(root_ts)
             self._drop_empty_tombstone(root_ts)
         elif self.replies.get(ts):
-            counters = {key: message[key] for key in _COUNTERS if key in message}
+            counters = {key: message[key] for key in COUNTERS if key in message}
             self.by_ts[ts] = {
                 "type": "message",
                 "subtype": "tombstone",
@@ -94,7 +94,7 @@ class MessageLog:
         if root is None:
             return
         if not replies:
-            for key in _COUNTERS:
+            for key in COUNTERS:
                 root.pop(key, None)
             return
         root["thread_ts"] = root_ts
@@ -113,7 +113,7 @@ class MessageLog:
             _discard(self.timeline, root_ts)
 
 
-_COUNTERS = ("thread_ts", "reply_count", "latest_reply", "reply_users", "reply_users_count", "is_locked", "subscribed")
+COUNTERS = ("thread_ts", "reply_count", "latest_reply", "reply_users", "reply_users_count", "is_locked", "subscribed")
 
 
 def _span(order: list[str], oldest: str, *, latest: str, inclusive: bool) -> tuple[int, int]:

@@ -6,6 +6,7 @@ It does not know Thumbtune's bot: any Slack app that takes a base URL can connec
 """
 
 import argparse
+import contextlib
 import json
 import logging
 import socket
@@ -22,6 +23,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from thumbtune.demo.shop import SHOP_NAME
 from thumbtune.demo.slack.channels import Change
 from thumbtune.demo.slack.connections import ConnectionGuard
 from thumbtune.demo.slack.control import Control
@@ -31,6 +33,7 @@ from thumbtune.demo.slack.faults import Faults
 from thumbtune.demo.slack.files import Files
 from thumbtune.demo.slack.http_delivery import HttpDelivery
 from thumbtune.demo.slack.interactivity import Interactivity
+from thumbtune.demo.slack.journal import Journal
 from thumbtune.demo.slack.live import Live
 from thumbtune.demo.slack.page_api import PageApi
 from thumbtune.demo.slack.population import open_seed_workspace, populate
@@ -51,9 +54,11 @@ class ServerOptions:
 
     host: str = "127.0.0.1"
     port: int = 3030  # 0 picks a free one
-    team_name: str = "Local workspace"
+    team_name: str = SHOP_NAME
     manifest: Path | None = None
     extra_hosts: tuple[str, ...] = ()
+    public_url: str | None = None  # how the app and people reach the server, when it is not the loopback address
+    journal: Path | None = None  # keeps the workspace over restarts
     pace: Pace = field(default_factory=Pace)
 
 
@@ -80,6 +85,10 @@ class LocalSlack:
         self.live = Live(self)
         self.workspace.subscribe(self.feed.take)
         self.workspace.subscribe(self.live.take)
+        self.journal = Journal(options.journal, self.workspace, self.views) if options.journal else None
+        if self.journal is not None:
+            self.journal.load()
+            self.workspace.subscribe(self.journal.take)
 
     def reset(self) -> None:
         """Bring the workspace back to its seed."""
@@ -87,6 +96,12 @@ class LocalSlack:
         self.views.clear()
         self.files.clear()
         self.workspace.publish(Change("reset", {}))
+
+    def close(self) -> None:
+        """End what outlives the server's loop."""
+        self.http_delivery.close()
+        if self.journal is not None:
+            self.journal.close()
 
     def list_names(self) -> dict[str, str]:
         """Return the names that a person can mention with `@`, and whom they mean."""
@@ -143,6 +158,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--allow-host", action="append", default=[], help="further host name that callers may use")
     parser.add_argument("--manifest", type=Path, help="the app's manifest: commands, shortcuts, scopes, events")
+    parser.add_argument("--public-url", help="how the app and people reach this server, if not on this machine")
+    parser.add_argument("--journal", type=Path, help="file that keeps the workspace over restarts")
     parser.add_argument("--time-scale", type=float, default=1.0, help="multiplies all of Slack's waiting times")
     chosen = parser.parse_args(arguments)
     options = ServerOptions(
@@ -150,12 +167,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         port=chosen.port,
         manifest=chosen.manifest,
         extra_hosts=tuple(chosen.allow_host),
+        public_url=chosen.public_url,
+        journal=chosen.journal,
         pace=Pace(time_scale=chosen.time_scale),
     )
     listener = open_listener(options)
     server, slack = build_server(options, listener)
     print(f"Local Slack workspace: {slack.base_url}", flush=True)
-    server.run(sockets=[listener])
+    with contextlib.closing(slack), contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
 
 
 def open_listener(options: ServerOptions) -> socket.socket:
@@ -167,7 +187,12 @@ def open_listener(options: ServerOptions) -> socket.socket:
 
 def build_server(options: ServerOptions, listener: socket.socket) -> tuple[uvicorn.Server, LocalSlack]:
     """Return a server for this listener and the workspace that it serves."""
-    slack = LocalSlack(options, base_url=f"http://127.0.0.1:{listener.getsockname()[1]}")
+    base_url = options.public_url or f"http://127.0.0.1:{listener.getsockname()[1]}"
+    try:
+        slack = LocalSlack(options, base_url=base_url.rstrip("/"))
+    except BaseException:
+        listener.close()
+        raise
     config = uvicorn.Config(
         slack.build_app(),
         log_level="warning",
@@ -201,6 +226,7 @@ class ServerThread:
         self._server.should_exit = True
         self._thread.join(10)
         self._listener.close()
+        self.slack.close()
 
 
 if __name__ == "__main__":

@@ -36,6 +36,10 @@ class Views:
         """Return a person's Home tab."""
         return self._homes.get(user_id)
 
+    def restore_home(self, user_id: str, view: Json) -> None:
+        """Put a Home tab back as it was, without telling anyone."""
+        self._homes[user_id] = view
+
     def find_view(self, user_id: str, view_id: str) -> Json:
         """Return one of a person's modals or their Home tab.
 

@@ -26,7 +26,7 @@ class Workspace:
         self.reacted: dict[str, ReactedItems] = {}
         self._subscribers: list[Callable[[Change], None]] = []
         self._last_us = 0
-        self._last_number = 0
+        self._last_number = int(clock() * 1_000)
 
     def clear(self) -> None:
         """Forget everything but the subscribers; ids and timestamps go on rising."""
@@ -47,10 +47,14 @@ class Workspace:
         self._last_us = max(int(self.clock() * 1_000_000), self._last_us + 1)
         return f"{self._last_us // 1_000_000}.{self._last_us % 1_000_000:06d}"
 
+    def see_ts(self, ts: str) -> None:
+        """Take note of a timestamp that exists already, so that new ones lie above it."""
+        self._last_us = max(self._last_us, int(ts.replace(".", "")))
+
     def next_id(self, prefix: str) -> str:
-        """Return a new id such as `Ev00000001`."""
+        """Return a new id such as `Ev0MHX2K9QJ7`; ids of an earlier server do not come again."""
         self._last_number += 1
-        return f"{prefix}{self._last_number:08d}"
+        return prefix + _encode_base36(self._last_number)
 
     def find_channel(self, channel_id: str, *, viewer: str | None = None) -> Channel:
         """Return a channel; private ones exist for their members only.
@@ -153,6 +157,8 @@ class Workspace:
     def delete_message(self, channel: Channel, ts: str) -> None:
         """Take a message out of its channel."""
         self.find_message(channel, ts)
+        root_ts = channel.log.by_ts[ts].get("thread_ts", ts)
+        root = channel.log.by_ts.get(root_ts)
         message = channel.log.remove(ts)
         for reaction in message.get("reactions", ()):
             for user_id in reaction["users"]:
@@ -160,6 +166,9 @@ class Workspace:
         tombstone = channel.log.by_ts.get(ts)
         payload = {"previous_message": message, "deleted_ts": ts, "tombstone": tombstone}
         self.publish(Change("message_deleted", payload, channel=channel.channel_id))
+        if root is not None and root_ts != ts and root_ts not in channel.log.by_ts:
+            gone = {"previous_message": root, "deleted_ts": root_ts, "tombstone": None}
+            self.publish(Change("message_deleted", gone, channel=channel.channel_id))
 
     def join(self, channel: Channel, user_id: str, *, inviter: str | None = None) -> bool:
         """Make someone a member; return whether they were not one before."""
@@ -186,6 +195,7 @@ class Workspace:
             return self.channels[channel_id], True
         channel = Channel(channel_id, "", "im", created=int(self.clock()), members=dict.fromkeys(members))
         self.channels[channel_id] = channel
+        self.publish(Change("channel_changed", {}, channel=channel_id))
         return channel, False
 
     def _build_message(self, author: Author, *, text: str, ts: str, fields: Json) -> Json:
@@ -213,3 +223,11 @@ def _apply(message: Json, changes: Json) -> None:
             message.pop(key, None)
         else:
             message[key] = value
+
+
+def _encode_base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, rest = divmod(number, 36)
+        digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[rest] + digits
+    return digits

@@ -65,7 +65,7 @@ def _show_bot(call: Call) -> Json:
 
 
 METHODS = {
-    "api.test": Method(_test_api, kinds=("bot", "user", "app")),
+    "api.test": Method(_test_api, kinds=("bot", "user", "app"), is_open=True),
     "auth.test": Method(_test_auth, kinds=("bot", "user", "app")),
     "apps.connections.open": Method(_open_connection, "connections:write", kinds=("app",)),
     "team.info": Method(_show_team, "team:read"),

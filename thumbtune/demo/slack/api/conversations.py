@@ -4,17 +4,28 @@ It does not know how messages are written.
 """
 
 from thumbtune.demo.slack.calls import Call, Method, decode_cursor, encode_cursor, page_list
-from thumbtune.demo.slack.channels import Change
+from thumbtune.demo.slack.channels import ChannelKind
 from thumbtune.demo.slack.wire import Json, Refused
 
-_KINDS = {"public_channel": "channel", "private_channel": "group", "im": "im", "mpim": "mpim"}
+_KINDS: dict[str, ChannelKind] = {"public_channel": "channel", "private_channel": "group", "im": "im"}
 
 
-def _list_conversations(call: Call) -> Json:
-    names = call.args.ids("types") or ["public_channel"]
+def read_kinds(call: Call) -> set[ChannelKind]:
+    """Return the kinds of conversation that a call asks for; there are no group messages here.
+
+    Raises: Refused `invalid_types` or `missing_scope`.
+    """
+    names = [name for name in call.args.ids("types") or ["public_channel"] if name != "mpim"]
     if any(name not in _KINDS for name in names):
         raise Refused("invalid_types")
     wanted = {_KINDS[name] for name in names}
+    for kind in wanted:
+        call.require_read(kind)
+    return wanted
+
+
+def _list_conversations(call: Call) -> Json:
+    wanted = read_kinds(call)
     found = [
         channel.to_json(call.user_id)
         for channel in call.workspace.channels.values()
@@ -28,6 +39,7 @@ def _list_conversations(call: Call) -> Json:
 
 def _show_conversation(call: Call) -> Json:
     channel = call.find_channel()
+    call.require_read(channel.kind)
     shown = channel.to_json(call.user_id)
     if not call.args.flag("include_num_members"):
         shown.pop("num_members", None)
@@ -75,7 +87,9 @@ def _read_replies(call: Call) -> Json:
 
 
 def _list_members(call: Call) -> Json:
-    members, metadata = page_list(list(call.find_channel().members), call.args)
+    channel = call.find_channel()
+    call.require_read(channel.kind)
+    members, metadata = page_list(list(channel.members), call.args)
     return {"members": members, "response_metadata": metadata}
 
 
@@ -101,8 +115,6 @@ def _open(call: Call) -> Json:
     for user_id in users:
         call.workspace.find_user(user_id)
     channel, was_open = call.workspace.open_direct([*users, call.user_id])
-    if not was_open:
-        call.workspace.publish(Change("channel_changed", {}, channel=channel.channel_id))
     shown = channel.to_json(call.user_id) if call.args.flag("return_im") else {"id": channel.channel_id}
     answer: Json = {"channel": shown}
     if was_open:
@@ -127,11 +139,11 @@ def _show(call: Call, messages: list[Json]) -> list[Json]:
 
 
 METHODS = {
-    "conversations.list": Method(_list_conversations, "channels:read"),
-    "conversations.info": Method(_show_conversation, "channels:read"),
+    "conversations.list": Method(_list_conversations),
+    "conversations.info": Method(_show_conversation),
     "conversations.history": Method(_read_history),
     "conversations.replies": Method(_read_replies),
-    "conversations.members": Method(_list_members, "channels:read"),
+    "conversations.members": Method(_list_members),
     "conversations.join": Method(_join, "channels:join"),
     "conversations.open": Method(_open, "im:write"),
 }

@@ -3,12 +3,15 @@
 It does not know their messages.
 """
 
+from thumbtune.demo.slack.api.conversations import read_kinds
 from thumbtune.demo.slack.calls import Call, Method, page_list
 from thumbtune.demo.slack.wire import Json
 
 
 def _list_users(call: Call) -> Json:
-    members, metadata = page_list([_show(call, user) for user in call.workspace.users.values()], call.args)
+    members, metadata = page_list(
+        [_show(call, user) for user in call.workspace.users.values()], call.args, default=1000
+    )
     return {"members": members, "cache_ts": int(call.workspace.clock()), "response_metadata": metadata}
 
 
@@ -20,8 +23,7 @@ def _show_user(call: Call) -> Json:
 def _list_user_conversations(call: Call) -> Json:
     user_id = call.args.text("user") or call.user_id
     call.workspace.find_user(user_id)
-    kinds = {"public_channel": "channel", "private_channel": "group", "im": "im"}
-    wanted = {kinds.get(name) for name in call.args.ids("types") or ["public_channel"]}
+    wanted = read_kinds(call)
     found = [
         channel.to_json(user_id)
         for channel in call.workspace.channels.values()
@@ -44,5 +46,5 @@ def _show(call: Call, user: Json) -> Json:
 METHODS = {
     "users.list": Method(_list_users, "users:read"),
     "users.info": Method(_show_user, "users:read"),
-    "users.conversations": Method(_list_user_conversations, "channels:read"),
+    "users.conversations": Method(_list_user_conversations),
 }
