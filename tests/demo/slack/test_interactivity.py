@@ -140,11 +140,11 @@ def test_button_of_a_private_card_replaces_and_removes_it(
     @bolt_app.action("post_draft")
     def press(ack: Any, body: dict[str, Any], respond: Any) -> None:
         ack()
-        inbox.put(body)
         if body["actions"][0]["value"] == "draft-7":
             respond(text="Posting …", replace_original=True, blocks=[{**CARD[1], "elements": [LATER]}])
         else:
             respond(delete_original=True)
+        inbox.put(body)
 
     connect(bolt_app)
     ts = bot.chat_postEphemeral(channel=SUPPORT_CHANNEL, user="U0PRIYA01", text="A draft", blocks=CARD)["message_ts"]
