@@ -5,6 +5,7 @@ called directly: no language model, no network.
 """
 
 import functools
+import itertools
 import logging
 import re
 import sys
@@ -30,7 +31,8 @@ PLACEHOLDER = re.compile(rf"\[({'|'.join(KINDS)})_(\d+)\]")
 
 EMAIL_PATTERN = r"(?<![\w.+%-])[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
 CARD_2_SERIES = r"\b2[2-7]\d{2}[- ]?\d{4}[- ]?\d{4}[- ]?\d{4}\b"
-PHONE_PATTERN = r"(?<![\w.,/+-])(?!\d{4}-\d\d-\d\d\b)(?!\d\d?[./-]\d\d?[./-]\d{4}\b)(?:\+|\(\+?)?\d(?:[ ().\-/]{0,3}\d){6,14}(?![\w])"
+PHONE_PATTERN = r"(?<![\w.,/+-])(?!\d{4}-\d\d-\d\d\b)(?!\d\d?[./-]\d\d?[./-]\d{4}\b)"
+PHONE_PATTERN += r"(?:\+|\(\+?)?\d(?:[ ().\-/]{0,3}\d){6,14}(?![\w])"
 KEY_PATTERNS = (
     r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.{0,8000}?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)",
     r"\b(?:xox[a-z]|xapp|xwfp)-[\w-]{8,}",
@@ -43,26 +45,47 @@ KEY_PATTERNS = (
     r"hooks\.slack\.com/(?:services|workflows|triggers)/[\w/]{8,}",
     r"(?<=://)[^\s:@/]{1,80}:[^\s:@/]{1,80}(?=@)",
     r"(?<=bearer )[\w.~+/-]{16,}=*",
-    r"(?:(?<=password)|(?<=passwd)|(?<=passcode)|(?<=secret)|(?<=token)|(?<=api key)|(?<=api_key)|(?<=apikey)|(?<=accountkey)|(?<=pwd))"
+    r"(?:(?<=password)|(?<=passwd)|(?<=passcode)|(?<=secret)|(?<=token)|(?<=api key)|(?<=api_key)|"
+    r"(?<=apikey)|(?<=accountkey)|(?<=pwd))"
     r"\s{0,2}[:=]\s{0,2}[^\s,;]{4,}",
     r"\b(?=[a-z]{0,60}\d)(?=\d{0,60}[a-z])[0-9a-f]{32,128}\b",
     r"(?<![\w/+-])(?-i:(?=[^\s]{0,40}[a-z])(?=[^\s]{0,40}[A-Z])(?=[^\s]{0,40}\d))[A-Za-z0-9+_-]{36,}={0,2}(?![\w/])",
 )
 """Keys and tokens by the prefixes their issuers document, named secrets, and long random words."""
 
-PHONE_REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "BE", "CH", "AT", "SE", "NO", "DK", "FI", "PL", "PT", "IE")
+PHONE_REGIONS: tuple[str, ...] = (
+    "US",
+    "GB",
+    "DE",
+    "FR",
+    "ES",
+    "IT",
+    "NL",
+    "BE",
+    "CH",
+    "AT",
+    "SE",
+    "NO",
+    "DK",
+    "FI",
+    "PL",
+    "PT",
+    "IE",
+)
 PHONE_REGIONS += ("IN", "BR", "MX", "AU", "NZ", "JP", "IL")
 
+_WORD = re.compile(r"[^\W\d_]+")
 WORDS_THAT_ARE_NAMES = frozenset(
-    "an angel art autumn bill bob brook buck carol chance chase chip christian crystal daisy dawn dean dick don drew "
-    "earnest faith flora frank gene glen grace grant guy hazel holly hope iris ivy jack jade jay jean jersey jewel joy "
-    "june king lance lane le levi lily long love ma major mark marsh may mercedes miles norm olive page pat patience "
-    "penny pierce rain ray reed rich rob robin rose ruby rusty sandy scout sky so son spring star stone sue summer "
-    "sunny teddy tony tucker victor violet wade ward will win young de la van von der bin al do to in no be can".split()
+    _WORD.findall(
+        "an angel art autumn bill bob brook buck carol chance chase chip christian crystal daisy dawn dean dick don drew "
+        "earnest faith flora frank gene glen grace grant guy hazel holly hope iris ivy jack jade jay jean jersey jewel joy "
+        "june king lance lane le levi lily long love ma major mark marsh may mercedes miles norm olive page pat patience "
+        "penny pierce rain ray reed rich rob robin rose ruby rusty sandy scout sky so son spring star stone sue summer "
+        "sunny teddy tony tucker victor violet wade ward will win young de la van von der bin al do to in no be can"
+    )
 )
 """Names that are everyday words: they are taken for names only where they are written with a capital."""
 
-_WORD = re.compile(r"[^\W\d_]+")
 _CONTINUES = re.compile(r"[ .'’\-_]{1,3}")
 _WIDE = {ord(char): "-" for char in "‐‑‒–—−"} | {ord(char): " " for char in "\u00a0\u2007\u2009\u202f\t"}
 _WIDE |= {0xFF10 + digit: str(digit) for digit in range(10)}
@@ -134,8 +157,8 @@ class NameIndex:
     def _continues(text: str, words: Sequence[tuple[re.Match[str], str]], sequence: tuple[str, ...]) -> bool:
         if tuple(folded for _, folded in words) != sequence:
             return False
-        pairs = zip(words, words[1:], strict=False)
-        return all(_CONTINUES.fullmatch(text, left[0].end(), right[0].start()) for left, right in pairs)
+        gaps = ((left.end(), right.start()) for (left, _), (right, _) in itertools.pairwise(words))
+        return all(_CONTINUES.fullmatch(text, start, end) for start, end in gaps)
 
 
 class Redactor:

@@ -3,6 +3,7 @@
 It does not know what an event means.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,12 +34,21 @@ def add_event(
 
 
 def claim_events(
-    conn: sa.Connection, sealer: Sealer, *, owner: str, limit: int, now: datetime, lease_s: float
+    conn: sa.Connection,
+    sealer: Sealer,
+    *,
+    owner: str,
+    limit: int,
+    now: datetime,
+    lease_s: float,
+    names: Collection[str] | None = None,
+    but_names: Collection[str] = (),
 ) -> list[InboxEvent]:
-    """Lease up to `limit` events, oldest first, that nobody works on."""
+    """Lease up to `limit` events, oldest first, that nobody works on: of these names, or of all but those."""
     free = (
         sa.select(inbox)
         .where(inbox.c.state.in_(("received", "working")))
+        .where(inbox.c.name.in_(names) if names is not None else inbox.c.name.not_in(but_names))
         .where(sa.or_(inbox.c.lease_until.is_(None), inbox.c.lease_until < now))
         .order_by(inbox.c.inbox_id)
         .limit(limit)
@@ -68,6 +78,13 @@ def claim_events(
         )
         for row in rows
     ]
+
+
+def extend_leases(conn: sa.Connection, inbox_ids: list[int], *, owner: str, now: datetime, lease_s: float) -> int:
+    """Keep events leased for longer while they are worked on; return how many this owner still held."""
+    mine = inbox.c.inbox_id.in_(inbox_ids) & (inbox.c.state == "working") & (inbox.c.lease_owner == owner)
+    until = now + timedelta(seconds=lease_s)
+    return conn.execute(sa.update(inbox).where(mine).values(lease_until=until)).rowcount
 
 
 def finish_events(conn: sa.Connection, inbox_ids: list[int], *, owner: str, now: datetime) -> int:

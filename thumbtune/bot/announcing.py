@@ -1,0 +1,106 @@
+"""Tells Slack how training runs go: one message each, changed as the run goes on and closed with its result.
+
+It does not know how runs are carried out.
+"""
+
+import logging
+import threading
+
+from thumbtune.bot.blocks.run_progress import build_run_message
+from thumbtune.bot.bot import Bot
+from thumbtune.bot.sending import POST_MESSAGE
+from thumbtune.bot.slack import Json, SlackBusy, describe_error
+from thumbtune.core.errors import NotFound, SlackError
+from thumbtune.core.records import OPEN_RUN_STATES, TrainingRun
+from thumbtune.core.store.desks import load_desk
+from thumbtune.core.store.outbox import add_post, find_post
+from thumbtune.core.store.runs import list_unannounced_runs, mark_announced
+
+logger = logging.getLogger(__name__)
+
+LOOK_S = 2.0
+STEPS = 20
+CLOSED = "closed"
+RUN_EVENT = "thumbtune_run"
+
+
+class Announcer:
+    """The loop that keeps the runs' messages up to date."""
+
+    def __init__(self, bot: Bot) -> None:
+        self._bot = bot
+        self._quiet_s = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Look at the runs now and then until told to stop."""
+        while not stop.is_set():
+            try:
+                self.announce_due()
+            except Exception:  # the loop must live; the next look tries again
+                logger.exception("announcer_failed")
+            self._bot.signals.announce.wait(LOOK_S + self._quiet_s)
+            self._bot.signals.announce.clear()
+
+    def announce_due(self) -> None:
+        """Post or change the message of every run that moved since Slack was last told."""
+        self._quiet_s = 0.0
+        with self._bot.store.read() as conn:
+            runs = list_unannounced_runs(conn)
+        for run, announced in runs:
+            if describe_step(run) != announced:
+                self._announce(run)
+
+    def _announce(self, run: TrainingRun) -> None:
+        bot, key = self._bot, f"run:{run.run_id}"
+        with bot.store.write() as conn:
+            try:
+                desk_name = load_desk(conn, run.desk_id).name
+            except NotFound:
+                desk_name = run.desk_id
+            text, blocks = build_run_message(run, desk_name=desk_name)
+            message: Json = {"channel": run.announce_channel, "text": text, "blocks": blocks}
+            posted = find_post(conn, key)
+            if posted is None:
+                metadata = {"event_type": RUN_EVENT, "event_payload": {"run_id": run.run_id, "key": key}}
+                call = {**message, "metadata": metadata, "unfurl_links": False, "unfurl_media": False}
+                add_post(
+                    conn,
+                    bot.store.sealer,
+                    dedupe_key=key,
+                    method=POST_MESSAGE,
+                    channel_id=str(run.announce_channel),
+                    payload={"call": call},
+                    now=bot.store.now(),
+                )
+        if posted is None:
+            bot.signals.send.set()
+            return
+        state, slack_ts = posted
+        if state == "failed":
+            self._close(run)
+        elif slack_ts is not None:
+            self._change(run, {**message, "ts": slack_ts})
+
+    def _change(self, run: TrainingRun, message: Json) -> None:
+        try:
+            self._bot.slack.call("chat.update", **message)
+        except SlackBusy as exc:
+            self._quiet_s = min(exc.retry_after_s, 30.0)
+            return
+        except SlackError as exc:
+            logger.warning("run_not_announced", extra={"run_id": run.run_id, "error": describe_error(exc)})
+            if run.state in OPEN_RUN_STATES:
+                return
+        with self._bot.store.write() as conn:
+            mark_announced(conn, run.run_id, announced=describe_step(run))
+
+    def _close(self, run: TrainingRun) -> None:
+        with self._bot.store.write() as conn:
+            mark_announced(conn, run.run_id, announced=CLOSED)
+
+
+def describe_step(run: TrainingRun) -> str:
+    """Return what Slack was told when it was told of this state: it changes only when people would see a change."""
+    if run.state not in OPEN_RUN_STATES:
+        return CLOSED
+    return f"{run.state}:{run.phase}:{int(run.progress * STEPS)}"

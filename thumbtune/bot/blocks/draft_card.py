@@ -1,0 +1,103 @@
+"""The private card with a draft: its text, what wrote it, its sources, and what can be done with it.
+
+It does not know how drafts are written or sent.
+"""
+
+from collections.abc import Collection, Sequence
+
+from slack_sdk.models.blocks import Block
+
+from thumbtune.bot.blocks.parts import button, buttons, render_blocks, section, small, split_text
+from thumbtune.bot.markup import encode_text
+from thumbtune.bot.slack import Json
+from thumbtune.core.records import Draft
+from thumbtune.core.redaction import find_unfilled
+
+POST, POST_ANYWAY, EDIT, RETRY, DISMISS = (
+    "draft_post",
+    "draft_post_anyway",
+    "draft_edit",
+    "draft_retry",
+    "draft_dismiss",
+)
+MAX_TITLE_CHARS = 120
+
+
+def build_draft_card(draft: Draft, *, text: str, footer: str, link_domains: Collection[str]) -> list[Json]:
+    """Return the card of a draft that is ready; `text` is filled back already."""
+    blocks: list[Block] = [small("*Draft* · only you can see this")]
+    for index, part in enumerate(split_text(text)):
+        blocks.append(section(encode_text(part, link_domains=link_domains), block_id=f"draft_text_{index}"))
+    unfilled = find_unfilled(text)
+    if unfilled:
+        blocks.append(
+            section(f":warning: Fill in {', '.join(unfilled)} before this can go out: *Edit* opens the text.")
+        )
+    blocks.append(small(footer, *_list_sources(draft, link_domains=link_domains)))
+    post = button("Post", action_id=POST, value=draft.draft_id, style="primary")
+    edit = button("Edit", action_id=EDIT, value=draft.draft_id, style="primary" if unfilled else None)
+    rest = (
+        button("Try again", action_id=RETRY, value=draft.draft_id),
+        button("Dismiss", action_id=DISMISS, value=draft.draft_id),
+    )
+    blocks.append(buttons(*([edit] if unfilled else [post, edit]), *rest))
+    return render_blocks(blocks)
+
+
+def build_stale_card(draft: Draft, *, text: str, who: str, link_domains: Collection[str]) -> list[Json]:
+    """Return the card of a draft whose thread has moved on since it was asked for."""
+    blocks: list[Block] = [
+        section(
+            f":hourglass_flowing_sand: *The thread moved on:* {encode_text(who, link_domains=())} wrote after this draft."
+        ),
+        *[section(encode_text(part, link_domains=link_domains)) for part in split_text(text)],
+        buttons(
+            button("Try again", action_id=RETRY, value=draft.draft_id, style="primary"),
+            button("Post anyway", action_id=POST_ANYWAY, value=draft.draft_id),
+            button("Dismiss", action_id=DISMISS, value=draft.draft_id),
+        ),
+    ]
+    return render_blocks(blocks)
+
+
+def build_failed_card(draft_id: str, *, reason: str) -> list[Json]:
+    """Return the card of a draft that could not be written."""
+    return render_blocks(
+        [
+            section(f":warning: {reason}"),
+            small(f"Reference `{draft_id}`"),
+            buttons(
+                button("Try again", action_id=RETRY, value=draft_id, style="primary"),
+                button("Dismiss", action_id=DISMISS, value=draft_id),
+            ),
+        ]
+    )
+
+
+def build_posted_card(*, edit_share: float | None) -> list[Json]:
+    """Return what is left of the card when the reply is in the thread."""
+    edited = f", {edit_share:.0%} changed" if edit_share else ""
+    return render_blocks([small(f":white_check_mark: Posted in the thread{edited}. A 👍 on it teaches the desk.")])
+
+
+def describe_mode(draft: Draft, *, examples: int, missing_adapter: str | None, is_cut: bool) -> str:
+    """Return the footer: what wrote the draft, and what it did without."""
+    if draft.mode == "adapter":
+        words = f"written by *{draft.adapter}*"
+    elif draft.mode == "few-shot":
+        words = f"few-shot from {examples} approved {'reply' if examples == 1 else 'replies'}"
+    else:
+        words = "grounded in the help centre" if draft.passages else "grounded in the thread alone"
+    notes: Sequence[str] = [
+        f":warning: {missing_adapter} is not loaded right now, so the base model wrote" if missing_adapter else "",
+        "cut at the longest reply allowed" if is_cut else "",
+        f"{draft.latency_ms / 1000:.1f} s" if draft.latency_ms is not None else "",
+    ]
+    return " · ".join([words, *(note for note in notes if note)])
+
+
+def _list_sources(draft: Draft, *, link_domains: Collection[str]) -> list[str]:
+    titles = list(dict.fromkeys(passage.title[:MAX_TITLE_CHARS] for passage in draft.passages if passage.title))
+    if not titles:
+        return ["No source found in the help centre"]
+    return ["Sources: " + " · ".join(encode_text(title, link_domains=link_domains) for title in titles)]

@@ -1,0 +1,92 @@
+"""The one message in which a training run is followed, and the words for its result.
+
+It does not know how a run is carried out.
+"""
+
+from thumbtune.bot.blocks.parts import header, render_blocks, section, small
+from thumbtune.bot.markup import encode_text
+from thumbtune.bot.slack import Json
+from thumbtune.core.records import OPEN_RUN_STATES, TrainingRun
+
+BAR_CELLS = 20
+_ICONS = {"passed": "🎉", "rejected": "↩️", "inconclusive": "🤝", "failed": "⚠️", "cancelled": "⏹️"}
+_PHASES = {
+    "waiting": "Waiting for a trainer",
+    "snapshot": "Choosing the replies to learn from",
+    "finetune": "Learning",
+    "evaluate": "Comparing with what is live",
+    "gate": "Deciding",
+    "publish": "Publishing",
+}
+
+
+def build_run_message(run: TrainingRun, *, desk_name: str) -> tuple[str, list[Json]]:
+    """Return text and blocks for a run as it stands."""
+    if run.state in OPEN_RUN_STATES:
+        line = f"{_draw_bar(run.progress)} {run.progress:.0%} · {describe_phase(run)}"
+        eta = f" · {describe_time(run.eta_s)} left" if run.eta_s else ""
+        asked = f"asked for by <@{run.requested_by}>" if run.requested_by.startswith(("U", "W")) else ""
+        blocks = [section(f"*{encode_text(desk_name, link_domains=())} is learning*"), section(line + eta)]
+        blocks_small = small(f"`{run.run_id}` {asked}")
+        return f"{desk_name} is learning: {run.progress:.0%}", render_blocks([*blocks, blocks_small])
+    result = describe_result(run)
+    blocks_done = [
+        header(f"{_ICONS.get(run.state, '')} Training {run.state}"),
+        section(encode_text(result, link_domains=())),
+        small(_describe_figures(run)),
+    ]
+    return f"{desk_name}: {result}", render_blocks(blocks_done)
+
+
+def describe_result(run: TrainingRun) -> str:
+    """Return a closed run's result in words a team lead understands."""
+    if run.message and run.state != "failed":
+        return run.message
+    name = run.adapter or "The candidate"
+    better = _compare(run)
+    words = {
+        "passed": f"{name} is live.{better}",
+        "rejected": f"{name} was not better than what is live, so nothing changes.{better}",
+        "inconclusive": "There are too few held-out threads to be sure, so what is live stays. More approved replies help.",
+        "cancelled": "The run was cancelled; nothing changes.",
+        "failed": "Training did not work; what is live stays. Try `/retrain` again; `thumbtune runs show "
+        f"{run.run_id}` says what happened.",
+    }
+    return words.get(run.state, run.message or run.state)
+
+
+def describe_phase(run: TrainingRun) -> str:
+    """Return what a run is doing now."""
+    return _PHASES.get(run.phase, run.phase.replace("_", " ").capitalize())
+
+
+def describe_time(seconds: float) -> str:
+    """Return a duration as people say it."""
+    if seconds < 90:
+        return f"about {max(5, round(seconds / 5) * 5):.0f} s"
+    return f"about {round(seconds / 60):.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
+
+
+def _compare(run: TrainingRun) -> str:
+    old = run.nll_live if run.nll_live is not None else run.nll_base
+    if not old or run.nll_candidate is None:
+        return ""
+    share = (old - run.nll_candidate) / old
+    against = "what was live" if run.nll_live is not None else "the base model"
+    if share < 0:
+        return f" On the held-out threads it predicts your team's replies {-share:.0%} worse than {against}."
+    return f" On the held-out threads it predicts your team's replies {share:.0%} better than {against}."
+
+
+def _describe_figures(run: TrainingRun) -> str:
+    parts = [f"`{run.run_id}`"]
+    if run.examples:
+        parts.append(f"{run.examples} replies learned, {run.held_out} held out")
+    if run.started_at and run.finished_at:
+        parts.append(describe_time((run.finished_at - run.started_at).total_seconds()).removeprefix("about "))
+    return " · ".join(parts)
+
+
+def _draw_bar(progress: float) -> str:
+    filled = round(max(0.0, min(1.0, progress)) * BAR_CELLS)
+    return f"`{'█' * filled}{'░' * (BAR_CELLS - filled)}`"

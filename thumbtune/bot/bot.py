@@ -1,0 +1,72 @@
+"""The bot as its listeners see it: everything they depend on, put together once.
+
+It does not know how events arrive.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from thumbtune.bot.models import Models
+from thumbtune.bot.people import People
+from thumbtune.bot.slack import SlackApi
+from thumbtune.core.records import Desk, InboxEvent
+from thumbtune.core.redaction import Redactor
+from thumbtune.core.settings import Settings
+from thumbtune.core.store import Store
+from thumbtune.core.store.desks import find_desk
+
+Write = Callable[[sa.Connection], None]
+"""What a handler wants stored, in one transaction with the end of its event."""
+
+
+class Later(Exception):
+    """Something expected is not there yet; the event is worked on again after `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(f"again in {seconds:g} s")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who the bot is in its workspace."""
+
+    team_id: str
+    user_id: str
+    bot_id: str
+
+
+@dataclass(frozen=True)
+class Signals:
+    """Wakes the loops of this process at once; other processes' rows are found by looking now and then."""
+
+    collect: threading.Event = field(default_factory=threading.Event)
+    ask: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    send: threading.Event = field(default_factory=threading.Event)
+    announce: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True)
+class Bot:
+    """What every handler gets."""
+
+    settings: Settings
+    store: Store
+    slack: SlackApi
+    people: People
+    redactor: Redactor
+    models: Models
+    identity: Identity
+    signals: Signals = field(default_factory=Signals)
+
+    def find_desk(self, channel_id: str) -> Desk | None:
+        """Return the desk a channel belongs to, if any."""
+        with self.store.read() as conn:
+            return find_desk(conn, team_id=self.identity.team_id, channel_id=channel_id)
+
+
+Handler = Callable[[InboxEvent, Bot], Write | None]
+"""Works on one event; it may run again, and in any order with others."""

@@ -1,0 +1,117 @@
+"""Makes a training pair of an approved reply, or withdraws it: whatever the stored state says now.
+
+It does not know which event led here. It runs inside one transaction and asks Slack nothing.
+"""
+
+import logging
+
+import sqlalchemy as sa
+
+from thumbtune.bot.approval import Verdict, judge, list_approvers_needed
+from thumbtune.bot.bot import Bot, Later
+from thumbtune.bot.roles import DeskRoles, is_agent
+from thumbtune.bot.threads import FILE_ONLY, build_turns, needs_repair
+from thumbtune.core.prompt import find_question
+from thumbtune.core.records import Desk, Message, PairSource
+from thumbtune.core.store.approvals import load_approvals
+from thumbtune.core.store.documents import search_passages
+from thumbtune.core.store.drafts import find_sent_draft
+from thumbtune.core.store.messages import load_message, load_thread
+from thumbtune.core.store.outbox import add_post
+from thumbtune.core.store.pairs import DELETED, EDITED, NOT_APPROVED, is_learned, put_pair, withdraw_reply
+
+logger = logging.getLogger(__name__)
+
+SYNC_REACTION = "thumbtune.sync_reaction"
+WAIT_FOR_MESSAGE_S = 0.7
+
+
+def settle_reply(
+    conn: sa.Connection, bot: Bot, *, desk: Desk, roles: DeskRoles, channel_id: str, reply_ts: str, may_wait: bool
+) -> None:
+    """Bring a reply's training pair to what its text and its approvals say; doing it again changes nothing.
+
+    Raises: Later when its thread is not stored yet and `may_wait`; PeopleMissing.
+    """
+    place = {"team_id": bot.identity.team_id, "channel_id": channel_id}
+    approvals = load_approvals(conn, message_ts=reply_ts, **place)
+    if not approvals:
+        return
+    message = load_message(conn, ts=reply_ts, lock=True, **place)
+    if message is None:
+        if may_wait:
+            raise Later(WAIT_FOR_MESSAGE_S)
+        return
+    approvers = list_approvers_needed(approvals, emojis=desk.emojis)
+    people = bot.people.get_people([message.user_id, *approvers] if not message.is_bot else approvers)
+    verdict = judge(message, approvals, desk=desk, roles=roles, people=people)
+    is_reply = not message.is_bot and is_agent(people.get(message.user_id), roles)
+    if verdict.is_approved and is_reply and message.text not in ("", FILE_ONLY):
+        if may_wait and needs_repair(conn, bot, channel_id=channel_id, ts=reply_ts):
+            raise Later(WAIT_FOR_MESSAGE_S)
+        changed = _put(conn, bot, message, verdict, desk=desk, roles=roles)
+    else:
+        reason = DELETED if message.deleted else EDITED if message.revision and not verdict.approvers else NOT_APPROVED
+        changed = bool(withdraw_reply(conn, reply_ts=reply_ts, reason=reason, now=bot.store.now(), **place))
+        if changed:
+            logger.info("pair_withdrawn", extra={"channel_id": channel_id, "reply_ts": reply_ts, "reason": reason})
+    if changed:
+        add_sign(
+            conn, bot, channel_id=channel_id, reply_ts=reply_ts, cause=f"{verdict.newest_event_ts}:{message.revision}"
+        )
+
+
+def add_sign(conn: sa.Connection, bot: Bot, *, channel_id: str, reply_ts: str, cause: str) -> None:
+    """Ask for the small reaction on a message to be brought in line with whether it is learned."""
+    if not bot.settings.collected_reaction:
+        return
+    now = bot.store.now()
+    learned = is_learned(conn, team_id=bot.identity.team_id, channel_id=channel_id, reply_ts=reply_ts)
+    add_post(
+        conn,
+        bot.store.sealer,
+        dedupe_key=f"sign:{channel_id}:{reply_ts}:{learned}:{cause}",
+        method=SYNC_REACTION,
+        channel_id=channel_id,
+        payload={"channel": channel_id, "timestamp": reply_ts},
+        now=now,
+    )
+
+
+def _put(conn: sa.Connection, bot: Bot, message: Message, verdict: Verdict, *, desk: Desk, roles: DeskRoles) -> bool:
+    place = {"team_id": message.team_id, "channel_id": message.channel_id}
+    earlier = load_thread(conn, thread_ts=message.thread_ts, before_ts=message.ts, **place)
+    people = bot.people.get_people(item.user_id for item in earlier if not item.is_bot)
+    turns = build_turns(earlier, roles=roles, people=people)
+    question = find_question(turns)
+    if not question:
+        return False
+    now = bot.store.now()
+    withdrawn = withdraw_reply(
+        conn, reply_ts=message.ts, reason=EDITED, now=now, keep_revision=message.revision, **place
+    )
+    limit = bot.settings.grounding_passages
+    added = put_pair(
+        conn,
+        desk_id=desk.desk_id,
+        thread_ts=message.thread_ts,
+        reply_ts=message.ts,
+        revision=message.revision,
+        turns=turns,
+        reply=message.text,
+        passages=search_passages(conn, question, desk_id=desk.desk_id, limit=limit) if limit else [],
+        source=_find_source(conn, message),
+        approved_by=verdict.approvers[0],
+        now=now,
+        **place,
+    )
+    if added:
+        logger.info("pair_added", extra={"channel_id": message.channel_id, "reply_ts": message.ts})
+    return added or bool(withdrawn)
+
+
+def _find_source(conn: sa.Connection, message: Message) -> PairSource:
+    draft = find_sent_draft(conn, team_id=message.team_id, channel_id=message.channel_id, sent_ts=message.ts)
+    if draft is None:
+        return "human"
+    return "edited" if draft.state == "edited" else "draft"

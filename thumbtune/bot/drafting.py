@@ -1,0 +1,235 @@
+"""From "draft a reply" to a private card: who may ask, the thread, the model, the card.
+
+It does not know which entrance was used or what becomes of the card.
+"""
+
+import logging
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from thumbtune.bot.blocks.draft_card import build_draft_card, build_failed_card, describe_mode
+from thumbtune.bot.bot import Bot, Later
+from thumbtune.bot.grounding import gather_grounds
+from thumbtune.bot.people import PeopleMissing
+from thumbtune.bot.roles import DeskRoles, may_ask
+from thumbtune.bot.threads import LiveMessage, build_turns, collect_originals, fetch_thread, is_request, record_live
+from thumbtune.bot.writing import Written, write_reply
+from thumbtune.core.errors import AdapterNotLoaded, EngineUnavailable, InferenceError
+from thumbtune.core.prompt import Turn
+from thumbtune.core.records import Desk, Draft
+from thumbtune.core.redaction import fill_back
+from thumbtune.core.store.drafts import fill_draft, load_draft, request_draft, settle_draft
+from thumbtune.core.store.messages import load_thread
+
+logger = logging.getLogger(__name__)
+
+LOOK_AGAIN_S = 2.0
+SIGN_AFTER_S = 2.0
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Someone's wish for a draft."""
+
+    channel_id: str
+    ts: str
+    """Any message of the thread."""
+    user_id: str
+    request_key: str
+    temperature: float
+    is_first_try: bool
+    """Whether the asker has been told nothing yet."""
+
+
+def answer_ask(bot: Bot, ask: Ask) -> None:
+    """Write the draft and show it to the asker; doing it again shows it again and writes nothing twice.
+
+    Raises: Later while the model is starting; SlackError.
+    """
+    desk = bot.find_desk(ask.channel_id)
+    if desk is None:
+        _say(bot, ask, "This channel belongs to no support desk, so there is nobody to write for here.")
+        return
+    roles = bot.people.fetch_roles(desk)
+    if not may_ask(bot.people.fetch_person(ask.user_id), roles):
+        _say(bot, ask, f"Drafts are for the agents of *{desk.name}*: {name_allowed(bot, desk.agents, roles.agents)}.")
+        return
+    live = fetch_thread(bot, channel_id=ask.channel_id, ts=ask.ts)
+    conversation = [message for message in live if not message.is_own and not is_request(bot, message, roles)]
+    if not conversation:
+        _say(bot, ask, "There is no conversation here to answer yet.")
+        return
+    draft = _request(bot, ask, desk, live, roles)
+    if draft.state == "requested":
+        written = _write(bot, ask, desk, draft, roles)
+        if written is None:
+            return
+        draft, footer = written
+    elif draft.state == "ready":
+        footer = describe_mode(draft, examples=bot.settings.few_shot_examples, missing_adapter=None, is_cut=False)
+    else:
+        return
+    show_draft(bot, draft, live=live, footer=footer)
+
+
+def fill_from_live(bot: Bot, text: str, live: Sequence[LiveMessage]) -> str:
+    """Return a text with its placeholders filled from the live thread, in memory."""
+    with bot.store.write() as conn:
+        return fill_back(text, collect_originals(conn, bot, live))
+
+
+def show_draft(bot: Bot, draft: Draft, *, live: Sequence[LiveMessage], footer: str) -> None:
+    """Show a ready draft on its private card in the thread."""
+    text = fill_from_live(bot, draft.text, live)
+    domains = bot.settings.allowed_link_domains
+    blocks = build_draft_card(draft, text=text, footer=footer, link_domains=domains)
+    whisper_card(bot, draft, text="Your draft is ready", blocks=blocks)
+
+
+def whisper_card(bot: Bot, draft: Draft, *, text: str, blocks: list[dict[str, object]]) -> bool:
+    """Show a card about a draft to who asked for it, in its thread."""
+    return bot.slack.whisper(
+        channel_id=draft.channel_id,
+        user_id=draft.asked_by,
+        thread_ts=draft.thread_ts,
+        text=text,
+        blocks=blocks,
+        unfurl_links=False,
+        unfurl_media=False,
+    )
+
+
+def name_allowed(bot: Bot, configured: Sequence[str], resolved: frozenset[str]) -> str:
+    """Return in words who may do something: groups as mentions, people by name."""
+    groups = [f"<!subteam^{some_id}>" for some_id in configured if some_id.startswith("S")]
+    if groups:
+        return ", ".join(groups)
+    people = [person.name for user_id in sorted(resolved)[:8] if (person := bot.people.get_person(user_id)) is not None]
+    return ", ".join(people) or "nobody yet"
+
+
+def load_turns(bot: Bot, *, channel_id: str, thread_ts: str, roles: DeskRoles) -> list[Turn]:
+    """Return a whole thread as turns, from our own messages."""
+    place = {"team_id": bot.identity.team_id, "channel_id": channel_id}
+    with bot.store.read() as conn:
+        messages = load_thread(conn, thread_ts=thread_ts, **place)
+    authors = {message.user_id for message in messages if not message.is_bot}
+    try:
+        people = bot.people.get_people(authors)
+    except PeopleMissing as missing:
+        people = bot.people.fetch_people(missing.user_ids) | bot.people.get_people(authors - missing.user_ids)
+    return build_turns(messages, roles=roles, people=people)
+
+
+def _request(bot: Bot, ask: Ask, desk: Desk, live: Sequence[LiveMessage], roles: DeskRoles) -> Draft:
+    """Store the thread as Slack has it now, and the request."""
+    with bot.store.write() as conn:
+        for message in live:
+            if not is_request(bot, message, roles):
+                record_live(conn, bot, message)
+        spoken = [message.ts for message in live if not is_request(bot, message, roles)]
+        return request_draft(
+            conn,
+            draft_id=f"draft-{uuid.uuid4().hex[:16]}",
+            request_key=ask.request_key,
+            desk_id=desk.desk_id,
+            team_id=bot.identity.team_id,
+            channel_id=ask.channel_id,
+            thread_ts=live[0].thread_ts,
+            asked_by=ask.user_id,
+            last_seen_ts=max(spoken),
+            now=bot.store.now(),
+        )
+
+
+def _write(bot: Bot, ask: Ask, desk: Desk, draft: Draft, roles: DeskRoles) -> tuple[Draft, str] | None:
+    choice = bot.models.choose(desk.desk_id)
+    if choice is None:
+        _wait_for_model(bot, ask, draft)
+        return None
+    turns = load_turns(bot, channel_id=draft.channel_id, thread_ts=draft.thread_ts, roles=roles)
+    grounds = gather_grounds(bot, desk, turns=turns, thread_ts=draft.thread_ts, choice=choice)
+    try:
+        with _sign_of_work(bot, ask, draft):
+            written = write_reply(
+                bot.models,
+                bot.settings,
+                turns=turns,
+                voice=desk.voice,
+                grounds=grounds,
+                choice=choice,
+                temperature=ask.temperature,
+            )
+    except (EngineUnavailable, AdapterNotLoaded):
+        _wait_for_model(bot, ask, draft)
+        return None
+    except InferenceError as exc:
+        logger.error("draft_failed", extra={"draft_id": draft.draft_id, "error": type(exc).__name__})
+        _give_up(bot, draft, reason="The model could not write this reply.")
+        return None
+    ready = replace(
+        draft,
+        state="ready",
+        mode=grounds.mode,
+        adapter=choice.adapter,
+        text=written.text,
+        passages=grounds.passages,
+        latency_ms=written.latency_ms,
+    )
+    _keep(bot, ready, written)
+    missing = choice.missing_adapter
+    examples = len(grounds.examples)
+    return ready, describe_mode(ready, examples=examples, missing_adapter=missing, is_cut=written.is_cut)
+
+
+def _keep(bot: Bot, draft: Draft, written: Written) -> None:
+    with bot.store.write() as conn:
+        if draft.mode is not None and load_draft(conn, draft.draft_id).state == "requested":
+            fill_draft(
+                conn,
+                draft.draft_id,
+                mode=draft.mode,
+                adapter=draft.adapter,
+                text=written.text,
+                passages=draft.passages,
+                latency_ms=written.latency_ms,
+            )
+    fields = {"draft_id": draft.draft_id, "mode": draft.mode, "adapter": draft.adapter}
+    logger.info("draft_ready", extra={**fields, "latency_ms": written.latency_ms})
+
+
+def _wait_for_model(bot: Bot, ask: Ask, draft: Draft) -> None:
+    waited = bot.store.now() - draft.requested_at
+    if waited > timedelta(seconds=bot.settings.draft_deadline_s):
+        _give_up(bot, draft, reason="The model did not start in time, so there is no draft.")
+        return
+    if ask.is_first_try:
+        _say(bot, ask, ":hourglass_flowing_sand: The model is starting; your draft will follow here.", draft.thread_ts)
+    raise Later(LOOK_AGAIN_S)
+
+
+def _give_up(bot: Bot, draft: Draft, *, reason: str) -> None:
+    with bot.store.write() as conn:
+        settle_draft(conn, draft.draft_id, state="failed", now=bot.store.now())
+    whisper_card(bot, draft, text=reason, blocks=build_failed_card(draft.draft_id, reason=reason))
+
+
+@contextmanager
+def _sign_of_work(bot: Bot, ask: Ask, draft: Draft) -> Iterator[None]:
+    """Tell the asker that the draft is being written, if it takes longer than one waits without a sign."""
+    say = threading.Timer(SIGN_AFTER_S, _say, args=(bot, ask, ":writing_hand: Writing a draft…", draft.thread_ts))
+    say.daemon = True
+    if ask.is_first_try:
+        say.start()
+    try:
+        yield
+    finally:
+        say.cancel()
+
+
+def _say(bot: Bot, ask: Ask, text: str, thread_ts: str | None = None) -> None:
+    bot.slack.whisper(channel_id=ask.channel_id, user_id=ask.user_id, thread_ts=thread_ts or ask.ts, text=text)

@@ -1,0 +1,48 @@
+"""Draws the Home tab of a person from what the store holds.
+
+It does not know what it looks like.
+"""
+
+from thumbtune.bot.blocks.home import DeskView, build_home
+from thumbtune.bot.bot import Bot
+from thumbtune.bot.roles import is_agent, is_lead
+from thumbtune.core.records import Desk
+from thumbtune.core.store.adapters import find_live
+from thumbtune.core.store.desks import list_desks
+from thumbtune.core.store.drafts import list_drafts
+from thumbtune.core.store.pairs import count_new_pairs, count_pairs
+from thumbtune.core.store.runs import list_runs
+
+NEWEST_DRAFTS = 200
+MAX_DESKS = 8
+
+
+def publish_home(bot: Bot, user_id: str) -> None:
+    """Publish the Home tab of a person: the desks they belong to, and nothing of others.
+
+    Raises: SlackError.
+    """
+    person = bot.people.fetch_person(user_id)
+    with bot.store.read() as conn:
+        desks = [desk for desk in list_desks(conn) if desk.team_id == bot.identity.team_id]
+    views: list[DeskView] = []
+    for desk in desks:
+        roles = bot.people.fetch_roles(desk)
+        if is_agent(person, roles) and len(views) < MAX_DESKS:
+            views.append(_view_desk(bot, desk, user_id=user_id, leads=is_lead(person, roles)))
+    bot.slack.call("views.publish", user_id=user_id, view=build_home(views))
+
+
+def _view_desk(bot: Bot, desk: Desk, *, user_id: str, leads: bool) -> DeskView:
+    with bot.store.read() as conn:
+        drafts = list_drafts(conn, desk_id=desk.desk_id, limit=NEWEST_DRAFTS)
+        runs = list_runs(conn, desk_id=desk.desk_id, limit=1)
+        return DeskView(
+            desk=desk,
+            pairs=count_pairs(conn, desk_id=desk.desk_id).get("active", 0),
+            new_pairs=count_new_pairs(conn, desk_id=desk.desk_id),
+            live=find_live(conn, desk_id=desk.desk_id),
+            last_run=runs[0] if runs else None,
+            my_drafts=tuple(draft for draft in drafts if draft.asked_by == user_id),
+            is_lead=leads,
+        )

@@ -1,0 +1,128 @@
+"""Commits everything Slack sends to the inbox before it is acknowledged, and does nothing else.
+
+It does not know what an event means. Retries are kept like anything else: they may be the only delivery, and a
+second row for the same event is refused by its key.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from slack_bolt import BoltRequest, BoltResponse
+
+from thumbtune.bot.bot import Identity, Signals
+from thumbtune.bot.slack import Json
+from thumbtune.core.errors import StoreError
+from thumbtune.core.records import EventKind
+from thumbtune.core.store import Store
+from thumbtune.core.store.inbox import add_event
+
+logger = logging.getLogger(__name__)
+
+COLLECTED = ("message", "reaction_added", "reaction_removed", "member_joined_channel")
+"""Names of what is worked on in batches; everything else is somebody waiting for an answer."""
+
+_KINDS: dict[str, EventKind] = {
+    "block_actions": "action",
+    "view_submission": "view",
+    "message_action": "shortcut",
+    "shortcut": "shortcut",
+}
+_MAX_NAME, _MAX_KEY = 128, 128
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What tells one delivery from another, read from its body."""
+
+    team_id: str
+    event_key: str
+    kind: EventKind
+    name: str
+
+
+def read_entry(body: Json) -> Entry | None:
+    """Return what a body is, or None for what the bot has no use for."""
+    if not isinstance(body, dict):
+        return None
+    event = body.get("event")
+    if isinstance(event, dict) and isinstance(event.get("type"), str) and body.get("event_id"):
+        return _make_entry(body, "event", event["type"], str(body["event_id"]))
+    if isinstance(body.get("command"), str):
+        return _make_entry(body, "command", body["command"], f"command:{_read_trigger(body)}")
+    kind = _KINDS.get(str(body.get("type") or ""))
+    if kind is None:
+        return None
+    return _make_entry(body, kind, _read_name(body, kind), f"{kind}:{_read_trigger(body)}")
+
+
+def build_intake(store: Store, *, identity: Identity, signals: Signals) -> Callable[[BoltRequest], BoltResponse]:
+    """Return a Bolt middleware that stores and acknowledges, and never lets Bolt look for a listener."""
+
+    def keep(req: BoltRequest) -> BoltResponse:
+        entry = read_entry(req.body)
+        if entry is None or not entry.name or _is_own(req.body, identity):
+            return BoltResponse(status=200, body="")
+        try:
+            with store.write() as conn:
+                is_new = add_event(
+                    conn,
+                    store.sealer,
+                    team_id=entry.team_id,
+                    event_key=entry.event_key,
+                    kind=entry.kind,
+                    name=entry.name,
+                    body=req.body,
+                    now=store.now(),
+                )
+        except StoreError as exc:
+            logger.error("intake_failed", extra={"kind": entry.kind, "error": type(exc).__name__})
+            return BoltResponse(status=503, body="")  # not acknowledged: Slack sends it again
+        if is_new and entry.name in COLLECTED:
+            signals.collect.set()
+        elif is_new:
+            signals.ask.release()
+        return BoltResponse(status=200, body="")
+
+    return keep
+
+
+def _make_entry(body: Json, kind: EventKind, name: str, key: str) -> Entry:
+    team = body.get("team")
+    team_id = str(body.get("team_id") or (team.get("id") if isinstance(team, dict) else "") or "")
+    return Entry(team_id[:32], key[:_MAX_KEY], kind, name[:_MAX_NAME])
+
+
+def _read_name(body: Json, kind: EventKind) -> str:
+    if kind == "action":
+        actions = body.get("actions")
+        first = actions[0] if isinstance(actions, list) and actions and isinstance(actions[0], dict) else {}
+        return str(first.get("action_id") or "")
+    view = body.get("view")
+    if kind == "view":
+        return str(view.get("callback_id") or "") if isinstance(view, dict) else ""
+    return str(body.get("callback_id") or "")
+
+
+def _read_trigger(body: Json) -> str:
+    trigger = str(body.get("trigger_id") or "")
+    return (
+        trigger or hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode("utf-8", "replace")).hexdigest()
+    )
+
+
+def _is_own(body: Json, identity: Identity) -> bool:
+    """Return whether this is the echo of our own doing; deletions of our messages by others are not."""
+    event = body.get("event")
+    if not isinstance(event, dict):
+        return False
+    kind = str(event.get("type") or "")
+    if kind.startswith("reaction_"):
+        return event.get("user") == identity.user_id
+    if kind != "message" or event.get("subtype") == "message_deleted":
+        return False
+    inner = event.get("message") if event.get("subtype") == "message_changed" else event
+    is_ours = isinstance(inner, dict) and identity.bot_id and inner.get("bot_id") == identity.bot_id
+    return bool(is_ours)

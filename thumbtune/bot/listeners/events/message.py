@@ -1,0 +1,63 @@
+"""A message was written, edited or deleted in a channel: it is kept, and what depends on it is settled.
+
+It does not know threads' turns or pairs.
+"""
+
+import sqlalchemy as sa
+
+from thumbtune.bot.bot import Bot, Write
+from thumbtune.bot.collecting import settle_reply
+from thumbtune.bot.slack import Json
+from thumbtune.bot.threads import is_request, needs_repair, read_message, record_deletion, record_live, repair_thread
+from thumbtune.core.records import InboxEvent
+
+
+def handle_message(event: InboxEvent, bot: Bot) -> Write | None:
+    """Return what to store of a message event; nothing for channels without a desk."""
+    payload: Json = event.body["event"]
+    channel_id = str(payload.get("channel") or "")
+    desk = bot.find_desk(channel_id)
+    if desk is None:
+        return None
+    roles = bot.people.fetch_roles(desk)
+    event_ts = str(payload.get("event_ts") or payload.get("ts") or "")
+    raw, deleted_ts = _read_change(payload)
+    live = read_message(bot, raw, channel_id=channel_id) if raw is not None else None
+    ts = deleted_ts or (live.ts if live is not None else "")
+    if not ts or (live is not None and is_request(bot, live, roles)):
+        return None
+    if event.attempts > 1:
+        _repair(bot, channel_id, ts)
+
+    def write(conn: sa.Connection) -> None:
+        if live is not None:
+            record_live(conn, bot, live, event_ts=event_ts)
+        else:
+            thread_ts = str((payload.get("previous_message") or {}).get("thread_ts") or "")
+            record_deletion(conn, bot, channel_id=channel_id, ts=ts, thread_ts=thread_ts, event_ts=event_ts)
+        may_wait = event.attempts == 1
+        settle_reply(conn, bot, desk=desk, roles=roles, channel_id=channel_id, reply_ts=ts, may_wait=may_wait)
+
+    return write
+
+
+def _read_change(payload: Json) -> tuple[Json | None, str]:
+    """Return the message as it stands now, or the `ts` of one that is gone."""
+    subtype = str(payload.get("subtype") or "")
+    if subtype == "message_deleted":
+        return None, str(payload.get("deleted_ts") or "")
+    if subtype != "message_changed":
+        return payload, ""
+    message = payload.get("message")
+    if not isinstance(message, dict):
+        return None, ""
+    if message.get("subtype") == "tombstone":
+        return None, str(message.get("ts") or "")
+    return message, ""
+
+
+def _repair(bot: Bot, channel_id: str, ts: str) -> None:
+    with bot.store.read() as conn:
+        is_needed = needs_repair(conn, bot, channel_id=channel_id, ts=ts)
+    if is_needed:
+        repair_thread(bot, channel_id=channel_id, ts=ts)

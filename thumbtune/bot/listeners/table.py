@@ -1,0 +1,41 @@
+"""The table of everything the bot listens to; the app's manifest asks for exactly this.
+
+It does not know what the handlers do.
+"""
+
+from collections.abc import Mapping
+
+from thumbtune.bot.blocks import draft_card, edit_modal, home
+from thumbtune.bot.bot import Handler
+from thumbtune.bot.listeners.actions import draft_dismiss, draft_edit, draft_post, draft_retry, home_retrain
+from thumbtune.bot.listeners.commands import draft, retrain
+from thumbtune.bot.listeners.events import (
+    app_home_opened,
+    app_mention,
+    member_joined_channel,
+    message,
+    reaction_added,
+    reaction_removed,
+)
+from thumbtune.bot.listeners.shortcuts import draft_reply
+from thumbtune.bot.listeners.views import draft_edit as draft_edit_submitted
+from thumbtune.core.records import EventKind
+
+LISTENERS: Mapping[tuple[EventKind, str], Handler] = {
+    ("event", "message"): message.handle_message,
+    ("event", "reaction_added"): reaction_added.handle_reaction_added,
+    ("event", "reaction_removed"): reaction_removed.handle_reaction_removed,
+    ("event", "app_mention"): app_mention.handle_app_mention,
+    ("event", "app_home_opened"): app_home_opened.handle_app_home_opened,
+    ("event", "member_joined_channel"): member_joined_channel.handle_member_joined_channel,
+    ("shortcut", "draft_reply"): draft_reply.handle_draft_reply,
+    ("command", "/draft"): draft.handle_draft,
+    ("command", "/retrain"): retrain.handle_retrain,
+    ("action", draft_card.POST): draft_post.handle_draft_post,
+    ("action", draft_card.POST_ANYWAY): draft_post.handle_draft_post_anyway,
+    ("action", draft_card.EDIT): draft_edit.handle_draft_edit,
+    ("action", draft_card.RETRY): draft_retry.handle_draft_retry,
+    ("action", draft_card.DISMISS): draft_dismiss.handle_draft_dismiss,
+    ("action", home.RETRAIN): home_retrain.handle_home_retrain,
+    ("view", edit_modal.CALLBACK_ID): draft_edit_submitted.handle_draft_edit_submitted,
+}

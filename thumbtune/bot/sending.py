@@ -1,0 +1,102 @@
+"""Sends a draft once an agent has clicked: settles it, and commits the post to the outbox in the same transaction.
+
+It does not know how posts reach Slack.
+"""
+
+import logging
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from rapidfuzz.distance import Levenshtein
+
+from thumbtune.bot.bot import Bot
+from thumbtune.bot.markup import encode_text, list_urls
+from thumbtune.bot.slack import Json
+from thumbtune.bot.threads import LiveMessage, number_spans
+from thumbtune.core.records import Draft, DraftState
+from thumbtune.core.redaction import apply_placeholders
+from thumbtune.core.store.drafts import settle_draft
+from thumbtune.core.store.outbox import add_post
+
+logger = logging.getLogger(__name__)
+
+POST_MESSAGE = "chat.postMessage"
+DRAFT_EVENT = "thumbtune_draft"
+MAX_POST_CHARS = 12_000
+
+
+def send_draft(bot: Bot, draft: Draft, *, text: str, drafted: str, response_url: str) -> bool:
+    """Settle a draft as sent with this text and queue its post; False when it was settled before.
+
+    `drafted` is the draft as the agent saw it.
+    """
+    edit_share = measure_edit(drafted, text)
+    state: DraftState = "edited" if edit_share else "sent"
+    with bot.store.write() as conn:
+        settled = settle_draft(
+            conn,
+            draft.draft_id,
+            state=state,
+            now=bot.store.now(),
+            sent_text=_redact(conn, bot, text, draft),
+            edit_share=edit_share,
+        )
+        if settled:
+            add_post(
+                conn,
+                bot.store.sealer,
+                dedupe_key=f"draft:{draft.draft_id}",
+                method=POST_MESSAGE,
+                channel_id=draft.channel_id,
+                payload={"call": build_post(bot, draft, text=text, drafted=drafted), "response_url": response_url},
+                now=bot.store.now(),
+            )
+    if settled:
+        logger.info("draft_sent", extra={"draft_id": draft.draft_id, "state": state, "edit_share": edit_share})
+        bot.signals.send.set()
+    return settled
+
+
+def build_post(bot: Bot, draft: Draft, *, text: str, drafted: str) -> Json:
+    """Return the call that posts a reply: escaped, without mentions or unfurls, links only where they are allowed.
+
+    Links that the agent typed into the draft are the agent's own and stay.
+    """
+    links = list_urls(text) - list_urls(drafted)
+    markup = encode_text(text, link_domains=bot.settings.allowed_link_domains, also_links=links)
+    return {
+        "channel": draft.channel_id,
+        "thread_ts": draft.thread_ts,
+        "text": markup,
+        "parse": "none",
+        "link_names": False,
+        "unfurl_links": False,
+        "unfurl_media": False,
+        "metadata": {
+            "event_type": DRAFT_EVENT,
+            "event_payload": {"draft_id": draft.draft_id, "key": f"draft:{draft.draft_id}"},
+        },
+    }
+
+
+def measure_edit(drafted: str, sent: str) -> float:
+    """Return how much of a draft was changed: 0 when sent as drafted, 1 when nothing of it was kept."""
+    return round(float(Levenshtein.normalized_distance(drafted.strip(), sent.strip())), 4)
+
+
+def find_newcomer(bot: Bot, draft: Draft, live: Sequence[LiveMessage]) -> str | None:
+    """Return who wrote in the thread after the draft was asked for, other than the asker; None when nobody did."""
+    for message in reversed(live):
+        if message.ts <= draft.last_seen_ts:
+            break
+        if message.is_own or message.is_bot or message.calls_bot or message.user_id == draft.asked_by:
+            continue
+        person = bot.people.get_person(message.user_id)
+        return person.name if person is not None else "someone"
+    return None
+
+
+def _redact(conn: sa.Connection, bot: Bot, text: str, draft: Draft) -> str:
+    spans = bot.redactor.find_spans(text, names=bot.people.fetch_names(draft.channel_id))
+    place = {"channel_id": draft.channel_id, "thread_ts": draft.thread_ts}
+    return apply_placeholders(text, spans, number_spans(conn, bot, spans, **place))

@@ -1,0 +1,211 @@
+"""Works on what lies in the inbox: one thread collects in batches, others answer people, each event by lease.
+
+It does not know what handlers do. A handler that fails is tried again with growing pauses and set aside in the end.
+"""
+
+import logging
+import os
+import random
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from types import TracebackType
+
+from thumbtune.bot.bot import Bot, Handler, Later, Write
+from thumbtune.bot.intake import COLLECTED
+from thumbtune.bot.people import PeopleMissing
+from thumbtune.bot.slack import SlackBusy, describe_error
+from thumbtune.core.errors import StoreUnavailable
+from thumbtune.core.records import EventKind, InboxEvent
+from thumbtune.core.store.inbox import (
+    bury_event,
+    claim_events,
+    extend_leases,
+    finish_events,
+    forget_done_events,
+    postpone_event,
+)
+
+logger = logging.getLogger(__name__)
+
+BATCH = 32
+LOOK_S = 1.0
+MAX_ATTEMPTS = 10
+MAX_PAUSE_S = 300.0
+KEEP_DONE = timedelta(days=7)
+
+
+class Workers:
+    """The threads that empty the inbox of this process."""
+
+    def __init__(self, bot: Bot, handlers: Mapping[tuple[EventKind, str], Handler]) -> None:
+        self._bot = bot
+        self._handlers = handlers
+        self._lease_s = bot.settings.lease_s
+        self._owner = f"{socket.gethostname()[:24]}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._in_hand: set[int] = set()
+
+    def start(self) -> None:
+        """Start all threads."""
+        loops: list[tuple[str, Callable[[], None]]] = [("collect", self._collect), ("leases", self._keep_leases)]
+        loops += [(f"answer-{number}", self._answer) for number in range(self._bot.settings.bot_workers)]
+        for name, loop in loops:
+            thread = threading.Thread(target=loop, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self, *, timeout_s: float) -> bool:
+        """Take nothing new, finish what is in hand, and return whether all ended in time."""
+        self._stop.set()
+        self._bot.signals.collect.set()
+        for _ in self._threads:
+            self._bot.signals.ask.release()
+        for thread in self._threads:
+            thread.join(max(0.1, timeout_s / max(1, len(self._threads))))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def work_once(self) -> int:
+        """Work on everything that is due now, in this thread; return how many events that were. For tests and tools."""
+        done = 0
+        while events := self._claim(BATCH, names=COLLECTED) + self._claim(BATCH, but_names=COLLECTED):
+            self._work_on_batch(events)
+            done += len(events)
+        return done
+
+    def _collect(self) -> None:
+        self._loop(lambda: self._claim(BATCH, names=COLLECTED), self._wait_for_collect)
+
+    def _answer(self) -> None:
+        self._loop(lambda: self._claim(1, but_names=COLLECTED), lambda: self._bot.signals.ask.acquire(timeout=LOOK_S))
+
+    def _loop(self, claim: Callable[[], list[InboxEvent]], wait: Callable[[], object]) -> None:
+        while not self._stop.is_set():
+            try:
+                events = claim()
+                if events:
+                    self._work_on_batch(events)
+                else:
+                    wait()
+            except StoreUnavailable as exc:
+                logger.error("store_unavailable", extra={"error": str(exc)})
+                self._stop.wait(LOOK_S)
+            except Exception:  # the loop must live; what it worked on comes back when its lease ends
+                logger.exception("worker_failed")
+                self._stop.wait(LOOK_S)
+
+    def _wait_for_collect(self) -> None:
+        self._bot.signals.collect.wait(LOOK_S)
+        self._bot.signals.collect.clear()
+
+    def _claim(
+        self, limit: int, *, names: Sequence[str] | None = None, but_names: Sequence[str] = ()
+    ) -> list[InboxEvent]:
+        store = self._bot.store
+        with store.write() as conn:
+            events = claim_events(
+                conn,
+                store.sealer,
+                owner=self._owner,
+                limit=limit,
+                now=store.now(),
+                lease_s=self._lease_s,
+                names=names,
+                but_names=but_names,
+            )
+        self._in_hand.update(event.inbox_id for event in events)
+        return events
+
+    def _work_on_batch(self, events: Sequence[InboxEvent]) -> None:
+        try:
+            self._work_on_claimed(events)
+        finally:
+            self._in_hand.difference_update(event.inbox_id for event in events)
+
+    def _work_on_claimed(self, events: Sequence[InboxEvent]) -> None:
+        """Prepare each event by itself, then store all results at once; one by one where that does not work."""
+        prepared: list[tuple[InboxEvent, Write | None]] = []
+        for event in events:
+            try:
+                prepared.append((event, self._prepare(event)))
+            except Exception as exc:  # any failure of one event is that event's alone
+                self._set_back(event, exc)
+        try:
+            self._commit(prepared)
+        except Exception as exc:
+            if len(prepared) > 1:
+                logger.debug("batch_split", extra={"error": type(exc).__name__})
+            for event, write in prepared:
+                self._commit_one(event, write)
+
+    def _prepare(self, event: InboxEvent) -> Write | None:
+        handler = self._handlers.get((event.kind, event.name))
+        return handler(event, self._bot) if handler is not None else None
+
+    def _commit(self, prepared: Sequence[tuple[InboxEvent, Write | None]]) -> None:
+        if not prepared:
+            return
+        with self._bot.store.write() as conn:
+            for _, write in prepared:
+                if write is not None:
+                    write(conn)
+            finish_events(conn, [event.inbox_id for event, _ in prepared], owner=self._owner, now=self._bot.store.now())
+        self._bot.signals.send.set()
+
+    def _commit_one(self, event: InboxEvent, write: Write | None) -> None:
+        try:
+            try:
+                self._commit([(event, write)])
+            except PeopleMissing as missing:
+                self._bot.people.fetch_people(missing.user_ids)
+                self._commit([(event, write)])
+        except Exception as exc:  # any failure of one event is that event's alone
+            self._set_back(event, exc)
+
+    def _set_back(self, event: InboxEvent, exc: Exception) -> None:
+        store, now = self._bot.store, self._bot.store.now()
+        fields = {"inbox_id": event.inbox_id, "kind": event.kind, "event_name": event.name, "attempts": event.attempts}
+        with store.write() as conn:
+            if isinstance(exc, Later | SlackBusy):
+                pause_s = exc.seconds if isinstance(exc, Later) else exc.retry_after_s
+            elif event.attempts >= MAX_ATTEMPTS:
+                logger.error("event_set_aside", extra={**fields, "error": describe_error(exc)})
+                bury_event(conn, event.inbox_id, owner=self._owner, error=describe_error(exc), now=now)
+                return
+            else:
+                pause_s = min(2.0 ** (event.attempts - 1), MAX_PAUSE_S) * random.uniform(0.75, 1.25)
+                logger.warning("event_failed", extra={**fields, "error": describe_error(exc)}, exc_info=_hide_text(exc))
+            until = now + timedelta(seconds=pause_s)
+            postpone_event(conn, event.inbox_id, owner=self._owner, until=until, error=describe_error(exc))
+        self._wake_after(pause_s, event.name)
+
+    def _wake_after(self, pause_s: float, name: str) -> None:
+        if pause_s > LOOK_S or self._stop.is_set():
+            return
+        wake = self._bot.signals.collect.set if name in COLLECTED else self._bot.signals.ask.release
+        timer = threading.Timer(pause_s + 0.01, wake)
+        timer.daemon = True
+        timer.start()
+
+    def _keep_leases(self) -> None:
+        looks = 0
+        while not self._stop.wait(self._lease_s / 3):
+            looks += 1
+            try:
+                store = self._bot.store
+                with store.write() as conn:
+                    extend_leases(
+                        conn, sorted(self._in_hand), owner=self._owner, now=store.now(), lease_s=self._lease_s
+                    )
+                    if looks % 100 == 1:
+                        forget_done_events(conn, before=store.now() - KEEP_DONE)
+            except Exception:  # the next look comes before the lease ends
+                logger.exception("leases_not_extended")
+
+
+def _hide_text(exc: Exception) -> tuple[type[Exception], Exception, TracebackType | None]:
+    """Return where an error happened without its message, which may quote what was worked on."""
+    return (Exception, Exception(type(exc).__name__), exc.__traceback__)
