@@ -1,0 +1,77 @@
+"""A small HTTP server that speaks the wire form of vLLM's chat completions; the outermost edge, and nothing of ours.
+
+It does not know prompts: it answers with what a test says, and keeps what it was asked.
+"""
+
+import json
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Reply = Callable[[dict[str, Any]], str]
+
+
+class ModelServer:
+    """Answers `/v1/chat/completions` as a stream."""
+
+    def __init__(self) -> None:
+        self.requests: list[dict[str, Any]] = []
+        self.reply: Reply = lambda request: "It arrives on Friday."
+        self.status = 200
+        self.gate = threading.Event()
+        self.gate.set()
+        owner = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                length = int(self.headers["content-length"])
+                request = json.loads(self.rfile.read(length))
+                owner.requests.append(request)
+                owner.gate.wait(10)
+                if owner.status != 200:
+                    body = json.dumps({"error": {"message": "no", "code": owner.status}}).encode()
+                    self._send(owner.status, "application/json", body)
+                    return
+                words = owner.reply(request).split(" ")
+                chunks = [word if index == 0 else f" {word}" for index, word in enumerate(words)]
+                lines = [_line({"delta": {"content": chunk}, "finish_reason": None}, request) for chunk in chunks]
+                lines.append(_line({"delta": {}, "finish_reason": "stop"}, request))
+                lines.append("data: [DONE]\n\n")
+                self._send(200, "text/event-stream", "".join(lines).encode())
+
+            def _send(self, status: int, kind: str, body: bytes) -> None:
+                self.send_response(status)
+                self.send_header("content-type", kind)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+
+    def __enter__(self) -> "ModelServer":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.gate.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _line(choice: dict[str, Any], request: dict[str, Any]) -> str:
+    chunk = {
+        "id": "c",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": request["model"],
+        "choices": [{"index": 0, **choice}],
+    }
+    return f"data: {json.dumps(chunk)}\n\n"
