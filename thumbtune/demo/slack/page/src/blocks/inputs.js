@@ -12,7 +12,7 @@ export function InputBlock({ block }) {
   const described = [block.hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(" ") || undefined;
   const tell = block.dispatch_action ? (entry) => place.send(block.block_id, element, entry) : undefined;
   return html`<div class="block-input" data-block-id=${block.block_id}>
-    <label for=${id}>${drawText(block.label, { isInline: true })}${block.optional && html` <small>optional</small>`}</label>
+    <label class="input-label" for=${id}>${drawText(block.label, { isInline: true })}${block.optional && html` <small>optional</small>`}</label>
     ${isField(element)
       ? html`<${Field} element=${element} blockId=${block.block_id} id=${id} describedBy=${described} isInvalid=${Boolean(error)} onChoose=${tell} />`
       : html`<span class="block-unknown">This page cannot show a “${element.type}” field yet.</span>`}

@@ -1,9 +1,9 @@
 // A modal dialog over the page, made of the browser's own <dialog>: focus stays inside, Escape asks to close.
-import { html, useEffect, useRef } from "../lib.js";
+import { html, useLayoutEffect, useRef } from "../lib.js";
 
 export function Dialog({ class: name, label, labelledBy, onCancel, onSubmit, children }) {
   const dialog = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
     dialog.current.showModal();
     return () => before?.isConnected && before.focus?.();

@@ -25,6 +25,6 @@ const PATHS = {
 
 export function Icon({ name, size = 18 }) {
   return html`<svg class="icon" viewBox="0 0 20 20" width=${size} height=${size} aria-hidden="true" focusable="false">
-    <path d=${PATHS[name]} />
+    <path d=${PATHS[name]} stroke-width=${name === "dots" ? 2.6 : undefined} />
   </svg>`;
 }

@@ -15,6 +15,7 @@ export function Notices() {
         (notice) => html`<div key=${notice.id} class=${`notice notice-${notice.kind}`} role=${notice.kind === "error" ? "alert" : "status"}>
           ${notice.kind === "error" && html`<${Icon} name="alert" />`}
           <span>${notice.text}</span>
+          ${notice.action && html`<button type="button" class="notice-action" onClick=${() => (dismissNotice(notice.id), notice.action.run())}>${notice.action.label}</button>`}
           <button type="button" class="button-bare" aria-label="Dismiss" onClick=${() => dismissNotice(notice.id)}><${Icon} name="close" size=${14} /></button>
         </div>`,
       )}

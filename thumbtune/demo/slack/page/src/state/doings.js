@@ -4,6 +4,7 @@ import { leave, stayConnected } from "./live.js";
 import { complain, notify } from "./notices.js";
 import { goTo, linkTo, place } from "./place.js";
 import * as session from "./session.js";
+import { noteShortcut } from "./shortcuts.js";
 import * as timelines from "./timelines.js";
 import { lastRead, markRead, noteLatest } from "./unread.js";
 import * as views from "./views.js";
@@ -106,8 +107,10 @@ export const edit = (channel, ts, text) =>
   attempt(() => api.sendEdit({ user: session.me.value, channel, ts, text }));
 export const remove = (channel, ts) => attempt(() => api.sendDelete({ user: session.me.value, channel, ts }));
 export const join = (channel) => attempt(() => api.sendJoin({ user: session.me.value, channel }));
-export const runShortcut = (callback_id, channel, ts) =>
-  attempt(() => api.sendShortcut({ user: session.me.value, callback_id, channel, ts }));
+export function runShortcut(callback_id, channel, message) {
+  noteShortcut(channel, message.thread_ts ?? message.ts);
+  return attempt(() => api.sendShortcut({ user: session.me.value, callback_id, channel, ts: message.ts }));
+}
 export const act = (fields) => attempt(() => api.sendAction({ user: session.me.value, ...fields }));
 
 export async function copyLink(channel, message) {

@@ -1,8 +1,10 @@
 // Keeps the live connection to the workspace open and turns its pushes into changes of the page's state.
-import { announce } from "./notices.js";
-import { place } from "./place.js";
+import { announce, notify } from "./notices.js";
+import { goTo, place } from "./place.js";
 import * as session from "./session.js";
 import * as timelines from "./timelines.js";
+import { isAwaited } from "./shortcuts.js";
+import { setStatus } from "./statuses.js";
 import { noteLatest } from "./unread.js";
 import * as views from "./views.js";
 import { plainText } from "../text/plain.js";
@@ -20,11 +22,22 @@ function takeMessage(push, { isEphemeral = false } = {}) {
   const isNew = !timelines.findMessage(push.channel, message.ts);
   timelines.putMessage(push.channel, message);
   takeRoot(push);
+  setStatus(push.channel, message.thread_ts ?? message.ts, "");
+  if (isEphemeral) showPrivate(push.channel, message);
   if (!isEphemeral && !timelines.isReply(message)) noteLatest(push.channel, message.ts);
   if (isNew && push.channel === place.value.channel && message.user !== session.me.value) {
     const author = message.username || session.userName(message.user);
     announce(`${author}: ${plainText(message).slice(0, 200)}`);
   }
+}
+
+// A private message in a thread that is not open would be missed: open the thread one asked from, or offer to.
+function showPrivate(channel, message) {
+  const root = timelines.isReply(message) ? message.thread_ts : "";
+  if (!root || (place.value.channel === channel && place.value.thread === root)) return;
+  const open = () => goTo({ channel, thread: root, app: "" });
+  if (isAwaited(channel, root)) open();
+  else notify(`${session.userName(message.user)} wrote to you in a thread.`, { action: { label: "Open", run: open } });
 }
 
 function takeDeletion(push) {
@@ -55,6 +68,7 @@ const TAKERS = {
   member_joined_channel: takeChannel,
   member_left_channel: takeChannel,
   app_status: (push) => (session.appConnected.value = push.connected),
+  status: (push) => setStatus(push.channel, push.thread_ts, push.status),
   reset: () => location.reload(),
 };
 

@@ -11,10 +11,10 @@ export function dismissNotice(id) {
   notices.value = notices.value.filter((notice) => notice.id !== id);
 }
 
-export function notify(text, { kind = "info" } = {}) {
+export function notify(text, { kind = "info", action } = {}) {
   if (notices.value.some((notice) => notice.text === text)) return;
   const id = nextId++;
-  notices.value = [...notices.value.slice(-3), { id, text, kind }];
+  notices.value = [...notices.value.slice(-3), { id, text, kind, action }];
   setTimeout(() => dismissNotice(id), kind === "error" ? SHOWN_MS * 1.5 : SHOWN_MS);
 }
 

@@ -47,7 +47,7 @@ export function Channel({ id }) {
   useEffect(() => {
     loadTimeline(timeline);
     const mark = lastRead(user, id);
-    setNewFrom(mark && mark !== "0" && mark < (latestTs.value[id] ?? "") ? mark : "");
+    setNewFrom(mark && mark < (latestTs.value[id] ?? "") ? mark : "");
   }, [timeline, status === "empty"]);
   useEffect(() => {
     if (status === "ready" && document.visibilityState === "visible") markRead(user, id, latest);

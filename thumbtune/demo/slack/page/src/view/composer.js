@@ -57,6 +57,7 @@ export function Composer({ channel, thread, placeholder, onSent, onLeaveUp }) {
     const typed = words.trim();
     if (!typed || isSending) return;
     setSending(true);
+    setOffer(NONE);
     const isSent = await post(channel, typed.startsWith("/") ? typed : encodeTyped(typed), { thread });
     setSending(false);
     if (!isSent) return;

@@ -41,7 +41,7 @@ export function FirstSteps() {
   const steps = [
     ["Customers write here", "Ask something as a customer would.", html`<${ActAs} user=${firstOf("customer")} />`],
     ["An agent asks for a draft", html`Open a message’s <b>⋯</b> menu and choose <b>Draft a reply</b>. Only the agent sees it.`, html`<${ActAs} user=${agent} />`],
-    ["👍 what is good", "A thumbs up on a teammate’s reply becomes a training pair.", null],
+    [html`<span class="emoji">👍</span> what is good`, "A thumbs up on a teammate’s reply becomes a training pair.", null],
     ["The lead retrains", html`<b>/retrain</b> tunes the voice, and the next draft uses it.`, html`<${ActAs} user=${firstOf("lead")} />`],
   ];
   return html`<section class="first-steps" aria-label="First steps">

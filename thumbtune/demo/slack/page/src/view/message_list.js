@@ -53,6 +53,7 @@ export function MessageList({ timeline, label, newFrom, lead, tail, isThread, on
   const [isAway, setAway] = useState(false);
   const [activeTs, setActiveTs] = useState(null);
   const scroller = useRef(null);
+  const isJumping = useRef(false);
   const kept = useRef({ anchor: null, isAtBottom: true });
 
   const indexFrom = (ts) => messages.findIndex((message) => message.ts >= ts);
@@ -60,13 +61,20 @@ export function MessageList({ timeline, label, newFrom, lead, tail, isThread, on
   const from = firstTs ? Math.max(0, indexFrom(firstTs)) : Math.max(0, to - WINDOW);
   const rows = [...rowsOf(messages, from, to, newFrom)];
 
+  const keep = () => {
+    const box = scroller.current;
+    const fromBottom = box.scrollHeight - box.scrollTop - box.clientHeight;
+    kept.current = { anchor: findAnchor(box), isAtBottom: lastTs === null && fromBottom < BOTTOM_PX };
+    return fromBottom;
+  };
+
   const look = () => {
     const box = scroller.current;
     if (!box) return;
-    const fromBottom = box.scrollHeight - box.scrollTop - box.clientHeight;
-    const isAtBottom = lastTs === null && fromBottom < BOTTOM_PX;
-    if (isAtBottom && !kept.current.isAtBottom) onAtBottom?.();
-    kept.current = { anchor: findAnchor(box), isAtBottom };
+    const wasAtBottom = kept.current.isAtBottom;
+    const fromBottom = keep();
+    const { isAtBottom } = kept.current;
+    if (isAtBottom && !wasAtBottom) onAtBottom?.();
     setAway(!isAtBottom && (lastTs !== null || fromBottom > box.clientHeight));
     if (box.scrollTop < NEAR_PX && from === 0) loadOlder(timeline);
     else if (box.scrollTop < NEAR_PX) {
@@ -91,7 +99,15 @@ export function MessageList({ timeline, label, newFrom, lead, tail, isThread, on
     }
   };
 
-  useLayoutEffect(stay);
+  // Between two draws only what is on the screen counts, even before the browser tells of a scroll.
+  const drawn = useRef(null);
+  const shape = `${from}/${to}/${messages[from]?.ts}`;
+  if (scroller.current && drawn.current !== null && drawn.current !== shape && !isJumping.current) keep();
+  drawn.current = shape;
+  isJumping.current = false;
+  useLayoutEffect(stay, [messages, from, to]);
+  // A page that arrives above the window moves nothing, so no scroll event asks for the next step: look by oneself.
+  useEffect(look, [messages.length, from, to]);
   useEffect(() => {
     const watcher = new ResizeObserver(stay);
     watcher.observe(scroller.current);
@@ -101,6 +117,7 @@ export function MessageList({ timeline, label, newFrom, lead, tail, isThread, on
 
   const jumpToNewest = () => {
     kept.current = { anchor: null, isAtBottom: true };
+    isJumping.current = true;
     setLastTs(null);
     setFirstTs(null);
     setAway(false);
@@ -140,6 +157,6 @@ export function MessageList({ timeline, label, newFrom, lead, tail, isThread, on
         ${tail}
       </div>
     </div>
-    ${isAway && html`<button type="button" class="jump-newest" onClick=${jumpToNewest}><${Icon} name="down" size=${15} /> Jump to newest</button>`}
+    ${isAway && html`<button type="button" class="jump-newest" onClick=${jumpToNewest} onWheel=${(event) => (scroller.current.scrollTop += event.deltaY)}><${Icon} name="down" size=${15} /> Jump to newest</button>`}
   </div>`;
 }

@@ -25,7 +25,7 @@ function menuItems({ channel, message, onEdit }) {
     label: shortcut.name,
     detail: shortcut.app,
     icon: "bolt",
-    run: () => runShortcut(shortcut.callback_id, channel, message.ts),
+    run: () => runShortcut(shortcut.callback_id, channel, message),
   }));
   return [
     ...shortcuts,

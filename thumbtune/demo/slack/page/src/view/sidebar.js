@@ -57,7 +57,7 @@ export function Sidebar() {
   return html`<nav class=${classes("sidebar", isSidebarOpen.value && "is-open")} aria-label="Workspace" data-region="sidebar">
     <div class="workspace">
       <span class="workspace-mark">${(team?.name ?? "?")[0]}</span>
-      <div><strong>${team?.name}</strong><small>Local workspace</small></div>
+      <div><strong>${team?.name}</strong><small>On this machine only</small></div>
     </div>
     <${PersonSwitcher} />
     <button type="button" class="jump-open" onClick=${openJump}><${Icon} name="search" size=${16} /><span>Jump to…</span><kbd>${COMMAND_KEY}K</kbd></button>

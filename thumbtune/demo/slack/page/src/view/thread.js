@@ -2,11 +2,17 @@
 import { html, useEffect, useRef } from "../lib.js";
 import { Icon } from "../parts/icons.js";
 import { closeThread, loadTimeline } from "../state/doings.js";
-import { channelName, findChannel, me, userName } from "../state/session.js";
+import { channelName, findChannel, firstApp, me, userName } from "../state/session.js";
+import { statusOf } from "../state/statuses.js";
 import { openTimeline } from "../state/timelines.js";
 import { focusMessages } from "./channel.js";
 import { Composer } from "./composer.js";
 import { MessageList } from "./message_list.js";
+
+function drawStatus(channel, ts) {
+  const words = statusOf(channel, ts);
+  return words && html`<p class="app-status" role="status"><i></i><i></i><i></i>${firstApp()?.name} ${words}</p>`;
+}
 
 export function Thread({ channel, ts }) {
   const timeline = openTimeline(channel, ts);
@@ -26,6 +32,7 @@ export function Thread({ channel, ts }) {
     ${status === "ready" && !timeline.messages.value.length
       ? html`<div class="nothing-here"><p>This thread is gone.</p></div>`
       : html`<${MessageList} key=${`${me.value}/${channel}/${ts}`} timeline=${timeline} label="Messages in this thread" isThread />`}
+    ${drawStatus(channel, ts)}
     <${Composer} channel=${channel} thread=${ts} placeholder=${`Reply as ${first}…`} onLeaveUp=${() => focusMessages(panel.current)} />
   </aside>`;
 }
