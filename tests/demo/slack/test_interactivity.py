@@ -84,8 +84,8 @@ def test_person_is_told_when_the_app_is_away_or_silent(bolt_app: App, connect: C
     away = page(server, "post", user="U0RUTH001", channel=SUPPORT_CHANNEL, text="/retrain")
     assert away["error"] == "dispatch_failed"
     control(server, "pace", ack_timeout_s=0.2)
-    bolt_app.command("/retrain")(lambda command: None)
     connect(bolt_app)
+    control(server, "faults", deaf=True)
     silent = page(server, "post", user="U0RUTH001", channel=SUPPORT_CHANNEL, text="/retrain")
     assert silent["error"] == "operation_timeout"
     assert "did not answer" in silent["message"]

@@ -7,8 +7,9 @@ from slack_sdk import WebClient
 
 from tests.demo.slack.conftest import control, send_json
 from thumbtune.core.errors import BadInput
+from thumbtune.demo.slack.local_slack import ServerOptions
 from thumbtune.demo.slack.seed import BOT_TOKEN, BOT_USER_ID, SUPPORT_CHANNEL, user_token
-from thumbtune.demo.slack.server import ServerOptions, ServerThread
+from thumbtune.demo.slack.server import ServerThread
 
 
 def open_server(path: Path) -> ServerThread:

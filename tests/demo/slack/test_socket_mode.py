@@ -7,7 +7,8 @@ from slack_bolt import App
 from slack_sdk import WebClient
 
 from tests.demo.slack.conftest import Inbox
-from thumbtune.demo.slack.seed import BOT_USER_ID, SUPPORT_CHANNEL
+from thumbtune.demo.slack.seed import BOT_TOKEN, BOT_USER_ID, SUPPORT_CHANNEL
+from thumbtune.demo.slack.server import ServerThread
 
 
 def test_message_of_a_person_reaches_the_app(
@@ -40,6 +41,24 @@ def test_app_answers_in_the_thread(
     messages = bot.conversations_replies(channel=SUPPORT_CHANNEL, ts=ts)["messages"]
     assert [message["ts"] for message in messages] == [ts, answer_ts]
     assert messages[0]["reply_count"] == 1
+
+
+def test_each_event_goes_to_one_of_several_connections(
+    server: ServerThread, connect: Callable[[App], Any], act_as: Callable[[str], WebClient]
+) -> None:
+    def listen() -> Inbox:
+        inbox = Inbox()
+        app = App(client=WebClient(BOT_TOKEN, base_url=server.api_url))
+        app.event("message")(lambda event: inbox.put(event["text"]))
+        connect(app)
+        return inbox
+
+    inboxes = [listen(), listen()]
+    for number in range(6):
+        act_as("U0MAYA001").chat_postMessage(channel=SUPPORT_CHANNEL, text=str(number))
+    halves = [inbox.take_all(3) for inbox in inboxes]
+    assert sorted(halves[0] + halves[1]) == [str(number) for number in range(6)]
+    assert all(inbox.is_empty() for inbox in inboxes)
 
 
 def test_reaction_reaches_the_app(

@@ -15,7 +15,7 @@ from thumbtune.demo.slack.wire import Json, Refused
 from thumbtune.demo.slack.workspace import Workspace
 
 if TYPE_CHECKING:
-    from thumbtune.demo.slack.server import LocalSlack
+    from thumbtune.demo.slack.local_slack import LocalSlack
 
 TokenKind = Literal["bot", "user", "app"]
 

@@ -21,7 +21,7 @@ from thumbtune.demo.slack.population import build_bot_user, build_group, build_u
 from thumbtune.demo.slack.wire import Json, Refused
 
 if TYPE_CHECKING:
-    from thumbtune.demo.slack.server import LocalSlack
+    from thumbtune.demo.slack.local_slack import LocalSlack
 
 Step = Callable[[Json], Awaitable[Json] | Json]
 

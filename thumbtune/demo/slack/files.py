@@ -15,7 +15,7 @@ from thumbtune.demo.slack import seed
 from thumbtune.demo.slack.wire import Json, Refused
 
 if TYPE_CHECKING:
-    from thumbtune.demo.slack.server import LocalSlack
+    from thumbtune.demo.slack.local_slack import LocalSlack
 
 MAX_FILE_BYTES = 50_000_000
 

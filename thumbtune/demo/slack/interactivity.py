@@ -16,7 +16,7 @@ from thumbtune.demo.slack.triggers import ResponseTarget
 from thumbtune.demo.slack.wire import Json, Refused
 
 if TYPE_CHECKING:
-    from thumbtune.demo.slack.server import LocalSlack
+    from thumbtune.demo.slack.local_slack import LocalSlack
 
 
 class Interactivity:

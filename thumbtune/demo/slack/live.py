@@ -15,7 +15,7 @@ from thumbtune.demo.slack.channels import Change, Channel
 from thumbtune.demo.slack.wire import Json
 
 if TYPE_CHECKING:
-    from thumbtune.demo.slack.server import LocalSlack
+    from thumbtune.demo.slack.local_slack import LocalSlack
 
 MAX_WAITING = 5_000
 """Pushes a slow page may fall behind by before it is cut off; it then loads afresh."""

@@ -19,7 +19,7 @@ from thumbtune.demo.slack.text import compose_text
 from thumbtune.demo.slack.wire import Json, Refused
 
 if TYPE_CHECKING:
-    from thumbtune.demo.slack.server import LocalSlack
+    from thumbtune.demo.slack.local_slack import LocalSlack
 
 Step = Callable[[str, Arguments], Awaitable[Json] | Json]
 

@@ -20,7 +20,7 @@ from thumbtune.demo.slack.connections import CutResponse
 from thumbtune.demo.slack.wire import Json, Refused
 
 if TYPE_CHECKING:
-    from thumbtune.demo.slack.server import LocalSlack
+    from thumbtune.demo.slack.local_slack import LocalSlack
 
 USER_SCOPES = frozenset({*seed.BOT_SCOPES, "users:read.email", "search:read"})
 
