@@ -53,7 +53,7 @@ def bot_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.xdist_group("packaging")
+@pytest.mark.xdist_group("heavy")
 def test_every_process_imports_on_a_host_without_torch(bot_python: Path, tmp_path: Path) -> None:
     clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     command = [str(bot_python), "-W", "ignore", "-c", IMPORT_ALL, ",".join(HEAVY), ",".join(CHILD_PROGRAMS)]

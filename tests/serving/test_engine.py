@@ -11,7 +11,7 @@ from thumbtune.core.errors import EngineUnavailable
 from thumbtune.serving.engine import Engine
 from thumbtune.serving.plan import EnginePlan
 
-pytestmark = pytest.mark.xdist_group("vllm")
+pytestmark = pytest.mark.xdist_group("heavy")
 
 
 def find_family(engine: Engine) -> list[psutil.Process]:
