@@ -1,0 +1,159 @@
+"""From "draft a reply" to a private card, and what its buttons do."""
+
+import re
+
+from tests.bot.conftest import JONAS, MAYA, PRIYA, RUTH, SUPPORT, TOMAS, Office, wait_for
+from thumbtune.demo.slack.seed import BOT_USER_ID
+
+
+def ask_for_card(office: Office) -> tuple[str, dict]:
+    question = office.say(MAYA, "Where is parcel RE-48213? Write to maya@example.com please.")
+    office.model.reply = lambda request: "Hi [NAME_1], parcel [ORDER_1] arrives on Friday. I write to [EMAIL_1]."
+    office.ask(PRIYA, question)
+    return question, office.wait_for_card(PRIYA, question)
+
+
+def test_shortcut_shows_a_private_card_with_the_placeholders_filled(staffed: Office) -> None:
+    question, card = ask_for_card(staffed)
+    assert "Hi Maya, parcel RE-48213 arrives on Friday. I write to maya@example.com." in str(card)
+    assert "grounded in the help centre" in str(card)
+    assert "Shipping times" in str(card)
+    assert not staffed.private(JONAS, thread=question)
+    prompt = staffed.model.requests[0]["messages"]
+    assert prompt[-1]["content"] == "Where is parcel [ORDER_1]? Write to [EMAIL_1] please."
+    (draft,) = staffed.drafts()
+    assert (draft.state, draft.mode) == ("ready", "grounded")
+    assert "Maya" not in draft.text
+
+
+def test_post_sends_the_draft_once_and_a_thumbs_up_on_it_teaches(staffed: Office) -> None:
+    question, card = ask_for_card(staffed)
+    staffed.press(PRIYA, card, "draft_post")
+    staffed.press(PRIYA, card, "draft_post")
+    staffed.wait_for_card(PRIYA, question, holding="Posted in the thread")
+    staffed.wait_quiet()
+    posted = [message for message in staffed.thread(question) if message.get("bot_id")]
+    assert [message["text"] for message in posted] == [
+        "Hi Maya, parcel RE-48213 arrives on Friday. I write to maya@example.com."
+    ]
+    (draft,) = staffed.drafts()
+    assert (draft.state, draft.sent_ts, draft.edit_share) == ("sent", posted[0]["ts"], 0.0)
+    staffed.react(PRIYA, posted[0]["ts"])
+    staffed.wait_quiet()
+    assert not staffed.pairs()
+    staffed.react(JONAS, posted[0]["ts"])
+    pair = wait_for(staffed.pairs)[0]
+    assert (pair.source, pair.reply) == ("draft", draft.text)
+
+
+def test_edit_posts_what_the_agent_left_and_keeps_how_much_changed(staffed: Office) -> None:
+    question, card = ask_for_card(staffed)
+    staffed.press(PRIYA, card, "draft_edit")
+    view = wait_for(lambda: staffed.view(PRIYA))
+    element = view["blocks"][-1]["element"]
+    assert element["initial_value"].startswith("Hi Maya, parcel RE-48213")
+    assert "Where is parcel RE-48213?" in str(view["blocks"][1])
+    text = "Hi Maya, RE-48213 comes on Friday."
+    values = {"reply": {"text": {"type": "plain_text_input", "value": text}}}
+    staffed.page("view_submit", user=PRIYA, view_id=view["id"], values=values)
+    staffed.wait_for_card(PRIYA, question, holding="changed")
+    assert staffed.thread(question)[-1]["text"] == text
+    (draft,) = staffed.drafts()
+    assert draft.state == "edited"
+    assert 0.2 < (draft.edit_share or 0) < 0.8
+    assert draft.sent_text == "Hi [NAME_1], [ORDER_1] comes on Friday."
+
+
+def test_try_again_writes_another_draft_at_a_higher_temperature(staffed: Office) -> None:
+    question, card = ask_for_card(staffed)
+    staffed.model.reply = lambda request: "Hello [NAME_1], another way to say it."
+    staffed.press(PRIYA, card, "draft_retry")
+    again = staffed.wait_for_card(PRIYA, question, holding="another way to say it")
+    assert again["ts"] != card["ts"]
+    assert len(staffed.private(PRIYA, thread=question)) == 1
+    assert staffed.model.requests[-1]["temperature"] == staffed.settings.retry_temperature
+    assert sorted(draft.state for draft in staffed.drafts()) == ["discarded", "ready"]
+
+
+def test_dismiss_takes_the_card_away(staffed: Office) -> None:
+    question, card = ask_for_card(staffed)
+    staffed.press(PRIYA, card, "draft_dismiss")
+    wait_for(lambda: not staffed.private(PRIYA, thread=question))
+    assert [draft.state for draft in staffed.drafts()] == ["discarded"]
+    assert len(staffed.thread(question)) == 1
+
+
+def test_post_on_a_thread_that_moved_on_asks_first(staffed: Office) -> None:
+    question, card = ask_for_card(staffed)
+    staffed.say(MAYA, "It came just now, thanks!", thread=question)
+    staffed.press(PRIYA, card, "draft_post")
+    stale = staffed.wait_for_card(PRIYA, question, holding="The thread moved on")
+    assert "Maya Lindqvist" in str(stale)
+    assert len(staffed.thread(question)) == 2
+    staffed.press(PRIYA, stale, "draft_post_anyway")
+    wait_for(lambda: len(staffed.thread(question)) == 3)
+
+
+def test_mention_in_the_thread_asks_too_and_is_no_part_of_the_conversation(staffed: Office) -> None:
+    question = staffed.say(MAYA, "Can I return shoes?")
+    staffed.say(PRIYA, f"<@{BOT_USER_ID}> please", thread=question)
+    staffed.wait_for_card(PRIYA, question)
+    assert [message["role"] for message in staffed.model.requests[0]["messages"]] == ["system", "user"]
+    assert staffed.model.requests[0]["messages"][-1]["content"] == "Can I return shoes?"
+
+
+def test_draft_command_takes_a_link(staffed: Office) -> None:
+    question = staffed.say(MAYA, "Can I return shoes?")
+    link = staffed.call("chat.getPermalink", user=PRIYA, channel=SUPPORT, message_ts=question)["permalink"]
+    staffed.command(PRIYA, f"/draft {link}")
+    staffed.wait_for_card(PRIYA, question)
+    staffed.command(PRIYA, "/draft")
+    wait_for(lambda: [m for m in staffed.private(PRIYA) if "Give me the link" in m["text"]])
+
+
+def test_customer_is_refused_politely(staffed: Office) -> None:
+    question = staffed.say(TOMAS, "Can I return shoes?")
+    staffed.ask(TOMAS, question)
+    wait_for(lambda: [m for m in staffed.private(TOMAS, thread=question) if "Drafts are for the agents" in m["text"]])
+    assert not staffed.drafts()
+    assert not staffed.model.requests
+
+
+def test_model_that_starts_late_still_writes(staffed: Office) -> None:
+    staffed.serve_model(healthy=False)
+    question = staffed.say(MAYA, "Can I return shoes?")
+    staffed.ask(PRIYA, question)
+    wait_for(lambda: [m for m in staffed.private(PRIYA, thread=question) if "model is starting" in m["text"]])
+    staffed.serve_model()
+    staffed.wait_for_card(PRIYA, question)
+    assert len(staffed.drafts()) == 1
+
+
+def test_hostile_reply_of_the_model_reaches_the_thread_harmless(staffed: Office) -> None:
+    question = staffed.say(MAYA, "Can I return shoes?")
+    staffed.model.reply = lambda request: (
+        "<!channel> <!here> @everyone <@U0RUTH001> <#C0GENERAL> <https://evil.example/x|your parcel> "
+        "https://evil.example/?q=1 javascript:alert(1) <!subteam^S0AGENTS1> &lt;!here&gt;"
+    )
+    staffed.ask(PRIYA, question)
+    card = staffed.wait_for_card(PRIYA, question)
+    staffed.press(PRIYA, card, "draft_post")
+    message = wait_for(lambda: [m for m in staffed.thread(question) if m.get("bot_id")])[0]
+    for markup in (message["text"], *(block["text"]["text"] for block in card["blocks"] if "draft_text" in block["block_id"])):
+        assert not re.search(r"<[!@#h]|https?:|javascript:|@everyone|@here\b", markup), markup
+
+
+def test_few_shot_uses_approved_replies_but_no_held_out_thread(staffed: Office) -> None:
+    asked = []
+    for number in range(12):
+        question = staffed.say(MAYA, f"Can I return shoes of size {number}?")
+        reply = staffed.say(PRIYA, f"Yes, within 30 days, size {number} too.", thread=question)
+        staffed.react(RUTH, reply)
+        asked.append(question)
+    wait_for(lambda: len(staffed.pairs()) == 12)
+    question = staffed.say(TOMAS, "Can I return shoes?")
+    staffed.ask(PRIYA, question)
+    card = staffed.wait_for_card(PRIYA, question)
+    assert "few-shot from 3 approved replies" in str(card)
+    system = staffed.model.requests[0]["messages"][0]["content"]
+    assert system.count("Yes, within 30 days") == 3
