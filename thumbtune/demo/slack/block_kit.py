@@ -20,7 +20,7 @@ MAX_VIEW_BLOCKS = 100
 MAX_BLOCK_CHARS = 13_200
 """All text in a message's blocks together. Source: slackapi/bolt-js#2509, seen 2026-11-20."""
 
-_TEXT_LIMITS = {"section": 3000, "header": 150, "markdown": 12_000}
+_TEXT_LIMITS = {"section": 3000, "header": 150, "markdown": 12_000, "field": 2000, "label": 2000, "button": 75}
 _ELEMENT_LIMITS = {"actions": 25, "context": 10, "context_actions": 5}
 _VALUE_LIMITS = {"action_id": 255, "block_id": 255, "value": 2000, "url": 3000, "alt_text": 2000}
 
@@ -81,7 +81,7 @@ def check_view(view: Any, *, kind: str) -> Json:
 def iterate_elements(blocks: list[Json]) -> Iterator[tuple[Json, Json]]:
     """Yield every interactive element with its block."""
     for block in blocks:
-        elements = [*block.get("elements", []), block.get("accessory"), block.get("element")]
+        elements = [*(block.get("elements") or []), block.get("accessory"), block.get("element")]
         for element in elements:
             if isinstance(element, dict) and "action_id" in element:
                 yield block, element
@@ -93,67 +93,102 @@ def _find_problems(blocks: list[Any], maximum: int, *, prefix: str) -> Iterator[
     seen: set[str] = set()
     for index, block in enumerate(blocks):
         pointer = f"{prefix}/blocks/{index}"
-        if not isinstance(block, dict) or block.get("type") not in BLOCK_TYPES:
-            kind = block.get("type") if isinstance(block, dict) else block
+        kind = block.get("type") if isinstance(block, dict) else block
+        if not isinstance(block, dict) or not isinstance(kind, str) or kind not in BLOCK_TYPES:
             yield f"unsupported type: {kind} [json-pointer:{pointer}/type]"
             continue
-        block_id = block.get("block_id")
+        block_id = str(block.get("block_id") or "")
         if block_id and block_id in seen:
             yield f"`block_id` {block_id} already exists [json-pointer:{pointer}/block_id]"
-        seen.add(str(block_id))
+        seen.add(block_id)
         yield from _find_block_problems(block, pointer)
 
 
 def _find_block_problems(block: Json, pointer: str) -> Iterator[str]:
     kind = block["type"]
-    yield from _find_long_values(block, pointer)
-    if kind in _TEXT_LIMITS and not (kind == "section" and block.get("fields") and "text" not in block):
-        text = block.get("text")
-        content = text.get("text") if isinstance(text, dict) else text
-        if not content or not isinstance(content, str):
-            yield f"missing required field: text [json-pointer:{pointer}]"
-        elif len(content) > _TEXT_LIMITS[kind]:
-            yield f"must be less than {_TEXT_LIMITS[kind] + 1} characters [json-pointer:{pointer}/text/text]"
-    for place, field in enumerate(block.get("fields") or []):
-        if len(str(field.get("text", ""))) > 2000:
-            yield f"must be less than 2001 characters [json-pointer:{pointer}/fields/{place}/text]"
-    if kind in _ELEMENT_LIMITS:
-        elements = block.get("elements")
-        if not isinstance(elements, list) or not elements:
-            yield f"missing required field: elements [json-pointer:{pointer}]"
-        elif len(elements) > _ELEMENT_LIMITS[kind]:
-            yield f"no more than {_ELEMENT_LIMITS[kind]} items allowed [json-pointer:{pointer}/elements]"
-    if kind == "input" and not (isinstance(block.get("element"), dict) and isinstance(block.get("label"), dict)):
-        yield f"missing required field: element and label [json-pointer:{pointer}]"
-    parts = [(f"{pointer}/elements/{place}", part) for place, part in enumerate(block.get("elements") or [])]
+    yield from _find_value_problems(block, pointer)
+    fields = block.get("fields")
+    if kind in ("section", "header", "markdown") and not (kind == "section" and fields and "text" not in block):
+        yield from _find_text_problems(block.get("text"), f"{pointer}/text", kind=kind)
+    if fields is not None and (not isinstance(fields, list) or not 1 <= len(fields) <= 10):
+        yield f"must have between 1 and 10 items [json-pointer:{pointer}/fields]"
+    elif fields is not None:
+        for place, field in enumerate(fields):
+            yield from _find_text_problems(field, f"{pointer}/fields/{place}", kind="field")
+    elements = block.get("elements")
+    if kind in _ELEMENT_LIMITS and (not isinstance(elements, list) or not elements):
+        yield f"missing required field: elements [json-pointer:{pointer}]"
+    elif kind in _ELEMENT_LIMITS and len(elements or ()) > _ELEMENT_LIMITS[kind]:
+        yield f"no more than {_ELEMENT_LIMITS[kind]} items allowed [json-pointer:{pointer}/elements]"
+    if kind == "input":
+        yield from _find_text_problems(block.get("label"), f"{pointer}/label", kind="label")
+    parts: list[tuple[str, Any]] = []  # Any: unchecked JSON
+    if kind in _ELEMENT_LIMITS and isinstance(elements, list):
+        parts += [(f"{pointer}/elements/{place}", part) for place, part in enumerate(elements)]
+    elif elements is not None and not isinstance(elements, list):
+        yield f"must be a list [json-pointer:{pointer}/elements]"
     parts += [(f"{pointer}/{key}", block[key]) for key in ("accessory", "element") if key in block]
+    if kind == "input" and "element" not in block:
+        yield f"missing required field: element [json-pointer:{pointer}]"
     for part_pointer, part in parts:
-        if isinstance(part, dict):
+        if isinstance(part, dict) and isinstance(part.get("type"), str):
             yield from _find_element_problems(part, part_pointer)
+        else:
+            yield f"missing required field: type [json-pointer:{part_pointer}]"
+
+
+def _find_text_problems(text: Any, pointer: str, *, kind: str) -> Iterator[str]:  # text is Any: it is checked here
+    content = text if kind == "markdown" else text.get("text") if isinstance(text, dict) else None
+    if not isinstance(content, str) or not content:
+        yield f"missing required field: text [json-pointer:{pointer}]"
+    elif len(content) > _TEXT_LIMITS[kind]:
+        yield f"must be less than {_TEXT_LIMITS[kind] + 1} characters [json-pointer:{pointer}/text]"
 
 
 def _find_element_problems(element: Json, pointer: str) -> Iterator[str]:
-    yield from _find_long_values(element, pointer)
-    text = element.get("text")
-    if element.get("type") == "button":
-        content = text.get("text") if isinstance(text, dict) else None
-        if not content:
-            yield f"missing required field: text [json-pointer:{pointer}]"
-        elif len(content) > 75:
-            yield f"must be less than 76 characters [json-pointer:{pointer}/text/text]"
+    yield from _find_value_problems(element, pointer)
+    if element["type"] == "button":
+        yield from _find_text_problems(element.get("text"), f"{pointer}/text", kind="button")
         if element.get("style") not in (None, "primary", "danger"):
             yield f"unsupported style [json-pointer:{pointer}/style]"
-    options = element.get("options")
-    if options is not None and (not isinstance(options, list) or not 1 <= len(options) <= 100):
-        yield f"must have between 1 and 100 items [json-pointer:{pointer}/options]"
-    initial = element.get("initial_value")
-    if element.get("type") == "plain_text_input" and initial and len(initial) > int(element.get("max_length") or 3000):
-        yield f"initial_value is too long [json-pointer:{pointer}/initial_value]"
+    groups = element.get("option_groups")
+    if groups is not None and (
+        not isinstance(groups, list) or not all(isinstance(group, dict) and "options" in group for group in groups)
+    ):
+        yield f"must be a list of groups [json-pointer:{pointer}/option_groups]"
+        return
+    for options in [element.get("options"), *[group["options"] for group in groups or ()]]:
+        yield from _find_option_problems(options, f"{pointer}/options")
+    if element["type"] == "plain_text_input":
+        initial, longest = element.get("initial_value"), element.get("max_length") or 3000
+        if not isinstance(longest, int) or not 1 <= longest <= 3000:
+            yield f"must be between 1 and 3000 [json-pointer:{pointer}/max_length]"
+        elif initial is not None and (not isinstance(initial, str) or len(initial) > longest):
+            yield f"initial_value is too long or no text [json-pointer:{pointer}/initial_value]"
+        if not isinstance(element.get("min_length") or 0, int):
+            yield f"must be a number [json-pointer:{pointer}/min_length]"
 
 
-def _find_long_values(part: Json, pointer: str) -> Iterator[str]:
+def _find_option_problems(options: Any, pointer: str) -> Iterator[str]:  # options is Any: it is checked here
+    if options is None:
+        return
+    if not isinstance(options, list) or not 1 <= len(options) <= 100:
+        yield f"must have between 1 and 100 items [json-pointer:{pointer}]"
+        return
+    for place, option in enumerate(options):
+        value = option.get("value") if isinstance(option, dict) else None
+        if not isinstance(value, str) or not isinstance(option.get("text"), dict):
+            yield f"missing required field: text or value [json-pointer:{pointer}/{place}]"
+        elif len(value) > 150 or len(str(option["text"].get("text"))) > 75:
+            yield f"text or value is too long [json-pointer:{pointer}/{place}]"
+
+
+def _find_value_problems(part: Json, pointer: str) -> Iterator[str]:
     for key, limit in _VALUE_LIMITS.items():
-        if isinstance(part.get(key), str) and len(part[key]) > limit:
+        value = part.get(key)
+        if value is not None and not isinstance(value, str):
+            yield f"must be a string [json-pointer:{pointer}/{key}]"
+        elif value is not None and len(value) > limit:
             yield f"must be less than {limit + 1} characters [json-pointer:{pointer}/{key}]"
 
 

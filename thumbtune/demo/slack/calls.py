@@ -87,6 +87,28 @@ class Arguments:
         except ValueError as exc:
             raise Refused(code) from exc
 
+    def objects(self, name: str, *, code: str = "invalid_arguments") -> list[Json]:
+        """Return an argument that is a list of JSON objects; empty when it is missing.
+
+        Raises: Refused with `code`.
+        """
+        value = self.json(name, code=code)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise Refused(code)
+        return value
+
+    def object(self, name: str, *, code: str = "invalid_arguments") -> Json:
+        """Return an argument that is a JSON object; empty when it is missing.
+
+        Raises: Refused with `code`.
+        """
+        value = self.json(name, code=code)
+        if value is not None and not isinstance(value, dict):
+            raise Refused(code)
+        return value or {}
+
     def ids(self, name: str) -> list[str]:
         """Return a list given as JSON list or separated by commas."""
         value = self.values.get(name)

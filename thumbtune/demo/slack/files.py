@@ -69,7 +69,7 @@ class Files:
         self._uploads[file_id] = _Upload(file)
         return file_id
 
-    def complete(self, file_id: str, *, title: str | None) -> Json:
+    def complete(self, file_id: str, *, title: str) -> Json:
         """Finish an upload and return its file object.
 
         Raises: Refused `file_not_found` when the bytes are missing.

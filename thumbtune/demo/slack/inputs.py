@@ -39,7 +39,8 @@ def read_state(blocks: list[Json], values: Json) -> Json:
         key = _STATE_KEYS.get(kind)
         if key is None:
             continue
-        sent = (values.get(block["block_id"]) or {}).get(element["action_id"])
+        in_block = values.get(block["block_id"])
+        sent = in_block.get(element["action_id"]) if isinstance(in_block, dict) else None
         value = _read_value(element, key, sent) if sent is not None else _read_initial(element, key)
         state.setdefault(block["block_id"], {})[element["action_id"]] = {"type": kind, key: value}
     return state
@@ -49,7 +50,7 @@ def find_input_errors(blocks: list[Json], state: Json) -> dict[str, str]:
     """Return what a person still has to put right, by block id: what Slack checks itself before the app sees it."""
     errors: dict[str, str] = {}
     for block, element in iterate_elements(blocks):
-        if block["type"] != "input":
+        if block["type"] != "input" or element["type"] not in _STATE_KEYS:
             continue
         entered = state[block["block_id"]][element["action_id"]]
         value = entered[_STATE_KEYS[element["type"]]]
@@ -76,9 +77,9 @@ def build_action(block: Json, element: Json, *, sent: Json, action_ts: str) -> J
             if key in element:
                 action[key] = element[key]
     elif kind == "feedback_buttons":
-        buttons = [element.get("positive_button") or {}, element.get("negative_button") or {}]
-        chosen = next((button for button in buttons if button.get("value") == sent.get("value")), buttons[0])
-        action |= {"value": chosen.get("value"), "text": chosen.get("text")}
+        for button in (element.get("positive_button"), element.get("negative_button")):
+            if isinstance(button, dict) and button.get("value") == sent.get("value"):
+                action |= {"value": button.get("value"), "text": button.get("text")}
     elif kind in _ACTION_KEYS:
         key = _ACTION_KEYS[kind]
         action[key] = _read_value(element, key, sent)
@@ -88,7 +89,7 @@ def build_action(block: Json, element: Json, *, sent: Json, action_ts: str) -> J
 def _read_value(element: Json, key: str, sent: object) -> object:
     value = sent.get(key, sent.get("value")) if isinstance(sent, dict) else sent
     if value in ("", None):
-        return [] if key.endswith("s") and key != "selected_options" else _EMPTY.get(key)
+        return [] if key.endswith("s") else None
     if key == "selected_option":
         return _find_option(element, value)
     if key == "selected_options":
@@ -110,6 +111,3 @@ def _find_option(element: Json, wanted: object) -> object:
         if option["value"] == value:
             return option
     return wanted if isinstance(wanted, dict) else None
-
-
-_EMPTY: dict[str, object] = {"selected_options": []}

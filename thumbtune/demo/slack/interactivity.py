@@ -111,7 +111,7 @@ class Interactivity:
             **self._build_base("block_actions", user_id),
             "container": container,
             "channel": {"id": channel.channel_id, "name": channel.name or _PRIVATE_NAMES[channel.kind]},
-            "state": {"values": read_state(blocks, sent.get("state") or {})},
+            "state": {"values": read_state(blocks, _read_entered(sent))},
             "response_url": self._issue_url(target, "actions"),
             "actions": [self._build_action(blocks, block_id, action_id=action_id, sent=sent)],
         }
@@ -125,7 +125,7 @@ class Interactivity:
         Raises: Refused `not_found` or `action_not_found`.
         """
         view = self._server.views.find_view(user_id, view_id)
-        state = {"values": read_state(view["blocks"], sent.get("state") or {})}
+        state = {"values": read_state(view["blocks"], _read_entered(sent))}
         payload = {
             **self._build_base("block_actions", user_id),
             "container": {"type": "view", "view_id": view_id},
@@ -215,6 +215,11 @@ class Interactivity:
     def _issue_url(self, target: ResponseTarget, kind: str) -> str:
         key = self._server.triggers.issue_response(target)
         return f"{self._server.base_url}/{kind}/{seed.TEAM_ID}/{key}"
+
+
+def _read_entered(sent: Json) -> Json:
+    entered = sent.get("state")
+    return entered if isinstance(entered, dict) else {}
 
 
 _PRIVATE_NAMES = {"channel": "", "group": "privategroup", "im": "directmessage"}

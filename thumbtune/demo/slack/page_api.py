@@ -191,7 +191,7 @@ class PageApi:
         return {}
 
     async def _press(self, user_id: str, args: Arguments) -> Json:
-        container = Arguments(args.json("container") or {})
+        container = Arguments(args.object("container"))
         names = {"block_id": args.text("block_id"), "action_id": args.text("action_id")}
         if container.text("type") == "view":
             view_id = container.text("view_id")
@@ -203,7 +203,7 @@ class PageApi:
         return {}
 
     async def _submit_view(self, user_id: str, args: Arguments) -> Json:
-        values = args.json("values") or {}
+        values = args.object("values")
         return await self._server.interactivity.submit_view(user_id, args.text("view_id"), values=values)
 
     async def _close_view(self, user_id: str, args: Arguments) -> Json:

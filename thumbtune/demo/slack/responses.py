@@ -30,9 +30,9 @@ def apply_response(workspace: Workspace, target: ResponseTarget, body: Json) -> 
     fields: Json = {}
     if body.get("blocks"):
         fields["blocks"] = prepare_blocks(body["blocks"])
-    if body.get("attachments"):
+    if isinstance(body.get("attachments"), list):
         fields["attachments"] = body["attachments"]
-    if body.get("metadata"):
+    if isinstance(body.get("metadata"), dict):
         fields["metadata"] = body["metadata"]
     if not text and not fields:
         raise Refused("no_text")

@@ -31,10 +31,10 @@ def read_content(call: Call, *, is_new: bool = True) -> tuple[str | None, Json]:
     blocks = args.json("blocks", code="invalid_blocks_format")
     if blocks is not None:
         fields["blocks"] = prepare_blocks(blocks) or None
-    attachments = args.json("attachments", code="invalid_attachments")
-    if attachments is not None:
-        if not isinstance(attachments, list) or len(attachments) > 100:
-            raise Refused("invalid_attachments")
+    if args.json("attachments", code="invalid_attachments") is not None:
+        attachments = args.objects("attachments", code="invalid_attachments")
+        if len(attachments) > 100:
+            raise Refused("too_many_attachments")
         fields["attachments"] = attachments or None
     if is_new and not text and not fields.get("blocks") and not fields.get("attachments"):
         raise Refused("no_text")

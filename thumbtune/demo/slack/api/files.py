@@ -19,10 +19,11 @@ def _get_upload_url(call: Call) -> Json:
 
 
 def _complete_upload(call: Call) -> Json:
-    entries = call.args.json("files")
-    if not isinstance(entries, list) or not entries:
+    entries = call.args.objects("files")
+    if not entries:
         raise Refused("invalid_arguments")
-    files = [call.server.files.complete(str(entry.get("id")), title=entry.get("title")) for entry in entries]
+    titles = {str(entry.get("id")): str(entry.get("title") or "") for entry in entries}
+    files = [call.server.files.complete(file_id, title=title) for file_id, title in titles.items()]
     targets = [call.args.text("channel_id"), *call.args.ids("channels")]
     for target in dict.fromkeys(name for name in targets if name):
         channel = call.workspace.find_channel(target, viewer=call.user_id)

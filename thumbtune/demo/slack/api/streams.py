@@ -32,7 +32,7 @@ def _start(call: Call) -> Json:
 def _append(call: Call) -> Json:
     channel, message = _find_stream(call)
     piece = _read_piece(call)
-    if not piece and not call.args.json("chunks"):
+    if not piece and not call.args.objects("chunks"):
         raise Refused("no_text")
     call.workspace.change_message(channel, message["ts"], changes={"text": message["text"] + piece})
     return {"channel": channel.channel_id, "ts": message["ts"]}
@@ -44,7 +44,7 @@ def _stop(call: Call) -> Json:
     blocks = call.args.json("blocks", code="invalid_blocks_format")
     if blocks:
         changes["blocks"] = prepare_blocks(blocks)
-    metadata = call.args.json("metadata", code="invalid_metadata_format")
+    metadata = call.args.object("metadata", code="invalid_metadata_format")
     if metadata:
         changes["metadata"] = metadata
     message = call.workspace.change_message(channel, message["ts"], changes=changes)
@@ -72,7 +72,7 @@ def _find_stream(call: Call) -> tuple[Channel, Json]:
 
 def _read_piece(call: Call) -> str:
     piece = call.args.text("markdown_text")
-    chunks = call.args.json("chunks") or []
+    chunks = call.args.objects("chunks")
     if piece and chunks:
         raise Refused("markdown_text_conflict")
     piece += "".join(str(chunk.get("text", "")) for chunk in chunks if chunk.get("type") == "markdown_text")
