@@ -162,9 +162,9 @@ def main() -> int:
     parser.add_argument("--environment", type=Path, required=True)
     parser.add_argument("--lock", type=Path, required=True)
     arguments = parser.parse_args()
-    if platform.system() != "Linux" or platform.machine() not in {"x86_64", "aarch64"}:
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         print(
-            "set-up: vLLM's CPU build exists for Linux on x86_64 and aarch64 only; use a container or a virtual machine"
+            "set-up: the pinned packages are built for Linux on x86-64; elsewhere use a virtual machine or a container"
         )
         return 1
     guard = os.open(ROOT, os.O_RDONLY)
