@@ -64,7 +64,9 @@ effect(() => {
 effect(() => {
   const { channel, app } = place.value;
   const { team, apps = [] } = session.value ?? {};
-  const where = app ? `${apps.find((known) => known.app_id === app)?.name ?? "App"} Home` : channel && `#${channelName(findChannel(channel))}`;
+  const where = app
+    ? `${apps.find((known) => known.app_id === app)?.name ?? "App"} Home`
+    : channel && `#${channelName(findChannel(channel))}`;
   document.title = [where, team?.name].filter(Boolean).join(" · ") || "Local workspace";
 });
 render(html`<${App} />`, document.getElementById("page"));

@@ -30,13 +30,25 @@ function Button({ element, blockId }) {
     send(element.value === undefined ? {} : { value: element.value });
   };
   const style = element.style ? `button-${element.style}` : "";
-  return html`<button type="button" class=${classes("button", style, isBusy && "is-busy")} aria-busy=${isBusy}
-    aria-label=${element.accessibility_label} onClick=${press}>${drawText(element.text, { isInline: true })}</button>`;
+  return html`<button
+    type="button"
+    class=${classes("button", style, isBusy && "is-busy")}
+    aria-busy=${isBusy}
+    aria-label=${element.accessibility_label}
+    onClick=${press}
+  >
+    ${drawText(element.text, { isInline: true })}
+  </button>`;
 }
 
 function IconButton({ element, blockId }) {
   const { send, isBusy } = useSend(blockId, element);
-  return html`<button type="button" class="button button-quiet" aria-busy=${isBusy} onClick=${() => send({ value: element.value })}>
+  return html`<button
+    type="button"
+    class="button button-quiet"
+    aria-busy=${isBusy}
+    onClick=${() => send({ value: element.value })}
+  >
     ${drawText(element.text, { isInline: true })}
   </button>`;
 }
@@ -49,9 +61,17 @@ function FeedbackButtons({ element, blockId }) {
   ];
   return html`<span class="feedback" role="group" aria-label="Feedback">
     ${choices.map(
-      ([mark, choice]) => html`<button type="button" class="button button-quiet" aria-busy=${isBusy}
-        aria-label=${choice.accessibility_label ?? choice.text.text} title=${choice.text.text}
-        onClick=${() => send({ value: choice.value })}><span class="emoji">${mark}</span></button>`,
+      ([mark, choice]) =>
+        html`<button
+          type="button"
+          class="button button-quiet"
+          aria-busy=${isBusy}
+          aria-label=${choice.accessibility_label ?? choice.text.text}
+          title=${choice.text.text}
+          onClick=${() => send({ value: choice.value })}
+        >
+          <span class="emoji">${mark}</span>
+        </button>`,
     )}
   </span>`;
 }
@@ -74,7 +94,13 @@ const Image = ({ element }) => html`<img class="accessory-image" src=${element.i
 // A field outside an input block sends its action on every choice.
 function LiveField({ element, blockId }) {
   const { send, isBusy } = useSend(blockId, element);
-  return html`<${Field} element=${element} blockId=${blockId} onChoose=${send} isBusy=${isBusy} label=${element.placeholder?.text} />`;
+  return html`<${Field}
+    element=${element}
+    blockId=${blockId}
+    onChoose=${send}
+    isBusy=${isBusy}
+    label=${element.placeholder?.text}
+  />`;
 }
 
 const KINDS = {

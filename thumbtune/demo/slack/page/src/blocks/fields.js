@@ -32,52 +32,93 @@ function TextInput({ element, entry, enter, id, describedBy, isInvalid }) {
   };
   if (element.multiline) return html`<textarea ...${common} ref=${box} rows="4" dir="auto"></textarea>`;
   const types = { email_text_input: "email", url_text_input: "url", number_input: "number" };
-  return html`<input ...${common} type=${types[element.type] ?? "text"} dir="auto"
-    step=${element.is_decimal_allowed ? "any" : undefined} min=${element.min_value} max=${element.max_value} />`;
+  return html`<input
+    ...${common}
+    type=${types[element.type] ?? "text"}
+    dir="auto"
+    step=${element.is_decimal_allowed ? "any" : undefined}
+    min=${element.min_value}
+    max=${element.max_value}
+  />`;
 }
 
 // One choice from a list; `options` are [value, words] and `pick` gets the value.
 function Choice({ id, element, value, options, pick, describedBy, isInvalid, label }) {
-  return html`<span class="select"><select id=${id} class="field" value=${value ?? ""} aria-label=${label}
-    aria-describedby=${describedBy} aria-invalid=${isInvalid} onChange=${(event) => pick(event.currentTarget.value)}>
-    <option value="" disabled hidden>${element.placeholder?.text ?? "Choose…"}</option>
-    ${options.map(([optionValue, words]) => html`<option key=${optionValue} value=${optionValue} selected=${optionValue === value}>${words}</option>`)}
-  </select></span>`;
+  return html`<span class="select"
+    ><select
+      id=${id}
+      class="field"
+      value=${value ?? ""}
+      aria-label=${label}
+      aria-describedby=${describedBy}
+      aria-invalid=${isInvalid}
+      onChange=${(event) => pick(event.currentTarget.value)}
+    >
+      <option value="" disabled hidden>${element.placeholder?.text ?? "Choose…"}</option>
+      ${options.map(([id, words]) => html`<option key=${id} value=${id} selected=${id === value}>${words}</option>`)}
+    </select></span
+  >`;
 }
 
 function StaticSelect(props) {
   const { element, entry, enter } = props;
   const options = flatOptions(element);
   const pick = (value) => enter({ selected_option: options.find((option) => option.value === value) });
-  return html`<${Choice} ...${props} value=${entry.selected_option?.value} pick=${pick}
-    options=${options.map((option) => [option.value, option.text.text])} />`;
+  return html`<${Choice}
+    ...${props}
+    value=${entry.selected_option?.value}
+    pick=${pick}
+    options=${options.map((option) => [option.value, option.text.text])}
+  />`;
 }
 
-const people = () => [...session.value.users.values()].filter((user) => !user.deleted).map((user) => [user.id, userName(user.id)]);
+const people = () =>
+  [...session.value.users.values()].filter((user) => !user.deleted).map((user) => [user.id, userName(user.id)]);
 const channels = () => session.value.channels.map((channel) => [channel.id, `#${channelName(channel)}`]);
 
 const pickOne = (key, list) => (props) =>
-  html`<${Choice} ...${props} value=${props.entry[key]} options=${list()} pick=${(value) => props.enter({ [key]: value })} />`;
+  html`<${Choice}
+    ...${props}
+    value=${props.entry[key]}
+    options=${list()}
+    pick=${(value) => props.enter({ [key]: value })}
+  />`;
 
 function Marks({ kind, id, options, isOn, toggle, isInvalid, describedBy }) {
-  return html`<div class="marks" id=${id} role=${kind === "radio" ? "radiogroup" : "group"} aria-describedby=${describedBy} aria-invalid=${isInvalid}>
+  return html`<div
+    class="marks"
+    id=${id}
+    role=${kind === "radio" ? "radiogroup" : "group"}
+    aria-describedby=${describedBy}
+    aria-invalid=${isInvalid}
+  >
     ${options.map(
-      ([value, words, detail]) => html`<label class="mark">
-        <input type=${kind} name=${id} checked=${isOn(value)} onChange=${() => toggle(value)} />
-        <span>${words}${detail && html`<small>${detail}</small>`}</span>
-      </label>`,
+      ([value, words, detail]) =>
+        html`<label class="mark">
+          <input type=${kind} name=${id} checked=${isOn(value)} onChange=${() => toggle(value)} />
+          <span>${words}${detail && html`<small>${detail}</small>`}</span>
+        </label>`,
     )}
   </div>`;
 }
 
 const drawnOptions = (element) =>
-  flatOptions(element).map((option) => [option.value, drawText(option.text, { isInline: true }), option.description?.text]);
+  flatOptions(element).map((option) => [
+    option.value,
+    drawText(option.text, { isInline: true }),
+    option.description?.text,
+  ]);
 
 function Radios(props) {
   const { element, entry, enter } = props;
   const toggle = (value) => enter({ selected_option: flatOptions(element).find((option) => option.value === value) });
-  return html`<${Marks} ...${props} kind="radio" options=${drawnOptions(element)} toggle=${toggle}
-    isOn=${(value) => entry.selected_option?.value === value} />`;
+  return html`<${Marks}
+    ...${props}
+    kind="radio"
+    options=${drawnOptions(element)}
+    toggle=${toggle}
+    isOn=${(value) => entry.selected_option?.value === value}
+  />`;
 }
 
 function Checks(props) {
@@ -87,7 +128,13 @@ function Checks(props) {
     if (!chosen.delete(value)) chosen.add(value);
     enter({ selected_options: flatOptions(element).filter((option) => chosen.has(option.value)) });
   };
-  return html`<${Marks} ...${props} kind="checkbox" options=${drawnOptions(element)} toggle=${toggle} isOn=${(value) => chosen.has(value)} />`;
+  return html`<${Marks}
+    ...${props}
+    kind="checkbox"
+    options=${drawnOptions(element)}
+    toggle=${toggle}
+    isOn=${(value) => chosen.has(value)}
+  />`;
 }
 
 const pickMany = (key, list) => (props) => {
@@ -96,13 +143,26 @@ const pickMany = (key, list) => (props) => {
     if (!chosen.delete(value)) chosen.add(value);
     props.enter({ [key]: [...chosen] });
   };
-  return html`<${Marks} ...${props} kind="checkbox" options=${list()} toggle=${toggle} isOn=${(value) => chosen.has(value)} />`;
+  return html`<${Marks}
+    ...${props}
+    kind="checkbox"
+    options=${list()}
+    toggle=${toggle}
+    isOn=${(value) => chosen.has(value)}
+  />`;
 };
 
 const pickMoment = (key, type) => (props) =>
-  html`<input id=${props.id} class="field field-short" type=${type} value=${props.entry[key] ?? ""} aria-label=${props.label}
-    aria-describedby=${props.describedBy} aria-invalid=${props.isInvalid}
-    onChange=${(event) => props.enter({ [key]: event.currentTarget.value || null })} />`;
+  html`<input
+    id=${props.id}
+    class="field field-short"
+    type=${type}
+    value=${props.entry[key] ?? ""}
+    aria-label=${props.label}
+    aria-describedby=${props.describedBy}
+    aria-invalid=${props.isInvalid}
+    onChange=${(event) => props.enter({ [key]: event.currentTarget.value || null })}
+  />`;
 
 const KINDS = {
   plain_text_input: TextInput,

@@ -7,8 +7,10 @@ export function Picture({ block }) {
   const address = block.image_url ?? block.slack_file?.url;
   return html`<figure class="block-image">
     ${block.title && html`<figcaption>${drawText(block.title, { isInline: true })}</figcaption>`}
-    ${isBroken || !address
-      ? html`<div class="image-missing">${block.alt_text || "Picture"}</div>`
-      : html`<img src=${address} alt=${block.alt_text} loading="lazy" onError=${() => setBroken(true)} />`}
+    ${
+      isBroken || !address
+        ? html`<div class="image-missing">${block.alt_text || "Picture"}</div>`
+        : html`<img src=${address} alt=${block.alt_text} loading="lazy" onError=${() => setBroken(true)} />`
+    }
   </figure>`;
 }

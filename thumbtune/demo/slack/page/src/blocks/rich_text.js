@@ -6,7 +6,11 @@ import { drawNodes } from "../text/nodes.js";
 const STYLED = { bold: "bold", italic: "italic", strike: "strike", underline: "underline" };
 
 function lines(text) {
-  return text.split("\n").flatMap((line, index) => (index ? [{ kind: "break" }, { kind: "text", text: line }] : [{ kind: "text", text: line }]));
+  return text
+    .split("\n")
+    .flatMap((line, index) =>
+      index ? [{ kind: "break" }, { kind: "text", text: line }] : [{ kind: "text", text: line }],
+    );
 }
 
 function bare(element) {

@@ -14,7 +14,11 @@ export function BlockSurface({ container, blocks }) {
     enter: (block_id, action_id, entry) =>
       setEntered((before) => ({ ...before, [block_id]: { ...before[block_id], [action_id]: entry } })),
     send: (block_id, element, entry) =>
-      act({ container, ...describeAction(block_id, element, entry), state: withEntry(values, block_id, element, entry) }),
+      act({
+        container,
+        ...describeAction(block_id, element, entry),
+        state: withEntry(values, block_id, element, entry),
+      }),
   };
   return html`<${BlockPlace.Provider} value=${surroundings}><${Blocks} blocks=${blocks} /></${BlockPlace.Provider}>`;
 }

@@ -10,9 +10,19 @@ export function Avatar({ user, name, size = "medium", isApp }) {
   const shown = name || user?.profile?.real_name || user?.real_name || user?.name || "?";
   const color = /^[0-9a-f]{6}$/i.test(user?.color ?? "") ? `#${user.color}` : undefined;
   const app = isApp ?? user?.is_bot;
-  return html`<span class=${classes("avatar", `avatar-${size}`, app && "avatar-app")} style=${color && !app ? { "--person": color } : undefined} aria-hidden="true">
-    ${app
-      ? html`<svg viewBox="0 0 24 24"><path d="M8 20V10.5l3.6-6.3c1.5 0 2.3 1.1 2.1 2.5L13.2 10h4.4c1.2 0 2 1.1 1.7 2.2l-1.6 6.2A2.2 2.2 0 0 1 15.600 20ZM4.700 10.800h.010v8.900H4.700Z" /></svg>`
-      : initialsOf(shown)}
+  return html`<span
+    class=${classes("avatar", `avatar-${size}`, app && "avatar-app")}
+    style=${color && !app ? { "--person": color } : undefined}
+    aria-hidden="true"
+  >
+    ${
+      app
+        ? html`<svg viewBox="0 0 24 24">
+            <path
+              d="M8 20V10.5l3.6-6.3c1.5 0 2.3 1.1 2.1 2.5L13.2 10h4.4c1.2 0 2 1.1 1.7 2.2l-1.6 6.2A2.2 2.2 0 0 1 15.600 20ZM4.700 10.800h.010v8.900H4.700Z"
+            />
+          </svg>`
+        : initialsOf(shown)
+    }
   </span>`;
 }

@@ -22,12 +22,19 @@ export function Confirmation() {
   if (!question.value) return null;
   const { confirm, answer } = question.value;
   const style = confirm.style === "danger" ? "button button-danger" : "button button-primary";
-  return html`<${Dialog} class="dialog-small" labelledBy="confirm-title" onCancel=${() => answer(false)} onSubmit=${() => answer(true)}>
+  const deny = confirm.deny ? drawText(confirm.deny, { isInline: true }) : "Cancel";
+  const agree = confirm.confirm ? drawText(confirm.confirm, { isInline: true }) : "Yes";
+  return html`<${Dialog}
+    class="dialog-small"
+    labelledBy="confirm-title"
+    onCancel=${() => answer(false)}
+    onSubmit=${() => answer(true)}
+  >
     <h2 id="confirm-title">${drawText(confirm.title, { isInline: true }) ?? "Are you sure?"}</h2>
     <div class="dialog-body">${drawText(confirm.text)}</div>
     <div class="dialog-foot">
-      <button type="button" class="button" onClick=${() => answer(false)}>${confirm.deny ? drawText(confirm.deny, { isInline: true }) : "Cancel"}</button>
-      <button type="submit" class=${style} autofocus>${confirm.confirm ? drawText(confirm.confirm, { isInline: true }) : "Yes"}</button>
+      <button type="button" class="button" onClick=${() => answer(false)}>${deny}</button>
+      <button type="submit" class=${style} autofocus>${agree}</button>
     </div>
   </${Dialog}>`;
 }

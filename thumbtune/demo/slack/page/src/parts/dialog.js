@@ -17,8 +17,15 @@ export function Dialog({ class: name, label, labelledBy, onCancel, onSubmit, chi
     if (event.key === "Escape" && !event.defaultPrevented) cancel(event);
   };
   const outside = (event) => event.target === dialog.current && onCancel({ isOutside: true });
-  return html`<dialog ref=${dialog} class=${`dialog ${name ?? ""}`} aria-label=${label} aria-labelledby=${labelledBy}
-    onCancel=${cancel} onKeyDown=${keys} onPointerDown=${outside}>
+  return html`<dialog
+    ref=${dialog}
+    class=${`dialog ${name ?? ""}`}
+    aria-label=${label}
+    aria-labelledby=${labelledBy}
+    onCancel=${cancel}
+    onKeyDown=${keys}
+    onPointerDown=${outside}
+  >
     <form method="dialog" onSubmit=${(event) => (event.preventDefault(), onSubmit?.())}>${children}</form>
   </dialog>`;
 }

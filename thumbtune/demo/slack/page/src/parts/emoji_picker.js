@@ -18,7 +18,9 @@ export function EmojiPicker({ anchor, onPick, onClose, side }) {
     onPick(name);
   };
   const favourites = { label: "Often used", entries: FAVOURITES.map((name) => ({ name, character: findEmoji(name) })) };
-  const groups = words.trim() ? [{ label: "Found", entries: searchEmoji(words.trim(), 64) }] : [favourites, ...emojiGroups];
+  const groups = words.trim()
+    ? [{ label: "Found", entries: searchEmoji(words.trim(), 64) }]
+    : [favourites, ...emojiGroups];
   const keys = (event) => {
     event.stopPropagation();
     const entries = [...grid.current.querySelectorAll("button")];
@@ -32,13 +34,42 @@ export function EmojiPicker({ anchor, onPick, onClose, side }) {
       (entries[next] ?? field.current).focus();
     }
   };
-  const entryButton = (entry) => html`<button type="button" tabindex="-1" aria-label=${readableName(entry.name)} title=${`:${entry.name}:`} onClick=${() => pick(entry.name)}>
-    <span class="emoji">${entry.character}</span>
-  </button>`;
-  return html`<${Popover} anchor=${anchor} side=${side ?? "right-edge"} onClose=${onClose} class="emoji-picker" role="dialog" aria-label="Choose an emoji" onKeyDown=${keys}>
-    <input ref=${field} class="field" type="search" placeholder="Search emoji" aria-label="Search emoji" value=${words} onInput=${(event) => setWords(event.currentTarget.value)} />
+  const entryButton = (entry) =>
+    html`<button
+      type="button"
+      tabindex="-1"
+      aria-label=${readableName(entry.name)}
+      title=${`:${entry.name}:`}
+      onClick=${() => pick(entry.name)}
+    >
+      <span class="emoji">${entry.character}</span>
+    </button>`;
+  return html`<${Popover}
+    anchor=${anchor}
+    side=${side ?? "right-edge"}
+    onClose=${onClose}
+    class="emoji-picker"
+    role="dialog"
+    aria-label="Choose an emoji"
+    onKeyDown=${keys}
+  >
+    <input
+      ref=${field}
+      class="field"
+      type="search"
+      placeholder="Search emoji"
+      aria-label="Search emoji"
+      value=${words}
+      onInput=${(event) => setWords(event.currentTarget.value)}
+    />
     <div class="emoji-groups" ref=${grid}>
-      ${groups.map((group) => html`<section key=${group.label}><h3>${group.label}</h3><div class="emoji-grid">${group.entries.map(entryButton)}</div></section>`)}
+      ${groups.map(
+        (group) =>
+          html`<section key=${group.label}>
+            <h3>${group.label}</h3>
+            <div class="emoji-grid">${group.entries.map(entryButton)}</div>
+          </section>`,
+      )}
       ${!groups[0].entries.length && html`<p class="nothing">No emoji has that name.</p>`}
     </div>
   </${Popover}>`;

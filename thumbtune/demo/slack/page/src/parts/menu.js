@@ -37,7 +37,13 @@ function Menu({ anchor, items, onClose, side }) {
       ${items.map((item) =>
         item.heading
           ? html`<div class="menu-heading" role="presentation">${item.heading}</div>`
-          : html`<button type="button" role="menuitem" tabindex="-1" class=${classes("menu-item", item.isDanger && "is-danger")} onClick=${() => choose(item)}>
+          : html`<button
+              type="button"
+              role="menuitem"
+              tabindex="-1"
+              class=${classes("menu-item", item.isDanger && "is-danger")}
+              onClick=${() => choose(item)}
+            >
               ${item.icon && html`<${Icon} name=${item.icon} />`}
               <span class="menu-label">${item.label}${item.detail && html`<small>${item.detail}</small>`}</span>
               ${item.keys && html`<kbd>${item.keys}</kbd>`}
@@ -54,7 +60,18 @@ export function MenuButton({ items, label, icon = "dots", class: name, side = "r
     setOpen(open);
     onOpenChange?.(open);
   };
-  return html`<button type="button" ref=${button} class=${name} aria-label=${label} title=${label} aria-haspopup="menu"
-      aria-expanded=${isOpen} tabindex=${tabIndex} onClick=${() => set(!isOpen)}><${Icon} name=${icon} /></button>
+  return html`<button
+      type="button"
+      ref=${button}
+      class=${name}
+      aria-label=${label}
+      title=${label}
+      aria-haspopup="menu"
+      aria-expanded=${isOpen}
+      tabindex=${tabIndex}
+      onClick=${() => set(!isOpen)}
+    >
+      <${Icon} name=${icon} />
+    </button>
     ${isOpen && html`<${Menu} anchor=${button.current} items=${items} side=${side} onClose=${() => set(false)} />`}`;
 }

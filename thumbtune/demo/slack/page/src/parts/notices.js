@@ -3,6 +3,11 @@ import { html, useLayoutEffect, useRef } from "../lib.js";
 import { announcement, dismissNotice, notices } from "../state/notices.js";
 import { Icon } from "./icons.js";
 
+function follow(notice) {
+  dismissNotice(notice.id);
+  notice.action.run();
+}
+
 export function Notices() {
   const layer = useRef(null);
   useLayoutEffect(() => {
@@ -12,12 +17,24 @@ export function Notices() {
   }, [notices.value]);
   return html`<div class="notices" popover="manual" ref=${layer}>
       ${notices.value.map(
-        (notice) => html`<div key=${notice.id} class=${`notice notice-${notice.kind}`} role=${notice.kind === "error" ? "alert" : "status"}>
-          ${notice.kind === "error" && html`<${Icon} name="alert" />`}
-          <span>${notice.text}</span>
-          ${notice.action && html`<button type="button" class="notice-action" onClick=${() => (dismissNotice(notice.id), notice.action.run())}>${notice.action.label}</button>`}
-          <button type="button" class="button-bare" aria-label="Dismiss" onClick=${() => dismissNotice(notice.id)}><${Icon} name="close" size=${14} /></button>
-        </div>`,
+        (notice) =>
+          html`<div
+            key=${notice.id}
+            class=${`notice notice-${notice.kind}`}
+            role=${notice.kind === "error" ? "alert" : "status"}
+          >
+            ${notice.kind === "error" && html`<${Icon} name="alert" />`}
+            <span>${notice.text}</span>
+            ${
+              notice.action &&
+              html`<button type="button" class="notice-action" onClick=${() => follow(notice)}>
+                ${notice.action.label}
+              </button>`
+            }
+            <button type="button" class="button-bare" aria-label="Dismiss" onClick=${() => dismissNotice(notice.id)}>
+              <${Icon} name="close" size=${14} />
+            </button>
+          </div>`,
       )}
     </div>
     <div class="unseen" aria-live="polite">${announcement.value}</div>`;

@@ -29,7 +29,7 @@ export async function actAs(user) {
     views.forgetViews();
     session.takeBootstrap(user, body);
     if (body.view) views.showView(body.view);
-    stayConnected(session.me.value, { onReturn: refresh });
+    stayConnected(session.me.value, { onReturn: refresh, onNewChannel: readChannels });
     noteChannels(body.channels);
   } catch (failure) {
     leave();
@@ -45,6 +45,13 @@ function noteChannels(channels) {
     if (!lastRead(user, channel.id)) markRead(user, channel.id, newest);
   }
 }
+
+const readChannels = () =>
+  attempt(async () => {
+    const { channels } = await api.fetchBootstrap(session.me.value);
+    session.replaceChannels(channels);
+    noteChannels(channels);
+  });
 
 async function refresh() {
   const opened = timelines.allTimelines().filter((timeline) => timeline.status.value !== "empty");
@@ -103,8 +110,7 @@ export function toggleReaction(channel, message, name) {
   return attempt(() => api.sendReaction({ user, channel, ts: message.ts, name, on }));
 }
 
-export const edit = (channel, ts, text) =>
-  attempt(() => api.sendEdit({ user: session.me.value, channel, ts, text }));
+export const edit = (channel, ts, text) => attempt(() => api.sendEdit({ user: session.me.value, channel, ts, text }));
 export const remove = (channel, ts) => attempt(() => api.sendDelete({ user: session.me.value, channel, ts }));
 export const join = (channel) => attempt(() => api.sendJoin({ user: session.me.value, channel }));
 export function runShortcut(callback_id, channel, message) {

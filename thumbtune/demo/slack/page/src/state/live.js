@@ -13,6 +13,7 @@ const FIRST_WAIT_MS = 400;
 const LONGEST_WAIT_MS = 5000;
 
 let socket = null;
+let meetChannel = () => {}; // what to do on a message in a channel not known yet, such as a new direct one
 
 const replace = (channel, message) => timelines.patchMessage(channel, message.ts, () => message);
 const takeRoot = (push) => push.root && replace(push.channel, push.root);
@@ -23,6 +24,7 @@ function takeMessage(push, { isEphemeral = false } = {}) {
   timelines.putMessage(push.channel, message);
   takeRoot(push);
   setStatus(push.channel, message.thread_ts ?? message.ts, "");
+  if (!session.findChannel(push.channel)) meetChannel();
   if (isEphemeral) showPrivate(push.channel, message);
   if (!isEphemeral && !timelines.isReply(message)) noteLatest(push.channel, message.ts);
   if (isNew && push.channel === place.value.channel && message.user !== session.me.value) {
@@ -67,6 +69,7 @@ const TAKERS = {
   channel_changed: takeChannel,
   member_joined_channel: takeChannel,
   member_left_channel: takeChannel,
+  user_change: (push) => session.replaceUser(push.user),
   app_status: (push) => (session.appConnected.value = push.connected),
   status: (push) => setStatus(push.channel, push.thread_ts, push.status),
   reset: () => location.reload(),
@@ -77,9 +80,11 @@ function take(data) {
   TAKERS[push.type]?.(push);
 }
 
-// Stays connected as `user`; calls `onReturn` after each reconnection, when pushes may have been missed.
-export function stayConnected(user, { onReturn }) {
+// Stays connected as `user`; calls `onNewChannel` when one turns up, and `onReturn` after each reconnection, when
+// pushes may have been missed.
+export function stayConnected(user, { onReturn, onNewChannel }) {
   leave();
+  meetChannel = onNewChannel;
   const mine = { closed: false, wasOpen: false, wait_ms: FIRST_WAIT_MS, line: null };
   socket = mine;
   const connect = () => {

@@ -2,7 +2,7 @@
 import { computed, signal } from "../lib.js";
 
 export const session = signal(null); // { me, team, users: Map, channels: [], apps: [] }
-export const isLive = signal(false); // the page's own connection to the workspace
+export const isLive = signal(null); // the page's own connection to the workspace; null before the first try
 export const appConnected = signal(null); // the app's connection: true, false, or null while not known
 export const bootFailure = signal(null);
 
@@ -57,6 +57,14 @@ export function slashCommands() {
   return (session.value?.apps ?? []).flatMap((app) =>
     (app.commands ?? []).map((command) => ({ ...command, app: app.name })),
   );
+}
+
+export function replaceUser(user) {
+  session.value = { ...session.value, users: new Map(session.value.users).set(user.id, user) };
+}
+
+export function replaceChannels(channels) {
+  session.value = { ...session.value, channels };
 }
 
 export function replaceChannel(channel) {

@@ -9,7 +9,11 @@ const timers = new Map();
 export function setStatus(channel, root, words) {
   const key = `${channel}/${root}`;
   clearTimeout(timers.get(key));
-  if (words) timers.set(key, setTimeout(() => setStatus(channel, root, ""), QUIET_MS));
+  if (words)
+    timers.set(
+      key,
+      setTimeout(() => setStatus(channel, root, ""), QUIET_MS),
+    );
   statuses.value = { ...statuses.value, [key]: words };
 }
 

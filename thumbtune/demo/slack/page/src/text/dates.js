@@ -1,4 +1,6 @@
 // Says when, in the reader's own language and zone.
+import { signal } from "../lib.js";
+
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
@@ -18,8 +20,11 @@ export function sayDay(ts) {
   return DAY.format(date);
 }
 
+const now_ms = signal(Date.now()); // moves by the minute, so that "2 min ago" stays true
+setInterval(() => (now_ms.value = Date.now()), 60_000);
+
 export function sayAgo(ts) {
-  const minutes = Math.round((Date.now() - dateOf(ts)) / 60_000);
+  const minutes = Math.round((Math.max(now_ms.value, Number(ts) * 1000) - dateOf(ts)) / 60_000);
   if (minutes < 1) return "just now";
   if (minutes < 60) return `${minutes} min ago`;
   return dayKey(ts) === new Date().toDateString() ? `today at ${sayClock(ts)}` : `${sayDay(ts)} at ${sayClock(ts)}`;

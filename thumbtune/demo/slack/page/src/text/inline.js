@@ -27,7 +27,9 @@ function parseAngle(inner) {
   if (target.startsWith("!date^")) return { kind: "text", text: shown };
   const href = unescape(target);
   if (isSafeLink(href)) {
-    const children = label ? parseInline(label, { links: false }) : [{ kind: "text", text: href.replace(/^mailto:/, "") }];
+    const children = label
+      ? parseInline(label, { links: false })
+      : [{ kind: "text", text: href.replace(/^mailto:/, "") }];
     return { kind: "link", href, children };
   }
   return null;

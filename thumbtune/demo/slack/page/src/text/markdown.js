@@ -38,13 +38,16 @@ const BLOCKS = {
       kind: "list",
       isOrdered: token.ordered,
       start: token.start || 1,
-      items: token.items.map((item) => item.tokens.flatMap((part) => (part.type === "text" ? INLINE.text(part) : block(part)))),
+      items: token.items.map((item) =>
+        item.tokens.flatMap((part) => (part.type === "text" ? INLINE.text(part) : block(part))),
+      ),
     },
   ],
   table: (token) => [{ kind: "table", header: token.header.map(cell), rows: token.rows.map((row) => row.map(cell)) }],
 };
 
-const block = (token) => (BLOCKS[token.type] ?? ((other) => [{ kind: "paragraph", children: words(other.raw) }]))(token);
+const block = (token) =>
+  (BLOCKS[token.type] ?? ((other) => [{ kind: "paragraph", children: words(other.raw) }]))(token);
 const blocks = (tokens) => tokens.flatMap(block);
 
 export const parseMarkdown = (text) => blocks(marked.lexer(text));

@@ -10,7 +10,13 @@ import { parseMrkdwn, parsePlain } from "./mrkdwn.js";
 export function Emoji({ name, character }) {
   const shown = character || findEmoji(name);
   if (!shown) return html`<span>:${name}:</span>`;
-  return html`<span class="emoji" role="img" aria-label=${name ? readableName(name) : undefined} title=${name ? `:${name}:` : undefined}>${shown}</span>`;
+  return html`<span
+    class="emoji"
+    role="img"
+    aria-label=${name ? readableName(name) : undefined}
+    title=${name ? `:${name}:` : undefined}
+    >${shown}</span
+  >`;
 }
 
 function Link({ node }) {
@@ -22,7 +28,9 @@ function Link({ node }) {
     else if (inside.thread) openThread(inside.channel, inside.thread);
     else openChannel(inside.channel);
   };
-  return html`<a href=${node.href} target="_blank" rel="noopener noreferrer" onClick=${follow}>${drawNodes(node.children)}</a>`;
+  return html`<a href=${node.href} target="_blank" rel="noopener noreferrer" onClick=${follow}
+    >${drawNodes(node.children)}</a
+  >`;
 }
 
 function Mention({ id }) {
@@ -32,17 +40,39 @@ function Mention({ id }) {
 
 function ChannelMention({ node }) {
   const name = node.label || channelName(findChannel(node.id)) || "channel";
-  return html`<button type="button" class="mention mention-channel" onClick=${() => openChannel(node.id)}>#${name}</button>`;
+  return html`<button type="button" class="mention mention-channel" onClick=${() => openChannel(node.id)}>
+    #${name}
+  </button>`;
 }
 
-const drawTable = (node) => html`<div class="table-scroll"><table>
-  <thead><tr>${node.header.map((cell) => html`<th scope="col">${drawNodes(cell)}</th>`)}</tr></thead>
-  <tbody>${node.rows.map((row) => html`<tr>${row.map((cell) => html`<td>${drawNodes(cell)}</td>`)}</tr>`)}</tbody>
-</table></div>`;
+const drawTable = (node) =>
+  html`<div class="table-scroll">
+    <table>
+      <thead>
+        <tr>
+          ${node.header.map((cell) => html`<th scope="col">${drawNodes(cell)}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${node.rows.map(
+          (row) =>
+            html`<tr>
+              ${row.map((cell) => html`<td>${drawNodes(cell)}</td>`)}
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`;
 
 function drawList(node) {
   const items = node.items.map((item) => html`<li dir="auto">${drawNodes(item)}</li>`);
-  return node.isOrdered ? html`<ol start=${node.start}>${items}</ol>` : html`<ul>${items}</ul>`;
+  return node.isOrdered
+    ? html`<ol start=${node.start}>
+        ${items}
+      </ol>`
+    : html`<ul>
+        ${items}
+      </ul>`;
 }
 
 const DRAW = {
@@ -60,7 +90,10 @@ const DRAW = {
   group: (node) => html`<span class="mention">@${node.label}</span>`,
   broadcast: (node) => html`<span class="mention mention-me">@${node.label}</span>`,
   paragraph: (node) => html`<p dir="auto">${drawNodes(node.children)}</p>`,
-  heading: (node) => html`<p class="rich-heading" role="heading" aria-level=${Math.min(node.level + 2, 6)} dir="auto">${drawNodes(node.children)}</p>`,
+  heading: (node) =>
+    html`<p class="rich-heading" role="heading" aria-level=${Math.min(node.level + 2, 6)} dir="auto">
+      ${drawNodes(node.children)}
+    </p>`,
   quote: (node) => html`<blockquote>${drawNodes(node.children)}</blockquote>`,
   pre: (node) => html`<pre tabindex="0"><code>${node.text}</code></pre>`,
   list: drawList,

@@ -28,5 +28,10 @@ function wordsOf(node) {
   }
 }
 
-export const plainWords = (text) => parseMrkdwn(text ?? "").map(wordsOf).join(" ").replace(/\s+/g, " ").trim();
+export const plainWords = (text) =>
+  parseMrkdwn(text ?? "")
+    .map(wordsOf)
+    .join(" ")
+    .replace(/\s+/g, " ")
+    .trim();
 export const plainText = (message) => plainWords(message.text);

@@ -43,8 +43,11 @@ function listen(event) {
 }
 
 function Failure() {
-  return html`<main class="failure"><h1>The workspace did not open</h1><p>${bootFailure.value.message}</p>
-    <button type="button" class="button button-primary" onClick=${() => actAs(place.value.user)}>Try again</button></main>`;
+  return html`<main class="failure">
+    <h1>The workspace did not open</h1>
+    <p>${bootFailure.value.message}</p>
+    <button type="button" class="button button-primary" onClick=${() => actAs(place.value.user)}>Try again</button>
+  </main>`;
 }
 
 export function App() {
@@ -59,7 +62,10 @@ export function App() {
       <${Sidebar} />
       ${isSidebarOpen.value && html`<div class="sidebar-veil" onClick=${() => (isSidebarOpen.value = false)}></div>`}
       <main class="stage">
-        ${!isLive.value && html`<div class="offline" role="status">The line to the workspace is down. Reconnecting…</div>`}
+        ${
+          isLive.value === false &&
+          html`<div class="offline" role="status">The line to the workspace is down. Reconnecting…</div>`
+        }
         <div class="panels">
           ${app ? html`<${Home} app=${app} />` : html`<${Channel} key=${channel} id=${channel} />`}
           ${thread && html`<${Thread} key=${`${channel}/${thread}`} channel=${channel} ts=${thread} />`}

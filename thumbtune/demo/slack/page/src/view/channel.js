@@ -22,7 +22,9 @@ function Welcome({ channel }) {
 }
 
 function Skeleton() {
-  return html`<div class="skeleton" role="status" aria-label="Loading messages">${[68, 42, 80, 55].map((width) => html`<div class="skeleton-row"><i></i><b style=${{ width: `${width}%` }}></b></div>`)}</div>`;
+  return html`<div class="skeleton" role="status" aria-label="Loading messages">
+    ${[68, 42, 80, 55].map((width) => html`<div class="skeleton-row"><i></i><b style=${{ width: `${width}%` }}></b></div>`)}
+  </div>`;
 }
 
 function placeholderOf(channel) {
@@ -54,10 +56,20 @@ export function Channel({ id }) {
   }, [status, latest, id, user]);
 
   if (!channel) {
-    return html`<section class="panel panel-main"><div class="nothing-here"><h2>No such channel</h2><p>${userName(user)} cannot see a channel with this address. Choose one at the left.</p></div></section>`;
+    return html`<section class="panel panel-main">
+      <div class="nothing-here">
+        <h2>No such channel</h2>
+        <p>${userName(user)} cannot see a channel with this address. Choose one at the left.</p>
+      </div>
+    </section>`;
   }
   const isSupport = channel.name === "support";
-  return html`<section class="panel panel-main" ref=${panel} aria-label=${`Channel ${channelName(channel)}`} data-region="channel">
+  return html`<section
+    class="panel panel-main"
+    ref=${panel}
+    aria-label=${`Channel ${channelName(channel)}`}
+    data-region="channel"
+  >
     <header class="panel-head">
       <${SidebarToggle} />
       <h1><${Icon} name="hash" size=${19} />${channelName(channel)}</h1>
@@ -65,13 +77,35 @@ export function Channel({ id }) {
       ${channel.num_members > 0 && html`<span class="panel-count">${channel.num_members} people</span>`}
     </header>
     ${isSupport && firstApp() && html`<${FirstSteps} channel=${channel} />`}
-    ${status === "ready" || timeline.messages.value.length
-      ? html`<${MessageList} key=${`${user}/${id}`} timeline=${timeline} label=${`Messages in ${channelName(channel)}`} newFrom=${newFrom} lead=${html`<${Welcome} channel=${channel} />`} onAtBottom=${() => markRead(user, id)} />`
-      : status === "failed"
-        ? html`<div class="nothing-here"><p>The messages did not load.</p><button type="button" class="button" onClick=${() => loadTimeline(timeline)}>Try again</button></div>`
-        : html`<${Skeleton} />`}
-    ${channel.is_member === false
-      ? html`<div class="join"><p>${userName(user)} is not in #${channelName(channel)}.</p><button type="button" class="button button-primary" onClick=${() => join(id)}>Join the channel</button></div>`
-      : html`<${Composer} channel=${id} placeholder=${placeholderOf(channel)} onSent=${() => setNewFrom("")} onLeaveUp=${() => focusMessages(panel.current)} />`}
+    ${
+      status === "ready" || timeline.messages.value.length
+        ? html`<${MessageList}
+            key=${`${user}/${id}`}
+            timeline=${timeline}
+            label=${`Messages in ${channelName(channel)}`}
+            newFrom=${newFrom}
+            lead=${html`<${Welcome} channel=${channel} />`}
+            onAtBottom=${() => markRead(user, id)}
+          />`
+        : status === "failed"
+          ? html`<div class="nothing-here">
+              <p>The messages did not load.</p>
+              <button type="button" class="button" onClick=${() => loadTimeline(timeline)}>Try again</button>
+            </div>`
+          : html`<${Skeleton} />`
+    }
+    ${
+      channel.is_member === false
+        ? html`<div class="join">
+            <p>${userName(user)} is not in #${channelName(channel)}.</p>
+            <button type="button" class="button button-primary" onClick=${() => join(id)}>Join the channel</button>
+          </div>`
+        : html`<${Composer}
+            channel=${id}
+            placeholder=${placeholderOf(channel)}
+            onSent=${() => setNewFrom("")}
+            onLeaveUp=${() => focusMessages(panel.current)}
+          />`
+    }
   </section>`;
 }

@@ -71,7 +71,10 @@ export function Composer({ channel, thread, placeholder, onSent, onLeaveUp }) {
     if (entries.length && ["ArrowDown", "ArrowUp"].includes(event.key)) {
       event.preventDefault();
       setAt((at + (event.key === "ArrowDown" ? 1 : entries.length - 1)) % entries.length);
-    } else if (entries.length && (event.key === "Tab" || (event.key === "Enter" && !event.shiftKey && words.trim() !== entries[at].insert.trim()))) {
+    } else if (
+      entries.length &&
+      (event.key === "Tab" || (event.key === "Enter" && !event.shiftKey && words.trim() !== entries[at].insert.trim()))
+    ) {
       event.preventDefault();
       pick(entries[at]);
     } else if (entries.length && event.key === "Escape") {
@@ -91,14 +94,56 @@ export function Composer({ channel, thread, placeholder, onSent, onLeaveUp }) {
   return html`<div class="composer">
     ${isOpen && html`<${Suggestions} id=${listId} entries=${offer.entries} at=${at} onPick=${pick} />`}
     <div class="composer-box">
-      <span class="composer-me" title=${`Writing as ${userName(me.value)}`}><${Avatar} user=${user} size="small" /></span>
-      <textarea ref=${box} rows="1" dir="auto" value=${words} placeholder=${placeholder} aria-label=${placeholder} role="combobox" aria-multiline="true"
-        aria-autocomplete="list" aria-expanded=${isOpen} aria-controls=${isOpen ? listId : undefined} aria-activedescendant=${isOpen ? `${listId}-${at}` : undefined}
-        onInput=${input} onKeyDown=${keys} onBlur=${() => setOffer(NONE)}></textarea>
-      <button type="button" ref=${smile} class="button-bare" aria-label="Insert an emoji" title="Insert an emoji" onClick=${() => setPicking(!isPicking)}><${Icon} name="smile" /></button>
-      <button type="button" class="send" aria-label="Send" title="Send  (Enter)" disabled=${!words.trim()} aria-busy=${isSending} onClick=${send}><${Icon} name="send" /></button>
+      <span class="composer-me" title=${`Writing as ${userName(me.value)}`}
+        ><${Avatar} user=${user} size="small"
+      /></span>
+      <textarea
+        ref=${box}
+        rows="1"
+        dir="auto"
+        value=${words}
+        placeholder=${placeholder}
+        aria-label=${placeholder}
+        role="combobox"
+        aria-multiline="true"
+        aria-autocomplete="list"
+        aria-expanded=${isOpen}
+        aria-controls=${isOpen ? listId : undefined}
+        aria-activedescendant=${isOpen ? `${listId}-${at}` : undefined}
+        onInput=${input}
+        onKeyDown=${keys}
+        onBlur=${() => setOffer(NONE)}
+      ></textarea>
+      <button
+        type="button"
+        ref=${smile}
+        class="button-bare"
+        aria-label="Insert an emoji"
+        title="Insert an emoji"
+        onClick=${() => setPicking(!isPicking)}
+      >
+        <${Icon} name="smile" />
+      </button>
+      <button
+        type="button"
+        class="send"
+        aria-label="Send"
+        title="Send  (Enter)"
+        disabled=${!words.trim()}
+        aria-busy=${isSending}
+        onClick=${send}
+      >
+        <${Icon} name="send" />
+      </button>
     </div>
-    ${isPicking && html`<${EmojiPicker} anchor=${smile.current} side="above" onClose=${() => setPicking(false)}
-      onPick=${(name) => insert(`:${name}: `, box.current.selectionStart, box.current.selectionEnd)} />`}
+    ${
+      isPicking &&
+      html`<${EmojiPicker}
+        anchor=${smile.current}
+        side="above"
+        onClose=${() => setPicking(false)}
+        onPick=${(name) => insert(`:${name}: `, box.current.selectionStart, box.current.selectionEnd)}
+      />`
+    }
   </div>`;
 }

@@ -16,8 +16,14 @@ export function Files({ files }) {
     ${files.map((file) => {
       const address = file.url_private;
       const title = file.title || file.name || "File";
-      if (isPicture(file) && address) return html`<a href=${address} target="_blank" rel="noopener"><img class="file-image" src=${address} alt=${file.alt_txt || title} loading="lazy" /></a>`;
-      return html`<a class="file-card" href=${address} target="_blank" rel="noopener"><strong>${title}</strong><small>${[file.pretty_type || file.filetype, saySize(file.size)].filter(Boolean).join(" · ")}</small></a>`;
+      if (isPicture(file) && address)
+        return html`<a href=${address} target="_blank" rel="noopener"
+          ><img class="file-image" src=${address} alt=${file.alt_txt || title} loading="lazy"
+        /></a>`;
+      return html`<a class="file-card" href=${address} target="_blank" rel="noopener"
+        ><strong>${title}</strong
+        ><small>${[file.pretty_type || file.filetype, saySize(file.size)].filter(Boolean).join(" · ")}</small></a
+      >`;
     })}
   </div>`;
 }

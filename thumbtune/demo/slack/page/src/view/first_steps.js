@@ -40,14 +40,41 @@ export function FirstSteps() {
   const agent = roleOf(findUser(me.value)) === "agent" ? me.value : firstOf("agent");
   const steps = [
     ["Customers write here", "Ask something as a customer would.", html`<${ActAs} user=${firstOf("customer")} />`],
-    ["An agent asks for a draft", html`Open a message’s <b>⋯</b> menu and choose <b>Draft a reply</b>. Only the agent sees it.`, html`<${ActAs} user=${agent} />`],
-    [html`<span class="emoji">👍</span> what is good`, "A thumbs up on a teammate’s reply becomes a training pair.", null],
-    ["The lead retrains", html`<b>/retrain</b> tunes the voice, and the next draft uses it.`, html`<${ActAs} user=${firstOf("lead")} />`],
+    [
+      "An agent asks for a draft",
+      html`Open a message’s <b>⋯</b> menu and choose <b>Draft a reply</b>. Only the agent sees it.`,
+      html`<${ActAs} user=${agent} />`,
+    ],
+    [
+      html`<span class="emoji">👍</span> what is good`,
+      "A thumbs up on a teammate’s reply becomes a training pair.",
+      null,
+    ],
+    [
+      "The lead retrains",
+      html`<b>/retrain</b> tunes the voice, and the next draft uses it.`,
+      html`<${ActAs} user=${firstOf("lead")} />`,
+    ],
   ];
   return html`<section class="first-steps" aria-label="First steps">
     <ol>
-      ${steps.map(([title, words, go]) => html`<li><strong>${title}</strong><p>${words}</p>${go}</li>`)}
+      ${steps.map(
+        ([title, words, go]) =>
+          html`<li>
+            <strong>${title}</strong>
+            <p>${words}</p>
+            ${go}
+          </li>`,
+      )}
     </ol>
-    <button type="button" class="button-bare" aria-label="Hide the first steps" title="Hide. Find it again with Ctrl K" onClick=${() => setFirstSteps(false)}><${Icon} name="close" size=${16} /></button>
+    <button
+      type="button"
+      class="button-bare"
+      aria-label="Hide the first steps"
+      title="Hide. Find it again with Ctrl K"
+      onClick=${() => setFirstSteps(false)}
+    >
+      <${Icon} name="close" size=${16} />
+    </button>
   </section>`;
 }

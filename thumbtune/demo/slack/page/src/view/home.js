@@ -16,11 +16,32 @@ export function Home({ app: id }) {
   const view = homeView.value;
   const first = userName(user).split(" ")[0];
   return html`<section class="panel panel-main" aria-label=${`${app?.name} Home`} data-region="home">
-    <header class="panel-head"><${SidebarToggle} /><h1><${Avatar} isApp size="tiny" name=${app?.name} />${app?.name}</h1><p class="panel-topic">Home, as ${first} sees it</p></header>
+    <header class="panel-head">
+      <${SidebarToggle} />
+      <h1><${Avatar} isApp size="tiny" name=${app?.name} />${app?.name}</h1>
+      <p class="panel-topic">Home, as ${first} sees it</p>
+    </header>
     <div class="home-scroll">
-      ${view
-        ? html`<div class="home"><${BlockSurface} key=${`${user}/${view.id}`} container=${{ type: "view", view_id: view.id }} blocks=${view.blocks} /></div>`
-        : html`<div class="nothing-here">${view === undefined ? html`<p role="status">Opening ${app?.name}…</p>` : html`<h2>Nothing here yet</h2><p>${app?.name} has not published a Home tab for ${first}. It appears here by itself when it does.</p>`}</div>`}
+      ${
+        view
+          ? html`<div class="home">
+              <${BlockSurface}
+                key=${`${user}/${view.id}`}
+                container=${{ type: "view", view_id: view.id }}
+                blocks=${view.blocks}
+              />
+            </div>`
+          : html`<div class="nothing-here">
+              ${
+                view === undefined
+                  ? html`<p role="status">Opening ${app?.name}…</p>`
+                  : html`<h2>Nothing here yet</h2>
+                      <p>
+                        ${app?.name} has not published a Home tab for ${first}. It appears here by itself when it does.
+                      </p>`
+              }
+            </div>`
+      }
     </div>
   </section>`;
 }

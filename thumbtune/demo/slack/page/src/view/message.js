@@ -3,14 +3,14 @@ import { classes, html, memo, useState } from "../lib.js";
 import { BlockSurface } from "../blocks/surface.js";
 import { Avatar } from "../parts/avatar.js";
 import { Icon } from "../parts/icons.js";
-import { edit, openThread, remove, toggleReaction } from "../state/doings.js";
+import { openThread, remove, toggleReaction } from "../state/doings.js";
 import { place } from "../state/place.js";
 import { findUser, me, roleOf, userName } from "../state/session.js";
 import { isReply } from "../state/timelines.js";
 import { isoDate, sayAgo, sayClock, sayFull } from "../text/dates.js";
-import { Mrkdwn } from "../text/nodes.js";
-import { decodeStored, encodeTyped } from "../text/typed.js";
+import { Markdown, Mrkdwn } from "../text/nodes.js";
 import { Files } from "./files.js";
+import { MessageEditor } from "./message_editor.js";
 import { MessageTools, removeAfterAsking } from "./message_tools.js";
 import { Reactions } from "./reactions.js";
 
@@ -27,29 +27,21 @@ function Head({ message, name, user }) {
   </div>`;
 }
 
-function Editor({ message, channel, onDone }) {
-  const [words, setWords] = useState(() => decodeStored(message.text));
-  const save = async () => {
-    if (words.trim() && words !== decodeStored(message.text) && !(await edit(channel, message.ts, encodeTyped(words.trim())))) return;
-    onDone();
-  };
-  const keys = (event) => {
-    event.stopPropagation();
-    if (event.key === "Escape") onDone();
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
-      event.preventDefault();
-      save();
+function Words({ message }) {
+  if (!message.streaming_state) return message.blocks?.length ? null : html`<${Mrkdwn} text=${message.text} />`;
+  const isWriting = message.streaming_state === "in_progress";
+  return html`<${Markdown} text=${message.text} />
+    ${isWriting && html`<span class="caret" role="status" aria-label="Writing"></span>`}`;
+}
+
+function Attachment({ attachment, container }) {
+  const { blocks, text, fallback } = attachment;
+  return html`<div class="attachment">
+    ${
+      blocks
+        ? html`<${BlockSurface} container=${container} blocks=${blocks} />`
+        : html`<${Mrkdwn} text=${text || fallback} />`
     }
-  };
-  const start = (box) => {
-    if (!box || box.dataset.started) return;
-    box.dataset.started = "yes";
-    box.focus();
-    box.setSelectionRange(box.value.length, box.value.length);
-  };
-  return html`<div class="editor">
-    <textarea class="field" ref=${start} rows="3" dir="auto" aria-label="Edit message" value=${words} onInput=${(event) => setWords(event.currentTarget.value)} onKeyDown=${keys}></textarea>
-    <div class="editor-foot"><button type="button" class="button" onClick=${onDone}>Cancel</button><button type="button" class="button button-primary" onClick=${save}>Save</button></div>
   </div>`;
 }
 
@@ -57,22 +49,35 @@ function Body({ message, channel }) {
   const isLong = (message.text?.length ?? 0) > LONG_TEXT && !message.blocks?.length;
   const [isWhole, setWhole] = useState(false);
   if (message.subtype === "tombstone") return html`<p class="deleted">This message was deleted.</p>`;
-  const container = { type: "message", channel, channel_id: channel, message_ts: message.ts, is_ephemeral: Boolean(message.is_ephemeral) };
+  const container = { type: "message", channel, message_ts: message.ts };
+  const attachments = message.attachments ?? [];
   return html`<div class=${classes("message-body", isLong && !isWhole && "is-clamped")}>
-    ${message.blocks?.length ? html`<${BlockSurface} container=${container} blocks=${message.blocks} />` : html`<${Mrkdwn} text=${message.text} />`}
-    ${(message.attachments ?? []).map((attachment) => html`<div class="attachment">
-      ${attachment.blocks ? html`<${BlockSurface} container=${container} blocks=${attachment.blocks} />` : html`<${Mrkdwn} text=${attachment.text || attachment.fallback} />`}
-    </div>`)}
+    <${Words} message=${message} />
+    ${message.blocks?.length > 0 && html`<${BlockSurface} container=${container} blocks=${message.blocks} />`}
+    ${attachments.map((attachment) => html`<${Attachment} attachment=${attachment} container=${container} />`)}
     ${message.files?.length > 0 && html`<${Files} files=${message.files} />`}
-    ${isLong && html`<button type="button" class="show-more" onClick=${() => setWhole(!isWhole)}>${isWhole ? "Show less" : "Show the whole message"}</button>`}
+    ${isLong && html`<${ShowMore} isWhole=${isWhole} toggle=${() => setWhole(!isWhole)} />`}
     ${message.edited && html`<span class="edited" title=${`Edited ${sayAgo(message.edited.ts)}`}>(edited)</span>`}
   </div>`;
 }
 
+const ShowMore = ({ isWhole, toggle }) =>
+  html`<button type="button" class="show-more" onClick=${toggle}>
+    ${isWhole ? "Show less" : "Show the whole message"}
+  </button>`;
+
 function ThreadFoot({ message, channel, tabIndex }) {
   const count = message.reply_count;
-  return html`<button type="button" class="thread-foot" tabindex=${tabIndex} onClick=${() => openThread(channel, message.ts)}>
-    <span class="thread-faces">${(message.reply_users ?? []).slice(0, 4).map((id) => html`<${Avatar} key=${id} user=${findUser(id)} size="tiny" />`)}</span>
+  const faces = (message.reply_users ?? [])
+    .slice(0, 4)
+    .map((id) => html`<${Avatar} key=${id} user=${findUser(id)} size="tiny" />`);
+  return html`<button
+    type="button"
+    class="thread-foot"
+    tabindex=${tabIndex}
+    onClick=${() => openThread(channel, message.ts)}
+  >
+    <span class="thread-faces">${faces}</span>
     <span class="thread-count">${count} ${count === 1 ? "reply" : "replies"}</span>
     ${message.latest_reply && html`<span class="thread-when">Last reply ${sayAgo(message.latest_reply)}</span>`}
   </button>`;
@@ -85,13 +90,17 @@ function Message({ message, channel, hasHead, isThread, isTabStop }) {
   const user = findUser(message.user);
   const name = message.username || (user ? userName(message.user) : message.bot_profile?.name || "Someone");
   if (QUIET_SUBTYPES.has(message.subtype)) {
-    return html`<div class="message-quiet" data-ts=${message.ts} tabindex=${isTabStop ? 0 : -1}><${Mrkdwn} text=${message.text} /></div>`;
+    return html`<div class="message-quiet" data-ts=${message.ts} tabindex=${isTabStop ? 0 : -1}>
+      <${Mrkdwn} text=${message.text} />
+    </div>`;
   }
   const isMine = message.user === me.value && !message.bot_id;
+  const hasThread = !isThread && message.reply_count > 0 && !isReply(message);
   const isOpenThread = !isThread && place.value.thread === message.ts;
   const canAct = !message.is_ephemeral && message.subtype !== "tombstone" && !isEditing;
   const keys = (event) => {
-    if (event.target !== event.currentTarget || event.ctrlKey || event.metaKey || event.altKey || message.is_ephemeral) return;
+    if (event.target !== event.currentTarget || event.ctrlKey || event.metaKey || event.altKey || message.is_ephemeral)
+      return;
     const doings = {
       Enter: () => openThread(channel, message.thread_ts ?? message.ts),
       "+": () => toggleReaction(channel, message, "+1"),
@@ -104,26 +113,58 @@ function Message({ message, channel, hasHead, isThread, isTabStop }) {
     doings[event.key]();
   };
   const inner = isTabStop || isHere ? 0 : -1;
-  return html`<article class=${classes("message", hasHead && "has-head", message.is_ephemeral && "is-ephemeral", isBusy && "is-busy", isOpenThread && "is-open")}
-    data-ts=${message.ts} tabindex=${isTabStop ? 0 : -1} aria-label=${`${name}, ${sayClock(message.ts)}`} onKeyDown=${keys}
-    onMouseEnter=${() => setHere(true)} onMouseLeave=${() => setHere(false)} onFocusIn=${() => setHere(true)}
-    onFocusOut=${(event) => !event.currentTarget.contains(event.relatedTarget) && setHere(event.currentTarget.matches(":hover"))}>
-    ${message.is_ephemeral && html`<div class="ephemeral-note"><${Icon} name="eye" size=${14} /> Only visible to you
-      <button type="button" class="ephemeral-dismiss" onClick=${() => remove(channel, message.ts)}>Dismiss</button></div>`}
+  return html`<article
+    class=${classes(
+      "message",
+      hasHead && "has-head",
+      message.is_ephemeral && "is-ephemeral",
+      isBusy && "is-busy",
+      isOpenThread && "is-open",
+    )}
+    data-ts=${message.ts}
+    tabindex=${isTabStop ? 0 : -1}
+    aria-label=${`${name}, ${sayClock(message.ts)}`}
+    onKeyDown=${keys}
+    onMouseEnter=${() => setHere(true)}
+    onMouseLeave=${() => setHere(false)}
+    onFocusIn=${() => setHere(true)}
+    onFocusOut=${(event) => !event.currentTarget.contains(event.relatedTarget) && setHere(event.currentTarget.matches(":hover"))}
+  >
+    ${
+      message.is_ephemeral &&
+      html`<div class="ephemeral-note">
+        <${Icon} name="eye" size=${14} /> Only visible to you
+        <button type="button" class="ephemeral-dismiss" onClick=${() => remove(channel, message.ts)}>Dismiss</button>
+      </div>`
+    }
     <div class="message-side">
-      ${hasHead
-        ? html`<${Avatar} user=${user} name=${name} isApp=${Boolean(message.bot_id) || undefined} />`
-        : html`<time class="when-side" datetime=${isoDate(message.ts)}>${sayClock(message.ts)}</time>`}
+      ${
+        hasHead
+          ? html`<${Avatar} user=${user} name=${name} isApp=${Boolean(message.bot_id) || undefined} />`
+          : html`<time class="when-side" datetime=${isoDate(message.ts)}>${sayClock(message.ts)}</time>`
+      }
     </div>
     <div class="message-main">
       ${hasHead && html`<${Head} message=${message} name=${name} user=${user} />`}
-      ${isEditing
-        ? html`<${Editor} message=${message} channel=${channel} onDone=${() => setEditing(false)} />`
-        : html`<${Body} message=${message} channel=${channel} />`}
+      ${
+        isEditing
+          ? html`<${MessageEditor} message=${message} channel=${channel} onDone=${() => setEditing(false)} />`
+          : html`<${Body} message=${message} channel=${channel} />`
+      }
       <${Reactions} message=${message} channel=${channel} tabIndex=${inner} />
-      ${!isThread && message.reply_count > 0 && !isReply(message) && html`<${ThreadFoot} message=${message} channel=${channel} tabIndex=${inner} />`}
+      ${hasThread && html`<${ThreadFoot} message=${message} channel=${channel} tabIndex=${inner} />`}
     </div>
-    ${canAct && (isHere || isBusy) && html`<${MessageTools} message=${message} channel=${channel} isThread=${isThread} onEdit=${() => setEditing(true)} onBusy=${setBusy} />`}
+    ${
+      canAct &&
+      (isHere || isBusy) &&
+      html`<${MessageTools}
+        message=${message}
+        channel=${channel}
+        isThread=${isThread}
+        onEdit=${() => setEditing(true)}
+        onBusy=${setBusy}
+      />`
+    }
   </article>`;
 }
 

@@ -1,5 +1,5 @@
 // Shows a long list of messages through a moving window, so that 5,000 of them stay quick.
-import { classes, html, useEffect, useLayoutEffect, useRef, useState } from "../lib.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../lib.js";
 import { Icon } from "../parts/icons.js";
 import { loadOlder } from "../state/doings.js";
 import { dayKey, sayDay } from "../text/dates.js";
@@ -32,7 +32,12 @@ function* rowsOf(messages, from, to, newFrom) {
     const isNewDay = !before || dayKey(before.ts) !== dayKey(message.ts);
     const isNewMark = Boolean(newFrom) && !hasNewMark && message.ts > newFrom && (!before || before.ts <= newFrom);
     if (isNewMark) hasNewMark = true;
-    yield { message, isNewDay, isNewMark, hasHead: isNewDay || isNewMark || at === from || !isSameGroup(before, message) };
+    yield {
+      message,
+      isNewDay,
+      isNewMark,
+      hasHead: isNewDay || isNewMark || at === from || !isSameGroup(before, message),
+    };
   }
 }
 
@@ -139,24 +144,43 @@ export function MessageList({ timeline, label, newFrom, lead, tail, isThread, on
     goal.focus();
   };
 
+  const passWheel = (event) => (scroller.current.scrollTop += event.deltaY);
+  const hasOlder = timeline.isFetchingOlder.value || from > 0 || timeline.hasMore.value;
   const newest = rows.at(-1)?.message.ts;
   const tabStop = rows.some((row) => row.message.ts === activeTs) ? activeTs : newest;
   return html`<div class="list-frame">
-    <div class="list-scroll" ref=${scroller} onScroll=${look} onKeyDown=${keys}
-      onFocusIn=${(event) => event.target.dataset?.ts && setActiveTs(event.target.dataset.ts)}>
+    <div
+      class="list-scroll"
+      ref=${scroller}
+      onScroll=${look}
+      onKeyDown=${keys}
+      onFocusIn=${(event) => event.target.dataset?.ts && setActiveTs(event.target.dataset.ts)}
+    >
       <div class="list" role="feed" aria-label=${label} aria-busy=${timeline.status.value === "loading"}>
         ${from === 0 && !timeline.hasMore.value && lead}
-        ${(timeline.isFetchingOlder.value || from > 0 || timeline.hasMore.value) && html`<div class="list-older" role="status">Loading earlier messages…</div>`}
+        ${hasOlder && html`<div class="list-older" role="status">Loading earlier messages…</div>`}
         ${rows.map(
-          (row) => html`<div key=${row.message.ts} class="row-frame">
-            ${row.isNewDay && html`<div class="day" role="separator"><span>${sayDay(row.message.ts)}</span></div>`}
-            ${row.isNewMark && html`<div class=${classes("new-mark", row.isNewDay && "new-mark-day")} role="separator"><span>New</span></div>`}
-            <${Message} message=${row.message} channel=${timeline.channel} hasHead=${row.hasHead} isThread=${isThread} isTabStop=${row.message.ts === tabStop} />
-          </div>`,
+          (row) =>
+            html`<div key=${row.message.ts} class="row-frame">
+              ${row.isNewDay && html`<div class="day" role="separator"><span>${sayDay(row.message.ts)}</span></div>`}
+              ${row.isNewMark && html`<div class="new-mark" role="separator"><span>New</span></div>`}
+              <${Message}
+                message=${row.message}
+                channel=${timeline.channel}
+                hasHead=${row.hasHead}
+                isThread=${isThread}
+                isTabStop=${row.message.ts === tabStop}
+              />
+            </div>`,
         )}
         ${tail}
       </div>
     </div>
-    ${isAway && html`<button type="button" class="jump-newest" onClick=${jumpToNewest} onWheel=${(event) => (scroller.current.scrollTop += event.deltaY)}><${Icon} name="down" size=${15} /> Jump to newest</button>`}
+    ${
+      isAway &&
+      html`<button type="button" class="jump-newest" onClick=${jumpToNewest} onWheel=${passWheel}>
+        <${Icon} name="down" size=${15} /> Jump to newest
+      </button>`
+    }
   </div>`;
 }

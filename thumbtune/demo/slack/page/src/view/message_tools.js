@@ -31,9 +31,16 @@ function menuItems({ channel, message, onEdit }) {
     ...shortcuts,
     { label: "Copy link", icon: "link", run: () => copyLink(channel, message) },
     ...(isMine ? [{ label: "Edit message", icon: "pencil", keys: "E", run: onEdit }] : []),
-    ...(isMine ? [{ label: "Delete message…", icon: "trash", isDanger: true, run: () => removeAfterAsking(channel, message) }] : []),
+    ...(isMine
+      ? [{ label: "Delete message…", icon: "trash", isDanger: true, run: () => removeAfterAsking(channel, message) }]
+      : []),
   ];
 }
+
+const ReplyTool = ({ open }) =>
+  html`<button type="button" class="tool" aria-label="Reply in thread" title="Reply in thread  (Enter)" onClick=${open}>
+    <${Icon} name="reply" />
+  </button>`;
 
 export function MessageTools({ message, channel, isThread, onEdit, onBusy }) {
   const picker = useRef(null);
@@ -44,10 +51,34 @@ export function MessageTools({ message, channel, isThread, onEdit, onBusy }) {
   };
   const thumb = () => toggleReaction(channel, message, "+1");
   return html`<div class="tools" role="toolbar" aria-label="Message actions">
-    <button type="button" class="tool" aria-label="React with thumbs up" title="React with 👍  (+)" onClick=${thumb}><span class="emoji">👍</span></button>
-    <button type="button" class="tool" ref=${picker} aria-label="Find another reaction" title="Find another reaction" aria-expanded=${isPicking} onClick=${() => pick(!isPicking)}><${Icon} name="smile" /></button>
-    ${!isThread && !isReply(message) && html`<button type="button" class="tool" aria-label="Reply in thread" title="Reply in thread  (Enter)" onClick=${() => openThread(channel, message.ts)}><${Icon} name="reply" /></button>`}
-    <${MenuButton} class="tool" label="More actions" items=${menuItems({ channel, message, onEdit })} onOpenChange=${onBusy} />
-    ${isPicking && html`<${EmojiPicker} anchor=${picker.current} onClose=${() => pick(false)} onPick=${(name) => toggleReaction(channel, message, name)} />`}
+    <button type="button" class="tool" aria-label="React with thumbs up" title="React with 👍  (+)" onClick=${thumb}>
+      <span class="emoji">👍</span>
+    </button>
+    <button
+      type="button"
+      class="tool"
+      ref=${picker}
+      aria-label="Find another reaction"
+      title="Find another reaction"
+      aria-expanded=${isPicking}
+      onClick=${() => pick(!isPicking)}
+    >
+      <${Icon} name="smile" />
+    </button>
+    ${!isThread && !isReply(message) && html`<${ReplyTool} open=${() => openThread(channel, message.ts)} />`}
+    <${MenuButton}
+      class="tool"
+      label="More actions"
+      items=${menuItems({ channel, message, onEdit })}
+      onOpenChange=${onBusy}
+    />
+    ${
+      isPicking &&
+      html`<${EmojiPicker}
+        anchor=${picker.current}
+        onClose=${() => pick(false)}
+        onPick=${(name) => toggleReaction(channel, message, name)}
+      />`
+    }
   </div>`;
 }

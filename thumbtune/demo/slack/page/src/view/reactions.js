@@ -20,15 +20,37 @@ export function Reactions({ message, channel, tabIndex }) {
   return html`<div class="reactions" role="group" aria-label="Reactions">
     ${message.reactions.map((reaction) => {
       const isMine = reaction.users.includes(me.value);
-      return html`<button type="button" key=${reaction.name} class=${classes("reaction", isMine && "is-mine")} aria-pressed=${isMine}
-        aria-label=${`${readableName(reaction.name)}, ${reaction.count}`} title=${sayWho(reaction)} tabindex=${tabIndex}
-        onClick=${() => toggleReaction(channel, message, reaction.name)}>
+      return html`<button
+        type="button"
+        key=${reaction.name}
+        class=${classes("reaction", isMine && "is-mine")}
+        aria-pressed=${isMine}
+        aria-label=${`${readableName(reaction.name)}, ${reaction.count}`}
+        title=${sayWho(reaction)}
+        tabindex=${tabIndex}
+        onClick=${() => toggleReaction(channel, message, reaction.name)}
+      >
         <${Emoji} name=${reaction.name} /><span class="reaction-count">${reaction.count}</span>
       </button>`;
     })}
-    <button type="button" ref=${adder} class="reaction reaction-add" aria-label="Add a reaction" tabindex=${tabIndex} onClick=${() => setPicking(!isPicking)}>
+    <button
+      type="button"
+      ref=${adder}
+      class="reaction reaction-add"
+      aria-label="Add a reaction"
+      tabindex=${tabIndex}
+      onClick=${() => setPicking(!isPicking)}
+    >
       <${Icon} name="smile" size=${15} />
     </button>
-    ${isPicking && html`<${EmojiPicker} anchor=${adder.current} side="above" onClose=${() => setPicking(false)} onPick=${(name) => toggleReaction(channel, message, name)} />`}
+    ${
+      isPicking &&
+      html`<${EmojiPicker}
+        anchor=${adder.current}
+        side="above"
+        onClose=${() => setPicking(false)}
+        onPick=${(name) => toggleReaction(channel, message, name)}
+      />`
+    }
   </div>`;
 }

@@ -23,7 +23,15 @@ function commandsFor(typed) {
 
 function peopleFor(word) {
   return [...session.value.users.values()]
-    .filter((user) => !user.deleted && user.id !== "USLACKBOT" && fold(userName(user.id)).split(" ").concat(fold(userName(user.id))).some((part) => part.startsWith(fold(word))))
+    .filter(
+      (user) =>
+        !user.deleted &&
+        user.id !== "USLACKBOT" &&
+        fold(userName(user.id))
+          .split(" ")
+          .concat(fold(userName(user.id)))
+          .some((part) => part.startsWith(fold(word))),
+    )
     .map((user) => ({
       key: user.id,
       insert: `@${userName(user.id)} `,
@@ -36,7 +44,12 @@ function peopleFor(word) {
 function channelsFor(word) {
   return session.value.channels
     .filter((channel) => channel.name && fold(channel.name).startsWith(fold(word)))
-    .map((channel) => ({ key: channel.id, insert: `#${channel.name} `, mark: html`<span class="suggest-mark">#</span>`, label: channel.name }));
+    .map((channel) => ({
+      key: channel.id,
+      insert: `#${channel.name} `,
+      mark: html`<span class="suggest-mark">#</span>`,
+      label: channel.name,
+    }));
 }
 
 function emojiFor(word) {
@@ -63,10 +76,18 @@ export function suggest(before, { hasCommands }) {
 export function Suggestions({ id, entries, at, onPick }) {
   return html`<div class="suggestions" role="listbox" id=${id} aria-label="Suggestions">
     ${entries.map(
-      (entry, index) => html`<div key=${entry.key} id=${`${id}-${index}`} role="option" aria-selected=${index === at} class="suggestion"
-        onMouseDown=${(event) => (event.preventDefault(), onPick(entry))}>
-        ${entry.mark}<span class="suggest-label">${entry.label}</span>${entry.detail && html`<small>${entry.detail}</small>`}
-      </div>`,
+      (entry, index) =>
+        html`<div
+          key=${entry.key}
+          id=${`${id}-${index}`}
+          role="option"
+          aria-selected=${index === at}
+          class="suggestion"
+          onMouseDown=${(event) => (event.preventDefault(), onPick(entry))}
+        >
+          ${entry.mark}<span class="suggest-label">${entry.label}</span
+          >${entry.detail && html`<small>${entry.detail}</small>`}
+        </div>`,
     )}
   </div>`;
 }

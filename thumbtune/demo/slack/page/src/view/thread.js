@@ -26,13 +26,29 @@ export function Thread({ channel, ts }) {
   return html`<aside class="panel panel-thread" ref=${panel} aria-label="Thread" data-region="thread">
     <header class="panel-head">
       <h2>Thread</h2>
-      <p class="panel-topic">#${channelName(findChannel(channel))}${replies ? ` · ${replies} ${replies === 1 ? "reply" : "replies"}` : ""}</p>
-      <button type="button" class="button-bare" aria-label="Close thread" title="Close  (Esc)" onClick=${closeThread}><${Icon} name="close" /></button>
+      <p class="panel-topic">
+        #${channelName(findChannel(channel))}${replies ? ` · ${replies} ${replies === 1 ? "reply" : "replies"}` : ""}
+      </p>
+      <button type="button" class="button-bare" aria-label="Close thread" title="Close  (Esc)" onClick=${closeThread}>
+        <${Icon} name="close" />
+      </button>
     </header>
-    ${status === "ready" && !timeline.messages.value.length
-      ? html`<div class="nothing-here"><p>This thread is gone.</p></div>`
-      : html`<${MessageList} key=${`${me.value}/${channel}/${ts}`} timeline=${timeline} label="Messages in this thread" isThread />`}
+    ${
+      status === "failed" || (status === "ready" && !timeline.messages.value.length)
+        ? html`<div class="nothing-here"><p>This thread is gone.</p></div>`
+        : html`<${MessageList}
+            key=${`${me.value}/${channel}/${ts}`}
+            timeline=${timeline}
+            label="Messages in this thread"
+            isThread
+          />`
+    }
     ${drawStatus(channel, ts)}
-    <${Composer} channel=${channel} thread=${ts} placeholder=${`Reply as ${first}…`} onLeaveUp=${() => focusMessages(panel.current)} />
+    <${Composer}
+      channel=${channel}
+      thread=${ts}
+      placeholder=${`Reply as ${first}…`}
+      onLeaveUp=${() => focusMessages(panel.current)}
+    />
   </aside>`;
 }
