@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thumbtune.demo.slack.block_kit import check_view, iterate_elements, prepare_blocks
@@ -50,6 +50,7 @@ def list_places(value: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]
 PLACES = [place for place in list_places(BLOCKS) if place]
 
 
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(PLACES), ANYTHING), min_size=1, max_size=3))
 def test_odd_blocks_are_refused_or_usable(changes: list[tuple[tuple[Any, ...], Any]]) -> None:
     blocks = copy.deepcopy(BLOCKS)

@@ -1,6 +1,6 @@
 """The message index gives what a plain scan over all messages would give, after any history."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thumbtune.demo.slack.message_log import MessageLog
@@ -16,6 +16,7 @@ STEPS = st.lists(
 )
 
 
+@settings(max_examples=80, deadline=None)
 @given(STEPS, st.integers(1, 4), st.booleans())
 def test_pages_and_counters_equal_a_plain_scan(steps: list[tuple[str, int, str]], limit: int, inclusive: bool) -> None:
     log, plain = MessageLog(), dict[str, Json]()
