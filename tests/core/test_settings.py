@@ -57,3 +57,11 @@ def test_every_field_says_what_it_changes() -> None:
     for name, field in Settings.model_fields.items():
         assert field.description, name
         assert len(field.description) > 30, name
+
+
+def test_rank_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THUMBTUNE_TRAIN_RANK", "8")
+    assert load_settings().train_rank == 8
+    monkeypatch.setenv("THUMBTUNE_TRAIN_RANK", "12")
+    with pytest.raises(ConfigError, match="THUMBTUNE_TRAIN_RANK"):
+        load_settings()

@@ -4,9 +4,9 @@ It does not know desks: what differs from desk to desk (channels, voice, approve
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from thumbtune.core.errors import ConfigError
@@ -128,7 +128,7 @@ class Settings(BaseSettings):
 
     # Training
     train_tick_s: float = Field(30.0, gt=0, description="Seconds between two looks whether a run is due.")
-    train_rank: Literal[1, 8, 16, 32, 64, 128] = Field(
+    train_rank: Annotated[Literal[1, 8, 16, 32, 64, 128], BeforeValidator(int)] = Field(
         16, description="LoRA rank. More learns finer detail, with larger adapters and slower serving."
     )
     train_alpha: int = Field(32, ge=1, description="LoRA alpha; the update is scaled by alpha / rank.")
