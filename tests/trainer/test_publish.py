@@ -107,15 +107,12 @@ def test_kill_at_any_sync_or_rename_leaves_whole_or_nothing(tmp_path: Path, cand
     verify_adapter(adapters / "support-0001")
 
 
-def test_adapter_that_never_entered_the_database_is_taken_back_by_its_own_run_only(
-    tmp_path: Path, candidate: Path
-) -> None:
+def test_only_the_adapter_that_entered_the_database_stays_of_a_run(tmp_path: Path, candidate: Path) -> None:
     adapters = tmp_path / "adapters"
-    publish_adapter(candidate, adapters_dir=adapters, manifest=MANIFEST)
-    remove_unlisted(adapters, name="support-0001", run_id="run-2")
-    assert list_published(adapters) == ["support-0001"]
-    remove_unlisted(adapters, name="support-0001", run_id="run-1")
-    assert list(adapters.iterdir()) == []
+    for name, run_id in (("support-0001", "run-1"), ("support-0002", "run-1"), ("support-0003", "run-2")):
+        publish_adapter(candidate, adapters_dir=adapters, manifest=replace(MANIFEST, adapter=name, run_id=run_id))
+    remove_unlisted(adapters, run_id="run-1", keep="support-0002")
+    assert sorted(path.name for path in adapters.iterdir()) == ["support-0002", "support-0003"]
 
 
 def test_names_count_up_and_are_never_reused() -> None:

@@ -3,6 +3,7 @@
 It does not know runs or the database; the pipeline decides whether it still may publish and what comes after.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -85,13 +86,14 @@ def publish_adapter(candidate: Path, *, adapters_dir: Path, manifest: Manifest) 
     return verify_adapter(place)
 
 
-def remove_unlisted(adapters_dir: Path, *, name: str, run_id: str) -> None:
-    """Take back an adapter that was put in place but never entered in the database."""
-    manifest = load_manifest(adapters_dir / name)
-    if manifest.run_id == run_id:
-        grave = adapters_dir / f"{_ASIDE}{run_id}-{name}-taken-back"
-        (adapters_dir / name).rename(grave)
-        shutil.rmtree(grave, ignore_errors=True)
+def remove_unlisted(adapters_dir: Path, *, run_id: str, keep: str) -> None:
+    """Remove what another attempt of a closed run put in place; only `keep` entered the database."""
+    for name in list_published(adapters_dir):
+        with contextlib.suppress(ManifestMismatch, FileNotFoundError):
+            if name != keep and load_manifest(adapters_dir / name).run_id == run_id:
+                grave = adapters_dir / f"{_ASIDE}{run_id}-{name}"
+                (adapters_dir / name).rename(grave)
+                shutil.rmtree(grave, ignore_errors=True)
 
 
 def sweep_unfinished(adapters_dir: Path, *, run_id: str) -> None:

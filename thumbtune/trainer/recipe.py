@@ -4,10 +4,13 @@ It does not know torch; `settings` are turned into a recipe by the pipeline, and
 """
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from thumbtune.core.errors import BadInput
+from thumbtune.core.settings import Settings
+from thumbtune.trainer.base import fit_context, name_base
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,28 @@ class Recipe:
             wrong.append("max_context_tokens must be more than max_reply_tokens, or no prompt fits")
         if wrong:
             raise BadInput("recipe: " + "; ".join(wrong))
+
+
+def plan_recipe(settings: Settings, base: Path) -> Recipe:
+    """Return the recipe these settings ask for."""
+    try:
+        threads = len(os.sched_getaffinity(0))
+    except AttributeError:
+        threads = os.cpu_count() or 1
+    return Recipe(
+        base_model=name_base(settings.base_model),
+        rank=settings.train_rank,
+        alpha=settings.train_alpha,
+        dropout=settings.train_dropout,
+        learning_rate=settings.train_learning_rate,
+        batch_tokens=settings.train_batch_tokens,
+        min_steps=settings.train_min_steps,
+        max_epochs=settings.train_max_epochs,
+        max_context_tokens=fit_context(base, wanted=settings.max_model_len),
+        max_reply_tokens=settings.max_reply_tokens,
+        seed=settings.train_seed,
+        threads=threads,
+    )
 
 
 def load_recipe(path: Path) -> Recipe:

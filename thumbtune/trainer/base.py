@@ -1,0 +1,44 @@
+"""Finds the base model's files and what must be known of them, without loading the model.
+
+It does not know adapters or torch.
+"""
+
+import json
+from pathlib import Path
+
+from thumbtune.core.errors import BadInput
+
+
+def locate_base(base_model: str) -> Path:
+    """Return the folder of a base model given by path or hub name; nothing is downloaded.
+
+    Raises: BadInput when it is not on this machine.
+    """
+    path = Path(base_model).expanduser()
+    if path.is_dir():
+        return path.resolve()
+    try:
+        from huggingface_hub import snapshot_download  # comes with transformers
+
+        return Path(snapshot_download(base_model, local_files_only=True))
+    except (ImportError, OSError, ValueError) as exc:
+        raise BadInput(f"base model {base_model!r} is not on this machine; download it or give a path") from exc
+
+
+def name_base(base_model: str) -> str:
+    """Return a base model's public id: its hub name, or the last part of its path."""
+    path = Path(base_model).expanduser()
+    return path.resolve().name if path.is_dir() else base_model
+
+
+def fit_context(base: Path, *, wanted: int) -> int:
+    """Return the context in tokens that the model server will have: `wanted`, or less when the model is made for less.
+
+    Raises: BadInput when the model's configuration cannot be read.
+    """
+    try:
+        config = json.loads((base / "config.json").read_bytes())
+    except (OSError, ValueError) as exc:
+        raise BadInput(f"base model {base}: config.json cannot be read") from exc
+    made_for = config.get("max_position_embeddings")
+    return min(wanted, made_for) if isinstance(made_for, int) and not config.get("rope_scaling") else wanted

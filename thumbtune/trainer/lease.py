@@ -1,0 +1,92 @@
+"""Holds a claimed run: keeps its lease while work goes on, and writes to it under its fence only.
+
+It does not know what the work is.
+"""
+
+import logging
+import threading
+import time
+from typing import Any
+
+import sqlalchemy as sa
+
+from thumbtune.core.errors import StoreUnavailable
+from thumbtune.core.records import RunState, TrainingRun
+from thumbtune.core.settings import Settings
+from thumbtune.core.store import audits, runs
+from thumbtune.core.store.engine import Store
+
+logger = logging.getLogger(__name__)
+
+_BEAT_S = 1.0
+
+
+class Cancelled(Exception):
+    """Someone asked for the run to be cancelled."""
+
+
+class Stopped(Exception):
+    """This trainer is asked to end."""
+
+
+class RunLease:
+    """One claimed run. Every method raises LeaseLost when another trainer took it over."""
+
+    def __init__(self, store: Store, run: TrainingRun, *, settings: Settings, stop: threading.Event) -> None:
+        self._store = store
+        self._settings = settings
+        self._stop = stop
+        self._last_beat = 0.0
+        self.run = run
+
+    def beat(self, phase: str, *, progress: float, eta_s: float | None = None, force: bool = False) -> None:
+        """Extend the lease and store the progress, at most once a second unless forced.
+
+        Raises: Cancelled; Stopped. A database that does not answer is borne: the fence protects what comes after.
+        """
+        if self._stop.is_set():
+            raise Stopped
+        if not force and time.monotonic() - self._last_beat < _BEAT_S:
+            return
+        self._last_beat = time.monotonic()
+        try:
+            with self._store.write() as conn:
+                cancel = runs.beat(
+                    conn,
+                    self.run,
+                    now=self._store.now(),
+                    lease_s=self._settings.lease_s,
+                    phase=phase,
+                    progress=progress,
+                    eta_s=eta_s,
+                )
+        except StoreUnavailable as exc:
+            logger.warning("beat_failed", extra={"run_id": self.run.run_id, "why": str(exc)})
+            return
+        if cancel:
+            raise Cancelled
+
+    def update(self, **values: Any) -> None:  # Any: columns of several types
+        """Write columns of the run."""
+        with self._store.write() as conn:
+            runs.update_run(conn, self.run, **values)
+
+    def finish(self, state: RunState, message: str, **values: Any) -> None:  # Any: as above
+        """Close the run."""
+        with self._store.write() as conn:
+            self.finish_in(conn, state, message, **values)
+
+    def finish_in(self, conn: sa.Connection, state: RunState, message: str, **values: Any) -> None:  # Any: as above
+        """Close the run in a transaction that does more."""
+        now = self._store.now()
+        runs.finish_run(conn, self.run, state=state, message=message, now=now, **values)
+        audits.record_act(conn, actor="trainer", action=f"run_{state}", subject=self.run.run_id, now=now)
+        logger.info("run_closed", extra={"run_id": self.run.run_id, "state": state})
+
+    def give_back(self, *, crashed: bool) -> None:
+        """Let the run be claimed again at once; an attempt that only was stopped does not count."""
+        with self._store.write() as conn:
+            if crashed:
+                runs.update_run(conn, self.run, lease_owner=None, lease_until=None)
+            else:
+                runs.release_run(conn, self.run)

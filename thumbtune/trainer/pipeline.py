@@ -1,0 +1,278 @@
+"""Carries one training run from its claim to its result: snapshot, fine-tuning, evaluation, gate, publishing.
+
+It does not decide when a run starts, and knows no torch: the child programs compute. Every write to the run goes
+through its fence, so a trainer that was taken for dead can spoil nothing when it wakes up.
+"""
+
+import json
+import logging
+import shutil
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from thumbtune.core.errors import LeaseLost, StoreUnavailable, ThumbtuneError
+from thumbtune.core.manifest import (
+    MANIFEST_NAME,
+    Manifest,
+    Probe,
+    hash_base,
+    hash_file,
+    load_template,
+    verify_adapter,
+    verify_config,
+)
+from thumbtune.core.prompt import hash_template
+from thumbtune.core.records import Adapter, TrainingRun
+from thumbtune.core.settings import Settings
+from thumbtune.core.store import adapters, desks, runs
+from thumbtune.core.store.engine import Store
+from thumbtune.trainer.backend import Job, TrainerBackend
+from thumbtune.trainer.base import locate_base, name_base
+from thumbtune.trainer.child import EXIT_OK, REASONS
+from thumbtune.trainer.gate import GateResult, ReplyScore, decide
+from thumbtune.trainer.lease import Cancelled, RunLease, Stopped
+from thumbtune.trainer.publish import find_published, list_published, name_adapter, publish_adapter, remove_unlisted
+from thumbtune.trainer.recipe import plan_recipe
+from thumbtune.trainer.snapshot import drop_older_snapshots, freeze_pairs
+from thumbtune.trainer.snapshot_files import RECIPE_NAME, SnapshotMeta
+
+logger = logging.getLogger(__name__)
+
+End = Literal["closed", "given back"]
+
+_POLL_S = 0.1
+_SHARES = {"snapshot": (0.0, 0.03), "finetune": (0.03, 0.85), "evaluate": (0.85, 0.98), "publish": (0.98, 1.0)}
+
+
+class _Failed(Exception):
+    """The run cannot succeed; starting it again would not help."""
+
+
+class _Crashed(Exception):
+    """A child program ended without saying why; starting it again may help."""
+
+
+class Pipeline:
+    """Carries runs out, one at a time; call it from the main thread, to which its children are tied."""
+
+    def __init__(self, store: Store, settings: Settings, *, backend: TrainerBackend, stop: threading.Event) -> None:
+        self._store = store
+        self._settings = settings
+        self._backend = backend
+        self._stop = stop
+
+    def carry_out(self, run: TrainingRun) -> End:
+        """Carry a claimed run to its end, or give it back when this trainer is asked to stop or a child crashed.
+
+        Raises: LeaseLost when another trainer took it over; StoreUnavailable.
+        """
+        started = {"run_id": run.run_id, "desk_id": run.desk_id, "attempt": run.attempts}
+        logger.info("run_started", extra=started)
+        work = self._settings.snapshots_dir / f".work-{run.run_id}-{run.fence}"
+        lease = RunLease(self._store, run, settings=self._settings, stop=self._stop)
+        try:
+            if run.attempts > self._settings.train_attempts + 1:
+                raise _Failed(
+                    f"The training ended unexpectedly {run.attempts - 1} times; see {self._settings.logs_dir}."
+                )
+            self._go_through(lease, work)
+        except Stopped:
+            lease.give_back(crashed=False)
+            return "given back"
+        except _Crashed as exc:
+            logger.warning("run_crashed", extra={**started, "why": str(exc)})
+            lease.give_back(crashed=True)
+            return "given back"
+        except Cancelled:
+            lease.finish("cancelled", "Cancelled. What was live stays live.")
+        except _Failed as exc:
+            lease.finish("failed", str(exc))
+        except (LeaseLost, StoreUnavailable):
+            raise
+        except (ThumbtuneError, OSError) as exc:
+            lease.finish("failed", f"The run could not be carried out: {exc}.")
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        return "closed"
+
+    def _go_through(self, lease: RunLease, work: Path) -> None:
+        run = lease.run
+        published = find_published(self._settings.adapters_dir, run_id=run.run_id)
+        if published is not None:  # an earlier attempt was cut off between the files and the row
+            self._enter_adapter(lease, published)
+            return
+        lease.beat("snapshot", progress=0.0, force=True)
+        base = locate_base(self._settings.base_model)
+        meta = self._freeze(lease, base)
+        snapshot = self._settings.snapshots_dir / run.run_id
+        for leftover in self._settings.snapshots_dir.glob(f".work-{run.run_id}-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        work.mkdir(parents=True, mode=0o700)
+        candidate = work / "candidate"
+        inputs = ["--snapshot", str(snapshot), "--base", str(base), "--recipe", str(snapshot / RECIPE_NAME)]
+        self._run_child(lease, "finetune", [*inputs, "--out", str(candidate)])
+        lease.update(state="evaluating")
+        live = self._find_comparable_live(run, base)
+        inputs += ["--candidate", str(candidate), "--out", str(work / "evaluation.json")]
+        self._run_child(lease, "evaluate", [*inputs, *(["--live", live.path] if live else [])])
+        evaluation = json.loads((work / "evaluation.json").read_bytes())
+        result = decide(
+            [_read_score(score) for score in evaluation["scores"]],
+            min_threads=self._settings.gate_min_threads,
+            margin=self._settings.gate_margin,
+            forgets=live is not None and self._forgets(live),
+            seed=self._settings.train_seed,
+        )
+        logger.info("run_judged", extra={"run_id": run.run_id, "decision": result.decision})
+        figures = {
+            "nll_base": result.nll_base,
+            "nll_live": result.nll_live,
+            "nll_candidate": result.nll_candidate,
+            "gate": result.to_json(),
+        }
+        if result.decision != "passed":
+            lease.finish(result.decision, result.reason, **figures)
+        else:
+            lease.update(**figures)
+            lease.beat("publish", progress=_SHARES["publish"][0], force=True)
+            manifest = self._publish(run, candidate, base=base, meta=meta, evaluation=evaluation, gate=result)
+            self._enter_adapter(lease, manifest)
+        drop_older_snapshots(self._settings.snapshots_dir, keep=meta)
+
+    def _freeze(self, lease: RunLease, base: Path) -> SnapshotMeta:
+        run = lease.run
+        with self._store.read() as conn:
+            desk = desks.load_desk(conn, run.desk_id)
+        meta = freeze_pairs(
+            self._store,
+            run,
+            desk=desk,
+            recipe=plan_recipe(self._settings, base),
+            settings=self._settings,
+            on_page=lambda: lease.beat("snapshot", progress=0.01),
+        )
+        with self._store.write() as conn:
+            runs.record_snapshot(conn, run, trained=meta.trained_pair_ids, held_out=meta.held_out_pair_ids)
+            runs.update_run(
+                conn,
+                run,
+                state="running",
+                examples=len(meta.trained_pair_ids),
+                held_out=len(meta.held_out_pair_ids),
+                newest_pair_id=meta.newest_pair_id,
+                snapshot_hash=meta.snapshot_hash,
+            )
+        return meta
+
+    def _run_child(self, lease: RunLease, program: str, arguments: list[str]) -> None:
+        log_path = self._settings.logs_dir / f"{lease.run.run_id}-{program}.log"
+        first, last = _SHARES[program]
+        ends_at = time.monotonic() + self._settings.train_timeout_s
+        lease.beat(program, progress=first, force=True)
+        job: Job = self._backend.submit(program, arguments=arguments, log_path=log_path)
+        done, eta_s, reason = 0.0, None, ""
+        try:
+            while True:
+                status = job.poll()
+                for event in status.events:
+                    if event["event"] == "progress":
+                        done, eta_s = event["step"] / event["steps"], event["eta_s"]
+                    elif event["event"] == "failed":
+                        reason = event["reason"]
+                if status.exit_code is not None:
+                    break
+                lease.beat(program, progress=first + (last - first) * done, eta_s=eta_s)
+                if time.monotonic() > ends_at:
+                    raise _Failed(
+                        f"The {program} took longer than {self._settings.train_timeout_s:.0f} s and was ended."
+                    )
+                self._stop.wait(_POLL_S)
+        finally:
+            job.cancel()
+        if status.exit_code in REASONS:
+            raise _Failed(f"The {program} failed: {REASONS[status.exit_code]}{f' ({reason})' if reason else ''}.")
+        if status.exit_code != EXIT_OK:
+            raise _Crashed(f"{program} ended with exit code {status.exit_code}; see {log_path}")
+
+    def _find_comparable_live(self, run: TrainingRun, base: Path) -> Adapter | None:
+        """Return the live adapter if it can be compared with: its files whole, and made for the same base."""
+        with self._store.read() as conn:
+            live = adapters.find_live(conn, desk_id=run.desk_id)
+        if live is None:
+            return None
+        try:
+            verify_adapter(Path(live.path), base_hash=hash_base(base))
+        except ThumbtuneError as exc:
+            logger.warning("live_not_comparable", extra={"adapter": live.name, "why": str(exc)})
+            return None
+        return live
+
+    def _forgets(self, live: Adapter) -> bool:
+        """Return whether the live adapter learned from pairs that are no longer active."""
+        with self._store.read() as conn:
+            return runs.count_withdrawn_pairs(conn, live.run_id) > 0
+
+    def _publish(
+        self,
+        run: TrainingRun,
+        candidate: Path,
+        *,
+        base: Path,
+        meta: SnapshotMeta,
+        evaluation: dict[str, Any],  # Any: JSON
+        gate: GateResult,
+    ) -> Manifest:
+        config = verify_config(candidate, max_rank=self._settings.train_rank)
+        with self._store.read() as conn:
+            taken = [adapter.name for adapter in adapters.list_adapters(conn, desk_id=run.desk_id)]
+        manifest = Manifest(
+            adapter=name_adapter(run.desk_id, taken=[*taken, *list_published(self._settings.adapters_dir)]),
+            desk_id=run.desk_id,
+            run_id=run.run_id,
+            snapshot_hash=meta.snapshot_hash,
+            base_model=name_base(self._settings.base_model),
+            base_hash=hash_base(base),
+            template_hash=hash_template(load_template(base)),
+            rank=int(config["r"]),
+            target_modules=tuple(config["target_modules"]),
+            files=(),
+            probes=tuple(_read_probe(item) for item in evaluation["probes"]),
+            gate=gate.to_json(),
+            created_at=self._store.now(),
+        )
+        return publish_adapter(candidate, adapters_dir=self._settings.adapters_dir, manifest=manifest)
+
+    def _enter_adapter(self, lease: RunLease, manifest: Manifest) -> None:
+        """Write the adapter's row and close the run in one transaction."""
+        place = self._settings.adapters_dir / manifest.adapter
+        with self._store.write() as conn:
+            lease.finish_in(conn, "passed", str(manifest.gate["reason"]), adapter=manifest.adapter)
+            adapters.add_adapter(
+                conn,
+                name=manifest.adapter,
+                desk_id=manifest.desk_id,
+                run_id=manifest.run_id,
+                path=str(place),
+                manifest_hash=hash_file(place / MANIFEST_NAME),
+                base_model=manifest.base_model,
+                now=self._store.now(),
+            )
+        remove_unlisted(self._settings.adapters_dir, run_id=manifest.run_id, keep=manifest.adapter)
+        logger.info("adapter_published", extra={"adapter": manifest.adapter, "run_id": manifest.run_id})
+
+
+def _read_score(score: dict[str, Any]) -> ReplyScore:  # Any: JSON
+    nll = score["nll"]
+    return ReplyScore(score["thread_id"], score["tokens"], nll["base"], nll["candidate"], nll.get("live"))
+
+
+def _read_probe(item: dict[str, Any]) -> Probe:  # Any: JSON
+    return replace(
+        Probe(**item),
+        messages=tuple(item["messages"]),
+        prompt_token_ids=tuple(item["prompt_token_ids"]),
+        reply_token_ids=tuple(item["reply_token_ids"]),
+    )

@@ -1,0 +1,67 @@
+"""Looks at every desk again and again and queues a run where one is due.
+
+It does not carry runs out. The scheduler keeps no jobs of its own: what is due is decided from rows, so a lost tick
+loses nothing.
+"""
+
+import logging
+from collections.abc import Callable
+
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from thumbtune.core.records import Desk
+from thumbtune.core.settings import Settings
+from thumbtune.core.store import pairs, runs
+from thumbtune.core.store.desks import list_desks
+from thumbtune.core.store.engine import Store
+from thumbtune.trainer.threshold import Due, decide_due
+
+logger = logging.getLogger(__name__)
+
+
+def start_ticks(store: Store, settings: Settings, *, on_tick: Callable[[], None]) -> BackgroundScheduler:
+    """Start a thread that queues due runs every `train_tick_s` seconds and then calls `on_tick`."""
+
+    def tick() -> None:
+        try:
+            queue_due_runs(store, settings)
+        except Exception:
+            logger.exception("tick_failed")  # the next tick tries again; nothing is remembered here
+        on_tick()
+
+    scheduler = BackgroundScheduler(timezone="UTC")
+    scheduler.add_job(
+        tick, "interval", seconds=settings.train_tick_s, coalesce=True, max_instances=1, misfire_grace_time=None
+    )
+    scheduler.start()
+    return scheduler
+
+
+def queue_due_runs(store: Store, settings: Settings) -> list[str]:
+    """Queue a run for every desk that is due, and return the ids of the new ones."""
+    with store.read() as conn:
+        desks = list_desks(conn)
+    queued = []
+    for desk in desks:
+        due = look_at_desk(store, desk, settings=settings)
+        if due.is_due:
+            with store.write() as conn:
+                run, is_new = runs.open_run(conn, desk_id=desk.desk_id, reason="threshold", now=store.now())
+            if is_new:
+                logger.info("run_queued", extra={"run_id": run.run_id, "desk_id": desk.desk_id, "why": due.why})
+                queued.append(run.run_id)
+    return queued
+
+
+def look_at_desk(store: Store, desk: Desk, *, settings: Settings) -> Due:
+    """Return whether a run is due for this desk now, and why or why not."""
+    with store.read() as conn:
+        last = runs.list_runs(conn, desk_id=desk.desk_id, limit=1)
+        return decide_due(
+            new_pairs=pairs.count_new_pairs(conn, desk_id=desk.desk_id),
+            active_pairs=pairs.count_pairs(conn, desk_id=desk.desk_id).get("active", 0),
+            threshold=desk.threshold,
+            min_pairs=settings.min_pairs,
+            last_run=last[0] if last else None,
+            now=store.now(),
+        )

@@ -1,0 +1,189 @@
+"""Freezes a desk's active pairs into files that a run trains on and is judged by, however often it is started again.
+
+It does not know tokenizers or models. Prompts are made by `core.prompt` exactly as for a draft, and a thread is held
+out or trained on for ever.
+"""
+
+import hashlib
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from thumbtune.core.errors import SnapshotError
+from thumbtune.core.prompt import PROMPT_SHARES, ChatMessage, build_prompt
+from thumbtune.core.records import Desk, TrainingPair, TrainingRun
+from thumbtune.core.settings import Settings
+from thumbtune.core.split import is_held_out
+from thumbtune.core.store.engine import Store
+from thumbtune.core.store.pairs import list_pairs
+from thumbtune.trainer.publish import sync_directory, write_durably
+from thumbtune.trainer.recipe import Recipe, dump_recipe
+from thumbtune.trainer.snapshot_files import (
+    HELD_OUT_NAME,
+    META_NAME,
+    RECIPE_NAME,
+    TRAIN_NAME,
+    SnapshotMeta,
+    dump_meta,
+    load_meta,
+)
+
+_PAGE = 500
+
+
+def freeze_pairs(
+    store: Store,
+    run: TrainingRun,
+    *,
+    desk: Desk,
+    recipe: Recipe,
+    settings: Settings,
+    on_page: Callable[[], None] = lambda: None,
+) -> SnapshotMeta:
+    """Return the run's snapshot, which lies in `snapshots_dir/<run_id>`; it is made once and never changed.
+
+    `on_page` is called between reads, to keep the run's lease.
+    Raises: SnapshotError when fewer than `min_pairs` pairs are left to train on.
+    """
+    place = settings.snapshots_dir / run.run_id
+    if (place / META_NAME).is_file():
+        return load_meta(place)
+    aside = settings.snapshots_dir / f".freezing-{run.run_id}-{run.fence}"
+    for leftover in settings.snapshots_dir.glob(f".freezing-{run.run_id}-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    aside.mkdir(parents=True, mode=0o700)
+    try:
+        meta = _write_snapshot(aside, store, run, desk=desk, recipe=recipe, settings=settings, on_page=on_page)
+        if len(meta.trained_pair_ids) < settings.min_pairs:
+            raise SnapshotError(
+                f"{len(meta.trained_pair_ids)} approved replies can be trained on, {settings.min_pairs} are needed; "
+                "approve more replies and try again"
+            )
+        sync_directory(aside)
+        aside.rename(place)
+        sync_directory(settings.snapshots_dir)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return meta
+
+
+def drop_older_snapshots(snapshots_dir: Path, *, keep: SnapshotMeta) -> None:
+    """Delete the desk's earlier snapshots, which may hold what was withdrawn since; the newest one stays."""
+    for path in snapshots_dir.iterdir():
+        meta_path = path / META_NAME
+        if path.name != keep.run_id and meta_path.is_file() and load_meta(path).desk_id == keep.desk_id:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _write_snapshot(
+    directory: Path,
+    store: Store,
+    run: TrainingRun,
+    *,
+    desk: Desk,
+    recipe: Recipe,
+    settings: Settings,
+    on_page: Callable[[], None],
+) -> SnapshotMeta:
+    held_out: list[TrainingPair] = []
+    trained: list[tuple[int, bytes]] = []  # pair id and what makes it equal to another
+    newest = 0
+    unsorted = directory / "unsorted.jsonl"
+    with unsorted.open("wb") as stream:
+        for pair in _read_pairs(store, desk_id=desk.desk_id, on_page=on_page):
+            newest = max(newest, pair.pair_id)
+            if is_held_out(pair.team_id, pair.channel_id, pair.thread_ts, share=settings.held_out_share):
+                held_out.append(pair)
+            else:
+                trained.append((pair.pair_id, _digest_exchange(pair)))
+                stream.write(_write_line(pair, desk=desk, max_prompt_chars=settings.max_prompt_chars))
+    chosen = _choose_held_out(held_out, at_most=settings.held_out_max)
+    dropped = Counter({"held out, not needed": len(held_out) - len(chosen)})
+    taken = {_digest_exchange(pair) for pair in held_out}
+    kept: list[int] = []
+    with unsorted.open("rb") as source, (directory / TRAIN_NAME).open("wb") as target:
+        for (pair_id, digest), line in zip(trained, source, strict=True):
+            if digest in taken:
+                dropped["same as another"] += 1
+                continue
+            taken.add(digest)
+            kept.append(pair_id)
+            target.write(line)
+    unsorted.unlink()
+    lines = (_write_line(pair, desk=desk, max_prompt_chars=settings.max_prompt_chars) for pair in chosen)
+    write_durably(directory / HELD_OUT_NAME, b"".join(lines))
+    write_durably(directory / RECIPE_NAME, dump_recipe(recipe))
+    meta = SnapshotMeta(
+        run_id=run.run_id,
+        desk_id=desk.desk_id,
+        voice=desk.voice,
+        snapshot_hash=_hash_files(directory),
+        trained_pair_ids=tuple(kept),
+        held_out_pair_ids=tuple(pair.pair_id for pair in chosen),
+        newest_pair_id=newest,
+        dropped=dict(+dropped),
+    )
+    write_durably(directory / META_NAME, dump_meta(meta))
+    return meta
+
+
+def _read_pairs(store: Store, *, desk_id: str, on_page: Callable[[], None]) -> Iterator[TrainingPair]:
+    after_id = 0
+    while True:
+        with store.read() as conn:
+            page = list_pairs(conn, desk_id=desk_id, state="active", after_id=after_id, limit=_PAGE)
+        if not page:
+            return
+        yield from page
+        after_id = page[-1].pair_id
+        on_page()
+
+
+def _write_line(pair: TrainingPair, *, desk: Desk, max_prompt_chars: int) -> bytes:
+    prompts: list[list[ChatMessage]] = []
+    for share in PROMPT_SHARES:
+        prompt = build_prompt(
+            pair.turns, voice=desk.voice, max_chars=int(max_prompt_chars * share), passages=pair.passages
+        )
+        if not prompts or prompt != prompts[-1]:
+            prompts.append(prompt)
+    line: dict[str, Any] = {  # Any: JSON
+        "pair_id": str(pair.pair_id),
+        "thread_id": f"{pair.team_id}:{pair.channel_id}:{pair.thread_ts}",
+        "messages": prompts[0],
+        "reply": pair.reply,
+    }
+    if prompts[1:]:
+        line["shorter"] = prompts[1:]
+    return (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+
+
+def _choose_held_out(pairs: list[TrainingPair], *, at_most: int) -> list[TrainingPair]:
+    """Return whole threads in an order that never changes, until there are enough replies."""
+    threads: dict[bytes, list[TrainingPair]] = {}
+    for pair in pairs:
+        name = f"{pair.team_id}\x1f{pair.channel_id}\x1f{pair.thread_ts}"
+        threads.setdefault(hashlib.sha256(f"order\x1f{name}".encode()).digest(), []).append(pair)
+    chosen: list[TrainingPair] = []
+    for _, thread in sorted(threads.items(), key=lambda item: item[0]):
+        if chosen and len(chosen) + len(thread) > at_most:
+            break
+        chosen += thread
+    return sorted(chosen, key=lambda pair: pair.pair_id)
+
+
+def _digest_exchange(pair: TrainingPair) -> bytes:
+    """Return what two pairs share when the same conversation got the same reply."""
+    text = "\x1f".join([*(f"{turn.role} {turn.text}" for turn in pair.turns), pair.reply])
+    return hashlib.sha256(" ".join(text.lower().split()).encode()).digest()
+
+
+def _hash_files(directory: Path) -> str:
+    digest = hashlib.sha256()
+    for name in (TRAIN_NAME, HELD_OUT_NAME, RECIPE_NAME):
+        with (directory / name).open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
