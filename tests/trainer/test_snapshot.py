@@ -11,7 +11,7 @@ import pytest
 from tests.trainer.installation import DESK, Installation, make_installation
 from tests.trainer.samples import QUESTIONS, VOICE
 from thumbtune.core.errors import SnapshotError
-from thumbtune.core.prompt import PROMPT_SHARES, Turn, build_prompt
+from thumbtune.core.prompt import Turn, build_prompt, list_budgets
 from thumbtune.core.records import Desk, TrainingRun
 from thumbtune.core.store import pairs
 from thumbtune.trainer.recipe import load_recipe, plan_recipe
@@ -76,7 +76,7 @@ def test_long_threads_bring_the_shorter_prompts_of_the_same_ladder(installation:
     freeze(installation, run, max_prompt_chars=6000)
     lines = read_lines(installation, run, "train") + read_lines(installation, run, "held_out")
     [line] = [line for line in lines if line["reply"] == "Right."]
-    prompts = [build_prompt(talk, voice=VOICE, max_chars=int(6000 * share)) for share in PROMPT_SHARES]
+    prompts = [build_prompt(talk, voice=VOICE, max_chars=max_chars) for max_chars in list_budgets(6000)]
     different = [prompt for place, prompt in enumerate(prompts) if prompt not in prompts[:place]]
     assert len(different) > 2
     assert [line["messages"], *line["shorter"]] == different

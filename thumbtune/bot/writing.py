@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from thumbtune.bot.grounding import Grounds
 from thumbtune.bot.models import Choice, Models
 from thumbtune.core.errors import InferenceError, PromptTooLong
-from thumbtune.core.prompt import PROMPT_SHARES, Turn, build_prompt
+from thumbtune.core.prompt import Turn, build_prompt, list_budgets
 from thumbtune.core.settings import Settings
 
 MAX_DRAFT_CHARS = 12_000
@@ -41,11 +41,11 @@ def write_reply(
     """
     began = time.monotonic()
     client = models.open_client(choice.url)
-    for share in PROMPT_SHARES:
+    for max_chars in list_budgets(settings.max_prompt_chars):
         prompt = build_prompt(
             turns,
             voice=voice,
-            max_chars=max(400, int(settings.max_prompt_chars * share)),
+            max_chars=max_chars,
             passages=grounds.passages,
             examples=grounds.examples,
         )

@@ -14,6 +14,8 @@ Role = Literal["customer", "agent"]
 PROMPT_SHARES = (1.0, 0.5, 0.25, 0.125)
 """Shares of the character budget to try in turn while a prompt is too long for the model's context."""
 
+MIN_PROMPT_CHARS = 400
+
 TEAM_WRITES_FIRST = "(The team writes first.)"
 NOTHING_NEW = "(Nothing new from the customer.)"
 
@@ -73,6 +75,11 @@ def build_prompt(
     for turn in kept:
         messages.append({"role": "user" if turn.role == "customer" else "assistant", "content": turn.text})
     return messages
+
+
+def list_budgets(max_prompt_chars: int) -> list[int]:
+    """Return the `max_chars` to build a prompt with, one after another, while it is too long for the model's context."""
+    return [max(MIN_PROMPT_CHARS, int(max_prompt_chars * share)) for share in PROMPT_SHARES]
 
 
 def find_question(turns: Sequence[Turn]) -> str:

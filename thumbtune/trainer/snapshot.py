@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from thumbtune.core.errors import SnapshotError
-from thumbtune.core.prompt import PROMPT_SHARES, ChatMessage, build_prompt
+from thumbtune.core.prompt import ChatMessage, build_prompt, list_budgets
 from thumbtune.core.records import Desk, TrainingPair, TrainingRun
 from thumbtune.core.settings import Settings
 from thumbtune.core.split import is_held_out
@@ -144,10 +144,8 @@ def _read_pairs(store: Store, *, desk_id: str, on_page: Callable[[], None]) -> I
 
 def _write_line(pair: TrainingPair, *, desk: Desk, max_prompt_chars: int) -> bytes:
     prompts: list[list[ChatMessage]] = []
-    for share in PROMPT_SHARES:
-        prompt = build_prompt(
-            pair.turns, voice=desk.voice, max_chars=int(max_prompt_chars * share), passages=pair.passages
-        )
+    for max_chars in list_budgets(max_prompt_chars):
+        prompt = build_prompt(pair.turns, voice=desk.voice, max_chars=max_chars, passages=pair.passages)
         if not prompts or prompt != prompts[-1]:
             prompts.append(prompt)
     line: dict[str, Any] = {  # Any: JSON
