@@ -123,6 +123,7 @@ def make_installation(tmp_path: Path, base: Path, **changes: Any) -> Installatio
         "train_batch_tokens": 600,
         "train_min_steps": 60,
         "train_max_epochs": 20,
+        "train_threads": 1,
         "train_tick_s": 1.0,
         "held_out_share": 0.25,
         "gate_min_threads": 5,

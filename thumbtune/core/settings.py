@@ -143,6 +143,9 @@ class Settings(BaseSettings):
     train_batch_tokens: int = Field(
         8192, ge=256, description="Tokens in one optimizer step. More is smoother and needs more memory."
     )
+    train_threads: int = Field(
+        0, ge=0, description="CPU threads of a training; 0 takes all cores. Fewer leave room for drafts beside it."
+    )
     train_seed: int = Field(7, description="Seed of a run. The same snapshot and seed give the same adapter on a CPU.")
     train_timeout_s: float = Field(
         6 * 3600.0, gt=0, description="Seconds a fine-tuning may take before it is ended as failed."

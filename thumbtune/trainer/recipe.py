@@ -49,12 +49,13 @@ class Recipe:
             raise BadInput("recipe: " + "; ".join(wrong))
 
 
+def count_cores() -> int:
+    """Return how many CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def plan_recipe(settings: Settings, base: Path) -> Recipe:
     """Return the recipe these settings ask for."""
-    try:
-        threads = len(os.sched_getaffinity(0))
-    except AttributeError:
-        threads = os.cpu_count() or 1
     return Recipe(
         base_model=name_base(settings.base_model),
         rank=settings.train_rank,
@@ -67,7 +68,7 @@ def plan_recipe(settings: Settings, base: Path) -> Recipe:
         max_context_tokens=fit_context(base, wanted=settings.max_model_len),
         max_reply_tokens=settings.max_reply_tokens,
         seed=settings.train_seed,
-        threads=threads,
+        threads=settings.train_threads or count_cores(),
     )
 
 
