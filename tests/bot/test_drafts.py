@@ -139,7 +139,10 @@ def test_hostile_reply_of_the_model_reaches_the_thread_harmless(staffed: Office)
     card = staffed.wait_for_card(PRIYA, question)
     staffed.press(PRIYA, card, "draft_post")
     message = wait_for(lambda: [m for m in staffed.thread(question) if m.get("bot_id")])[0]
-    for markup in (message["text"], *(block["text"]["text"] for block in card["blocks"] if "draft_text" in block["block_id"])):
+    for markup in (
+        message["text"],
+        *(block["text"]["text"] for block in card["blocks"] if "draft_text" in block["block_id"]),
+    ):
         assert not re.search(r"<[!@#h]|https?:|javascript:|@everyone|@here\b", markup), markup
 
 

@@ -4,6 +4,7 @@ It does not know how events arrive.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -17,6 +18,8 @@ from thumbtune.core.redaction import Redactor
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store
 from thumbtune.core.store.desks import find_desk
+
+DESK_FRESH_S = 1.0
 
 Write = Callable[[sa.Connection], None]
 """What a handler wants stored, in one transaction with the end of its event."""
@@ -61,11 +64,17 @@ class Bot:
     models: Models
     identity: Identity
     signals: Signals = field(default_factory=Signals)
+    _desks: dict[str, tuple[float, Desk | None]] = field(default_factory=dict, repr=False)
 
     def find_desk(self, channel_id: str) -> Desk | None:
-        """Return the desk a channel belongs to, if any."""
+        """Return the desk a channel belongs to, if any, as it was at most a second ago."""
+        known = self._desks.get(channel_id)
+        if known is not None and time.monotonic() - known[0] < DESK_FRESH_S:
+            return known[1]
         with self.store.read() as conn:
-            return find_desk(conn, team_id=self.identity.team_id, channel_id=channel_id)
+            desk = find_desk(conn, team_id=self.identity.team_id, channel_id=channel_id)
+        self._desks[channel_id] = (time.monotonic(), desk)
+        return desk
 
 
 Handler = Callable[[InboxEvent, Bot], Write | None]

@@ -74,7 +74,7 @@ PHONE_REGIONS: tuple[str, ...] = (
 )
 PHONE_REGIONS += ("IN", "BR", "MX", "AU", "NZ", "JP", "IL")
 
-_WORD = re.compile(r"[^\W\d_]+")
+_WORD = re.compile(r"(?:[^\W\d_][\u0300-\u036f]*)+")
 WORDS_THAT_ARE_NAMES = frozenset(
     _WORD.findall(
         "an angel art autumn bill bob brook buck carol chance chase chip christian crystal daisy dawn dean dick don drew "
@@ -86,7 +86,7 @@ WORDS_THAT_ARE_NAMES = frozenset(
 )
 """Names that are everyday words: they are taken for names only where they are written with a capital."""
 
-_CONTINUES = re.compile(r"[ .'’\-_]{1,3}")
+_JOINS_NAMES = re.compile(r"[ .'’\-_\u00a0]|  ")
 _WIDE = {ord(char): "-" for char in "‐‑‒–—−"} | {ord(char): " " for char in "\u00a0\u2007\u2009\u202f\t"}
 _WIDE |= {0xFF10 + digit: str(digit) for digit in range(10)}
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -122,8 +122,8 @@ class NameIndex:
             if _CJK.search(name):
                 self._unspaced.update({part: person_id for part in (name, *name.split()) if len(part) > 1})
                 continue
-            words = tuple(_fold(word) for word in _WORD.findall(name))
-            for part in {words, *((word,) for word in words)}:
+            words = _split_name(name)
+            for part in {words, *(_split_name(part) for part in name.split()), *((word,) for word in words)}:
                 if part and (len(part) > 1 or len(part[0]) > 1):
                     self._add_words(part, person_id)
 
@@ -157,8 +157,11 @@ class NameIndex:
     def _continues(text: str, words: Sequence[tuple[re.Match[str], str]], sequence: tuple[str, ...]) -> bool:
         if tuple(folded for _, folded in words) != sequence:
             return False
-        gaps = ((left.end(), right.start()) for (left, _), (right, _) in itertools.pairwise(words))
-        return all(_CONTINUES.fullmatch(text, start, end) for start, end in gaps)
+        for (left, initial), (right, _) in itertools.pairwise(words):
+            gap = text[left.end() : right.start()]
+            if not _JOINS_NAMES.fullmatch(gap) and not (gap == ". " and len(initial) == 1):
+                return False
+        return True
 
 
 class Redactor:
@@ -293,6 +296,10 @@ def _merge_overlaps(text: str, spans: Sequence[Span]) -> list[Span]:
         canonical = first.canonical if covers or first.kind == "NAME" else _make_canonical(first.kind, text[start:end])
         merged[-1] = Span(start, end, first.kind, canonical)
     return merged
+
+
+def _split_name(name: str) -> tuple[str, ...]:
+    return tuple(_fold(word) for word in _WORD.findall(name))
 
 
 def _fold(word: str) -> str:
