@@ -1,5 +1,6 @@
 """One real vLLM for all tests of this folder, with a tiny base model and adapters made for it."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,14 @@ from thumbtune.serving.plan import EnginePlan, place_socket, plan_engine
 from thumbtune.serving.replica import ReplicaServer
 
 API_KEY = "a key of the tests"
+
+
+@pytest.fixture
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new, migrated, empty SQLite: what is kept here is kept by store functions that are tested on both databases."""
+    path = tmp_path / "thumbtune.sqlite3"
+    shutil.copy(request.getfixturevalue("sqlite_template"), path)
+    return f"sqlite:///{path}"
 
 
 @pytest.fixture(scope="session")

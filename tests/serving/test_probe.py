@@ -4,17 +4,17 @@ from pathlib import Path
 import pytest
 
 from tests.serving.models import copy_adapter, fill_with_nan, publish_random
-from thumbtune.core.errors import NotProven
+from thumbtune.core.errors import NotProven, WrongBase
 from thumbtune.core.manifest import load_manifest
 from thumbtune.serving.probe import prove_adapter
 from thumbtune.serving.replica import ReplicaServer
 
-pytestmark = pytest.mark.xdist_group("vllm")
+pytestmark = pytest.mark.xdist_group("heavy")
 
 
 def test_real_adapter_is_proven(server: ReplicaServer, good_adapter: Path, tiny_base: Path) -> None:
     server.load_adapter(good_adapter.name, good_adapter)
-    report = prove_adapter(server, load_manifest(good_adapter), base_model=str(tiny_base))
+    report = prove_adapter(server, load_manifest(good_adapter), base_model=tiny_base.name)
     assert report.change > 0.05
     assert report.adapter_gap < 0.05
     assert report.base_gap < 0.05
@@ -24,7 +24,7 @@ def test_adapter_of_zeros_is_refused(server: ReplicaServer, adapters_dir: Path, 
     manifest = publish_random(adapters_dir, "zero-0001", base=tiny_base, scale=0.0)
     server.load_adapter("zero-0001", adapters_dir / "zero-0001")
     with pytest.raises(NotProven, match="changes nothing"):
-        prove_adapter(server, manifest, base_model=str(tiny_base))
+        prove_adapter(server, manifest, base_model=tiny_base.name)
 
 
 def test_other_weights_than_trained_are_refused(
@@ -34,7 +34,7 @@ def test_other_weights_than_trained_are_refused(
     server.load_adapter("other-0001", adapters_dir / "other-0001")
     claimed = dataclasses.replace(load_manifest(good_adapter), adapter="other-0001")
     with pytest.raises(NotProven, match="differently from how it was trained"):
-        prove_adapter(server, claimed, base_model=str(tiny_base))
+        prove_adapter(server, claimed, base_model=tiny_base.name)
 
 
 def test_adapter_that_is_not_a_number_is_refused(
@@ -44,19 +44,19 @@ def test_adapter_that_is_not_a_number_is_refused(
     fill_with_nan(adapters_dir / "nan-0001")
     server.load_adapter("nan-0001", adapters_dir / "nan-0001")
     with pytest.raises(NotProven):
-        prove_adapter(server, manifest, base_model=str(tiny_base))
+        prove_adapter(server, manifest, base_model=tiny_base.name)
 
 
 def test_probe_of_another_template_is_refused(server: ReplicaServer, good_adapter: Path, tiny_base: Path) -> None:
     server.load_adapter(good_adapter.name, good_adapter)
     manifest = load_manifest(good_adapter)
     probe = dataclasses.replace(manifest.probes[0], prompt_token_ids=manifest.probes[0].prompt_token_ids[1:])
-    with pytest.raises(NotProven, match="other tokens"):
-        prove_adapter(server, dataclasses.replace(manifest, probes=(probe,)), base_model=str(tiny_base))
+    with pytest.raises(WrongBase, match="other tokens"):
+        prove_adapter(server, dataclasses.replace(manifest, probes=(probe,)), base_model=tiny_base.name)
 
 
 def test_adapter_without_probes_is_refused(server: ReplicaServer, good_adapter: Path, tiny_base: Path) -> None:
     server.load_adapter(good_adapter.name, good_adapter)
     manifest = dataclasses.replace(load_manifest(good_adapter), probes=())
     with pytest.raises(NotProven, match="no probe"):
-        prove_adapter(server, manifest, base_model=str(tiny_base))
+        prove_adapter(server, manifest, base_model=tiny_base.name)

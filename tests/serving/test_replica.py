@@ -2,6 +2,7 @@ import shutil
 from pathlib import Path
 
 import httpx2
+import psutil
 import pytest
 
 from tests.serving.conftest import API_KEY
@@ -9,9 +10,10 @@ from tests.serving.models import publish_random
 from thumbtune.core.errors import AdapterError, AdapterNotLoaded, EngineUnavailable, PromptTooLong
 from thumbtune.core.inference import InferenceClient, open_http_client
 from thumbtune.core.prompt import ChatMessage
+from thumbtune.serving.engine import Engine
 from thumbtune.serving.replica import ReplicaServer
 
-pytestmark = pytest.mark.xdist_group("vllm")
+pytestmark = pytest.mark.xdist_group("heavy")
 
 HELLO: list[ChatMessage] = [{"role": "user", "content": "Where is my order? 😀 \ud83d"}]
 
@@ -22,7 +24,7 @@ def test_loaded_adapter_answers_under_its_name(
     server.load_adapter(good_adapter.name, good_adapter)
     assert server.list_loaded() == {good_adapter.name: good_adapter}
     tuned = client.complete(HELLO, model=good_adapter.name, max_tokens=12)
-    plain = client.complete(HELLO, model=str(tiny_base), max_tokens=12)
+    plain = client.complete(HELLO, model=tiny_base.name, max_tokens=12)
     assert tuned.model == good_adapter.name
     assert tuned.text != plain.text
     assert tuned.completion_tokens == 12
@@ -89,7 +91,7 @@ def test_folders_elsewhere_and_links_never_reach_vllm(
 def test_too_long_prompt_is_told_apart(client: InferenceClient, tiny_base: Path) -> None:
     for text, max_tokens in (("word " * 5000, 8), ("Where is my order? " * 60, 1000)):
         with pytest.raises(PromptTooLong):
-            client.complete([{"role": "user", "content": text}], model=str(tiny_base), max_tokens=max_tokens)
+            client.complete([{"role": "user", "content": text}], model=tiny_base.name, max_tokens=max_tokens)
 
 
 def test_wrong_key_is_refused(engine_url: str, adapters_dir: Path, server: ReplicaServer) -> None:
@@ -100,14 +102,25 @@ def test_wrong_key_is_refused(engine_url: str, adapters_dir: Path, server: Repli
         stranger.list_loaded()
 
 
-def test_server_makes_progress(server: ReplicaServer, tiny_base: Path) -> None:
-    assert server.check_progress(model=str(tiny_base), timeout_s=30)
-    assert not server.check_progress(model=str(tiny_base), timeout_s=0.000_1)
+def test_hung_engine_is_noticed_although_it_says_it_is_well(
+    engine: Engine, server: ReplicaServer, tiny_base: Path
+) -> None:
+    assert engine.pid is not None
+    family = psutil.Process(engine.pid).children(recursive=True)
+    [core] = [process for process in family if process.name().startswith("VLLM::Engine")]
+    assert server.check_progress(model=tiny_base.name, timeout_s=30)
+    core.suspend()
+    try:
+        assert server.check_health()
+        assert not server.check_progress(model=tiny_base.name, timeout_s=0.5)
+    finally:
+        core.resume()
+    assert server.check_progress(model=tiny_base.name, timeout_s=30)
 
 
 def test_context_of_the_base_is_known(server: ReplicaServer, tiny_base: Path) -> None:
     base = server.fetch_base()
-    assert (base.name, base.max_model_len) == (str(tiny_base), 1024)
+    assert (base.name, base.max_model_len) == (tiny_base.name, 1024)
 
 
 def test_key_does_not_guard_every_route_so_the_socket_must(engine_url: str, server: ReplicaServer) -> None:

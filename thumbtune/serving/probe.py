@@ -7,7 +7,7 @@ belongs to another base, without a word; so nothing goes live unproven.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from thumbtune.core.errors import AdapterNotLoaded, EngineUnavailable, InferenceError, NotProven
+from thumbtune.core.errors import AdapterNotLoaded, EngineUnavailable, InferenceError, NotProven, WrongBase
 from thumbtune.core.manifest import Manifest, Probe
 from thumbtune.serving.replica import ReplicaServer
 
@@ -37,7 +37,8 @@ def prove_adapter(
 ) -> ProbeReport:
     """Ask the server what the trainer asked, with and without the adapter, and return what was measured.
 
-    Raises: NotProven with the reason; EngineUnavailable and AdapterNotLoaded as the server answers.
+    Raises: NotProven with the reason; WrongBase when already the server's tokens or its base differ from the
+    trainer's; EngineUnavailable and AdapterNotLoaded as the server answers.
     """
     name = manifest.adapter
     if not manifest.probes:
@@ -51,7 +52,7 @@ def prove_adapter(
         base_gaps.append(abs(_mean(without) - probe.base_logprob))
     report = ProbeReport(name, len(manifest.probes), _mean(changes), max(adapter_gaps), max(base_gaps))
     if not report.base_gap <= max_gap:  # so that what is not a number is refused too
-        raise NotProven(
+        raise WrongBase(
             f"{name}: the server's base differs from the trainer's by {report.base_gap:.3f} nats per token, {max_gap:g} are "
             "allowed; check that both have the same base model"
         )
@@ -71,7 +72,7 @@ def _score_probe(
     """Return the log probabilities of the probe's reply tokens with the adapter, and without it."""
     try:
         if server.tokenize_prompt(probe.messages, model=base_model) != probe.prompt_token_ids:
-            raise NotProven(
+            raise WrongBase(
                 f"{adapter}: the server turns its probe into other tokens than the trainer did; "
                 "check that both use the same chat template and tokenizer"
             )

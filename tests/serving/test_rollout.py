@@ -1,0 +1,331 @@
+import dataclasses
+import itertools
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Clock
+from tests.serving.models import copy_adapter, flip_bit, publish_random, write_manifest
+from thumbtune.core.inference import InferenceClient
+from thumbtune.core.manifest import MANIFEST_NAME, hash_base, hash_file, load_manifest, load_template
+from thumbtune.core.prompt import ChatMessage, hash_template
+from thumbtune.core.records import Adapter, Desk, Replica
+from thumbtune.core.store import Store, adapters, desks, replicas, runs
+from thumbtune.serving.replica import ReplicaServer
+from thumbtune.serving.rollout import ATTEMPTS, UNLOAD_AFTER_S, Rollout, ServerFacts
+
+pytestmark = pytest.mark.xdist_group("heavy")
+
+HELLO: list[ChatMessage] = [{"role": "user", "content": "Where is my order?"}]
+desk_ids = (f"desk{number}" for number in itertools.count())
+
+
+class Timer:
+    """A monotonic clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class Bench:
+    """A desk with its store, one running vLLM, and the rollout between them."""
+
+    def __init__(self, store: Store, clock: Clock, server: ReplicaServer, *, base: Path, adapters_dir: Path) -> None:
+        self.store, self.clock, self.server, self.base, self.adapters_dir = store, clock, server, base, adapters_dir
+        self.desk_id = next(desk_ids)
+        self.timer = Timer()
+        with store.write() as conn:
+            desks.save_desk(conn, Desk(self.desk_id, "T1", self.desk_id, "Be kind."))
+        self.rollout = self.make_rollout()
+
+    def make_rollout(self) -> Rollout:
+        facts = ServerFacts(
+            replica_id="here",
+            base_name=self.base.name,
+            base_hash=hash_base(self.base),
+            template_hash=hash_template(load_template(self.base)),
+            max_rank=16,
+            max_loaded=8,
+        )
+        return Rollout(self.store, self.server, facts=facts, adapters_dir=self.adapters_dir, monotonic=self.timer)
+
+    def publish(self, make: Callable[[str], object] | None = None, *, seed: int = 1) -> str:
+        """Publish an adapter as the trainer does: files first, then its row."""
+        self.clock.advance(seconds=60)
+        with self.store.write() as conn:
+            runs.open_run(conn, desk_id=self.desk_id, reason="retrain", now=self.clock())
+            run = runs.claim_run(conn, owner="trainer", now=self.clock(), lease_s=30)
+            assert run is not None
+            runs.finish_run(conn, run, state="passed", message="", now=self.clock())
+            name = adapters.next_name(conn, desk_id=self.desk_id)
+        if make is None:
+            publish_random(self.adapters_dir, name, base=self.base, seed=seed)
+        else:
+            make(name)
+        with self.store.write() as conn:
+            adapters.add_adapter(
+                conn,
+                name=name,
+                desk_id=self.desk_id,
+                run_id=run.run_id,
+                path=str(self.adapters_dir / name),
+                manifest_hash=hash_file(self.adapters_dir / name / MANIFEST_NAME),
+                base_model=self.base.name,
+                now=self.clock(),
+            )
+        return name
+
+    def reconcile(self) -> bool:
+        self.clock.advance(seconds=6)
+        self.timer.seconds += 6
+        return self.rollout.reconcile()
+
+    def load(self, name: str) -> Adapter:
+        with self.store.read() as conn:
+            return adapters.load_adapter(conn, name)
+
+    def live(self) -> str | None:
+        with self.store.read() as conn:
+            found = adapters.find_live(conn, desk_id=self.desk_id)
+        return found.name if found else None
+
+    def report_other(self, *, healthy: bool, proven: tuple[str, ...] = ()) -> None:
+        with self.store.write() as conn:
+            other = Replica("there", "http://there:8000", healthy, self.base.name, proven, self.clock())
+            replicas.report_replica(conn, other)
+
+
+@pytest.fixture
+def bench(store: Store, clock: Clock, server: ReplicaServer, tiny_base: Path, adapters_dir: Path) -> Bench:
+    return Bench(store, clock, server, base=tiny_base, adapters_dir=adapters_dir)
+
+
+def test_published_adapter_goes_live_and_the_one_before_stays_loaded(bench: Bench) -> None:
+    first = bench.publish()
+    assert bench.reconcile()
+    assert bench.live() == first
+    second = bench.publish(seed=2)
+    assert bench.reconcile()
+    assert bench.live() == second
+    assert bench.load(first).state == "retired"
+    assert set(bench.server.list_loaded()) == {first, second}
+    with bench.store.read() as conn:
+        [replica] = replicas.list_replicas(conn, now=bench.clock())
+    assert replica.healthy
+    assert replica.proven == (first, second)
+    assert replica.base_model == bench.base.name
+
+
+def test_rollback_is_a_row_and_loads_nothing(bench: Bench, client: InferenceClient) -> None:
+    first, second = bench.publish(), ""
+    bench.reconcile()
+    second = bench.publish(seed=2)
+    bench.reconcile()
+    before = client.complete(HELLO, model=first, max_tokens=8).text
+    with bench.store.write() as conn:
+        adapters.roll_back(conn, desk_id=bench.desk_id, now=bench.clock())
+    assert bench.live() == first
+    assert client.complete(HELLO, model=first, max_tokens=8).text == before
+    for _ in range(3):
+        bench.reconcile()
+    assert bench.live() == first, "what was rolled back must not come back by itself"
+    assert bench.load(second).state == "retired"
+
+
+def test_adapter_of_zeros_is_quarantined_and_the_live_one_stays(bench: Bench) -> None:
+    first = bench.publish()
+    bench.reconcile()
+    zero = bench.publish(lambda name: publish_random(bench.adapters_dir, name, base=bench.base, scale=0.0))
+    bench.reconcile()
+    assert bench.load(zero).state == "quarantined"
+    assert "changes nothing" in bench.load(zero).reason
+    assert bench.live() == first
+    assert set(bench.server.list_loaded()) == {first}
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [("flipped bit", "differs from what was published"), ("other base", "another base"), ("rank", "rank 32")],
+)
+def test_wrong_files_are_refused_before_vllm_sees_them(
+    bench: Bench, good_adapter: Path, fault: str, reason: str
+) -> None:
+    def make(name: str) -> None:
+        if fault == "rank":
+            publish_random(bench.adapters_dir, name, base=bench.base, rank=32)
+        else:
+            copy_adapter(good_adapter, name, **({"base_hash": "f" * 64} if fault == "other base" else {}))
+        if fault == "flipped bit":
+            flip_bit(bench.adapters_dir / name)
+
+    name = bench.publish(make)
+    seen: list[str] = []
+    load = bench.server.load_adapter
+    bench.server.load_adapter = lambda name, path: (seen.append(name), load(name, path))[1]  # type: ignore[method-assign]
+    bench.reconcile()
+    assert bench.load(name).state == "quarantined"
+    assert reason in bench.load(name).reason
+    assert seen == []
+
+
+def test_manifest_that_was_exchanged_is_refused(bench: Bench) -> None:
+    name = bench.publish()
+    folder = bench.adapters_dir / name
+    write_manifest(folder, dataclasses.replace(load_manifest(folder), gate={"decision": "passed by hand"}))
+    bench.reconcile()
+    assert bench.load(name).state == "quarantined"
+    assert "not the one that was published" in bench.load(name).reason
+
+
+def test_restarted_server_gets_its_adapters_back(bench: Bench) -> None:
+    first = bench.publish()
+    bench.reconcile()
+    second = bench.publish(seed=2)
+    bench.reconcile()
+    for name in (first, second):
+        bench.server.unload_adapter(name)
+    bench.reconcile()
+    assert set(bench.server.list_loaded()) == {first, second}
+    assert bench.live() == second
+
+
+def test_restarted_rollout_proves_what_it_finds_loaded(bench: Bench) -> None:
+    name = bench.publish()
+    bench.reconcile()
+    bench.rollout = bench.make_rollout()
+    bench.reconcile()
+    with bench.store.read() as conn:
+        assert [replica.proven for replica in replicas.list_replicas(conn, now=bench.clock())] == [(name,)]
+
+
+def test_nothing_goes_live_before_every_healthy_server_proved_it(bench: Bench) -> None:
+    name = bench.publish()
+    bench.report_other(healthy=True)
+    bench.reconcile()
+    assert bench.live() is None
+    bench.report_other(healthy=True, proven=(name,))
+    bench.reconcile()
+    assert bench.live() == name
+
+
+def test_unhealthy_and_silent_servers_are_not_waited_for(bench: Bench) -> None:
+    bench.report_other(healthy=False)
+    first = bench.publish()
+    bench.reconcile()
+    assert bench.live() == first
+    bench.report_other(healthy=True)
+    bench.clock.advance(seconds=120)
+    second = bench.publish(seed=2)
+    bench.reconcile()
+    assert bench.live() == second
+
+
+def test_live_adapter_whose_files_broke_falls_back_to_the_one_before(bench: Bench) -> None:
+    first = bench.publish()
+    bench.reconcile()
+    second = bench.publish(seed=2)
+    bench.reconcile()
+    flip_bit(bench.adapters_dir / second)
+    bench.server.unload_adapter(second)
+    bench.reconcile()
+    assert bench.load(second).state == "quarantined"
+    assert bench.live() == first
+
+
+def test_live_adapter_of_another_base_is_neither_served_nor_rolled_back(bench: Bench) -> None:
+    name = bench.publish()
+    bench.reconcile()
+    bench.server.unload_adapter(name)
+    bench.rollout = Rollout(
+        bench.store,
+        bench.server,
+        facts=ServerFacts("here", bench.base.name, "e" * 64, None, 16, 8),
+        adapters_dir=bench.adapters_dir,
+        monotonic=bench.timer,
+    )
+    bench.reconcile()
+    assert bench.live() == name
+    assert bench.server.list_loaded() == {}
+    with bench.store.read() as conn:
+        assert [replica.proven for replica in replicas.list_replicas(conn, now=bench.clock())] == [()]
+
+
+def test_unwanted_adapter_is_unloaded_after_a_while(bench: Bench) -> None:
+    name = bench.publish()
+    bench.reconcile()
+    with bench.store.write() as conn:
+        adapters.quarantine(conn, name, reason="set aside by hand")
+    bench.reconcile()
+    assert name in bench.server.list_loaded()
+    bench.timer.seconds += UNLOAD_AFTER_S
+    bench.reconcile()
+    assert bench.server.list_loaded() == {}
+
+
+def test_adapter_that_vllm_keeps_refusing_is_quarantined(bench: Bench, good_adapter: Path) -> None:
+    """Its tensors have names the model does not: only vLLM can say so."""
+
+    def make(name: str) -> None:
+        from safetensors.torch import load_file, save_file
+
+        copy_adapter(good_adapter, name)
+        path = bench.adapters_dir / name / "adapter_model.safetensors"
+        save_file({key.replace("q_proj", "z_proj"): tensor for key, tensor in load_file(path).items()}, path)
+        write_manifest(path.parent, load_manifest(path.parent))
+
+    name = bench.publish(make)
+    for _ in range(ATTEMPTS - 1):
+        bench.reconcile()
+        assert bench.load(name).state == "published"
+    bench.reconcile()
+    assert bench.load(name).state == "quarantined"
+
+
+def test_dead_server_is_reported_and_loads_nothing(bench: Bench, tmp_path: Path) -> None:
+    name = bench.publish()
+    with ReplicaServer(f"unix:{tmp_path / 'none.sock'}", "key", adapters_dir=bench.adapters_dir) as nowhere:
+        bench.server = nowhere
+        bench.rollout = bench.make_rollout()
+        assert not bench.reconcile()
+    assert bench.load(name).state == "published"
+    with bench.store.read() as conn:
+        assert [replica.healthy for replica in replicas.list_replicas(conn, now=bench.clock())] == [False]
+
+
+def test_answers_stay_their_own_while_adapters_come_and_go(bench: Bench, client: InferenceClient) -> None:
+    """Four swaps under four writers, two of the live adapter and two of the base: none fails, none is mixed."""
+    names = [bench.publish()]
+    bench.reconcile()
+    answers: list[tuple[str, str]] = []
+    stop = threading.Event()
+
+    def write(choose: Callable[[], str]) -> None:
+        while not stop.is_set():
+            name = choose()
+            try:
+                answers.append((name, client.complete(HELLO, model=name, max_tokens=16).text))
+            except Exception as exc:
+                answers.append((name, f"failed: {exc}"))
+
+    choices: list[Callable[[], str]] = [lambda: bench.live() or "", lambda: bench.base.name] * 2
+    writers = [threading.Thread(target=write, args=(choose,)) for choose in choices]
+    for writer in writers:
+        writer.start()
+    try:
+        for seed in range(2, 6):
+            names.append(bench.publish(seed=seed))
+            bench.reconcile()
+            assert bench.live() == names[-1]
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join()
+    alone = {name: client.complete(HELLO, model=name, max_tokens=16).text for name in (bench.base.name, *names)}
+    assert len(set(alone.values())) == 6
+    assert {name for name, _ in answers} >= {bench.base.name, *names[:-1]}
+    assert [(name, text) for name, text in answers if text != alone[name]] == []

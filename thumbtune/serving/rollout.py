@@ -1,0 +1,221 @@
+"""Brings one vLLM from what it holds to what is wanted, proves what is new, and makes live what every server proved.
+
+It does not start or end vLLM. Which adapter is live is a row in the store: going back to the one before loads nothing,
+because that one stays loaded. Each serving process does this for its own server; they meet in the store only.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+from thumbtune.core.errors import (
+    AdapterError,
+    EngineUnavailable,
+    InferenceError,
+    ManifestMismatch,
+    NotProven,
+    WrongBase,
+)
+from thumbtune.core.manifest import MANIFEST_NAME, Manifest, hash_file, verify_adapter
+from thumbtune.core.records import Adapter, Replica
+from thumbtune.core.store import Store
+from thumbtune.core.store.adapters import mark_proven, promote, quarantine, roll_back
+from thumbtune.core.store.audits import record_act
+from thumbtune.core.store.replicas import list_replicas, report_replica
+from thumbtune.serving.probe import prove_adapter
+from thumbtune.serving.replica import ReplicaServer
+from thumbtune.serving.wanted import list_ready, list_wanted
+
+logger = logging.getLogger(__name__)
+
+ACTOR = "serving"
+REPORT_EVERY_S = 5.0
+RETRY_AFTER_S = 60.0
+UNLOAD_AFTER_S = 120.0
+"""How long an adapter stays loaded after nobody wants it: longer than any draft that may still name it."""
+ATTEMPTS = 3
+"""Loads of one adapter that vLLM may refuse before the adapter, and not the moment, is to blame."""
+
+
+@dataclass(frozen=True)
+class ServerFacts:
+    """What is known about the server that adapters must fit."""
+
+    replica_id: str
+    base_name: str
+    base_hash: str | None
+    """Fingerprint of the base model's files; None where they are not on this machine, and the probe alone decides."""
+    template_hash: str | None
+    max_rank: int | None
+    max_loaded: int
+
+
+class Rollout:
+    """Keeps one server at what the store wants."""
+
+    def __init__(
+        self,
+        store: Store,
+        server: ReplicaServer,
+        *,
+        facts: ServerFacts,
+        adapters_dir: Path,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._server = server
+        self._facts = facts
+        self._adapters_dir = adapters_dir
+        self._monotonic = monotonic
+        self._proven: set[str] = set()
+        self._retry_at: dict[str, float] = {}
+        self._refusals: dict[str, int] = {}
+        self._unwanted_since: dict[str, float] = {}
+        self._reported: Replica | None = None
+
+    def reconcile(self) -> bool:
+        """Do what is missing, report what was seen, and return whether the server is well.
+
+        Safe to call at any time and again; what could not be done now is tried at a later call.
+        """
+        try:
+            if not self._server.check_health():
+                raise EngineUnavailable(f"model server {self._server.url} is not healthy")
+            loaded = self._server.list_loaded()
+            self._proven &= loaded.keys()
+            with self._store.read() as conn:
+                wanted = list_wanted(conn, max_loaded=self._facts.max_loaded)
+            for adapter in wanted:
+                if adapter.name not in self._proven and self._retry_at.get(adapter.name, 0.0) <= self._monotonic():
+                    self._bring_in(adapter)
+            self._unload_unwanted(loaded, wanted=wanted)
+        except EngineUnavailable as exc:
+            logger.warning("replica_unhealthy", extra={"replica_id": self._facts.replica_id, "error": str(exc)})
+            self.report(healthy=False)
+            return False
+        self.report(healthy=True)
+        self._promote_ready()
+        return True
+
+    def report(self, *, healthy: bool) -> None:
+        """Store what is known of the server, when it changed or was not told for a while."""
+        if not healthy:
+            self._proven.clear()
+        now = self._store.now()
+        seen = Replica(
+            self._facts.replica_id, self._server.url, healthy, self._facts.base_name, tuple(sorted(self._proven)), now
+        )
+        last = self._reported
+        if (
+            last is not None
+            and replace(last, seen_at=now) == seen
+            and now - last.seen_at < timedelta(seconds=REPORT_EVERY_S)
+        ):
+            return
+        with self._store.write() as conn:
+            report_replica(conn, seen)
+        if last is None or last.healthy != healthy:
+            logger.info("replica_reported", extra={"replica_id": seen.replica_id, "healthy": healthy})
+        self._reported = seen
+
+    def _bring_in(self, adapter: Adapter) -> None:
+        """Verify, load and prove one adapter; what fails is set aside or tried again later."""
+        folder = self._adapters_dir / adapter.name
+        began = self._monotonic()
+        try:
+            manifest = self._verify(adapter, folder)
+            self._server.load_adapter(adapter.name, folder)
+            load_ms = round((self._monotonic() - began) * 1000)
+            report = prove_adapter(self._server, manifest, base_model=self._facts.base_name)
+        except (ManifestMismatch, WrongBase, NotProven) as exc:
+            self._refuse(adapter, exc)
+            return
+        except AdapterError as exc:
+            self._refusals[adapter.name] = self._refusals.get(adapter.name, 0) + 1
+            if self._refusals[adapter.name] >= ATTEMPTS:
+                self._refuse(adapter, exc)
+            logger.warning("adapter_not_loaded", extra={"adapter": adapter.name, "error": str(exc)})
+            return
+        except EngineUnavailable:
+            raise
+        except (InferenceError, OSError) as exc:
+            self._retry_at[adapter.name] = self._monotonic() + RETRY_AFTER_S
+            logger.warning("adapter_not_loaded", extra={"adapter": adapter.name, "error": str(exc)})
+            return
+        self._proven.add(adapter.name)
+        self._refusals.pop(adapter.name, None)
+        logger.info(
+            "adapter_loaded",
+            extra={
+                "adapter": adapter.name,
+                "replica_id": self._facts.replica_id,
+                "load_ms": load_ms,
+                "change_nats": round(report.change, 4),
+                "gap_nats": round(report.adapter_gap, 4),
+            },
+        )
+
+    def _verify(self, adapter: Adapter, folder: Path) -> Manifest:
+        manifest = verify_adapter(
+            folder,
+            base_hash=self._facts.base_hash,
+            template_hash=self._facts.template_hash,
+            max_rank=self._facts.max_rank,
+        )
+        if hash_file(folder / MANIFEST_NAME) != adapter.manifest_hash:
+            raise ManifestMismatch(f"the manifest of {adapter.name} is not the one that was published")
+        return manifest
+
+    def _refuse(self, adapter: Adapter, error: AdapterError) -> None:
+        """Set a new adapter aside for good; fall back from a live one that only we could hold.
+
+        A live adapter of another base is left alone: then the base is set wrongly, and the one before fits no better.
+        """
+        self._retry_at[adapter.name] = self._monotonic() + RETRY_AFTER_S
+        logger.error("adapter_refused", extra={"adapter": adapter.name, "state": adapter.state, "error": str(error)})
+        self._server.unload_adapter(adapter.name)
+        now = self._store.now()
+        with self._store.write() as conn:
+            if adapter.state in ("live", "canary"):
+                others = [seen for seen in list_replicas(conn, now=now) if seen.replica_id != self._facts.replica_id]
+                if isinstance(error, WrongBase) or any(seen.healthy for seen in others):
+                    return
+                if adapter.state == "live":
+                    roll_back(conn, desk_id=adapter.desk_id, now=now)
+            elif adapter.state == "retired":
+                return
+            quarantine(conn, adapter.name, reason=str(error))
+            record_act(
+                conn,
+                actor=ACTOR,
+                action="adapter_quarantined",
+                subject=adapter.name,
+                now=now,
+                detail={"reason": str(error)},
+            )
+
+    def _unload_unwanted(self, loaded: dict[str, Path], *, wanted: list[Adapter]) -> None:
+        names = {adapter.name for adapter in wanted}
+        ours = {name for name, path in loaded.items() if path.parent == self._adapters_dir}
+        self._unwanted_since = {name: since for name, since in self._unwanted_since.items() if name in ours - names}
+        for name in sorted(ours - names):
+            if self._monotonic() - self._unwanted_since.setdefault(name, self._monotonic()) >= UNLOAD_AFTER_S:
+                self._server.unload_adapter(name)
+                self._proven.discard(name)
+                logger.info("adapter_unloaded", extra={"adapter": name, "replica_id": self._facts.replica_id})
+
+    def _promote_ready(self) -> None:
+        """Make live, oldest first, what every healthy server has proven, retiring the one before in one transaction."""
+        now = self._store.now()
+        with self._store.read() as conn:
+            if not list_ready(conn, now=now):
+                return
+        with self._store.write() as conn:
+            for adapter in list_ready(conn, now=now):
+                mark_proven(conn, adapter.name, now=now)
+                promote(conn, adapter.name, now=now)
+                record_act(conn, actor=ACTOR, action="adapter_promoted", subject=adapter.name, now=now)
+                logger.info("adapter_live", extra={"adapter": adapter.name, "desk_id": adapter.desk_id})
