@@ -14,8 +14,13 @@ from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 
+from thumbtune.demo.slack.delivery import Pace
+from thumbtune.demo.slack.local_slack import ServerOptions
 from thumbtune.demo.slack.seed import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, user_token
 from thumbtune.demo.slack.server import ServerThread
+
+PATIENT = ServerOptions(port=0, pace=Pace(ack_timeout_s=10.0, trigger_lifetime_s=30.0))
+"""A busy machine may be slow to answer; tests that are about time set their own."""
 
 
 class Inbox:
@@ -27,13 +32,13 @@ class Inbox:
     def put(self, item: Any) -> None:
         self._items.put(item)
 
-    def take(self, timeout_s: float = 5.0) -> Any:
+    def take(self, timeout_s: float = 15.0) -> Any:
         try:
             return self._items.get(timeout=timeout_s)
         except Empty:
             raise AssertionError(f"nothing arrived within {timeout_s} s") from None
 
-    def take_all(self, count: int, *, timeout_s: float = 5.0) -> list[Any]:
+    def take_all(self, count: int, *, timeout_s: float = 15.0) -> list[Any]:
         return [self.take(timeout_s) for _ in range(count)]
 
     def is_empty(self) -> bool:
@@ -42,7 +47,7 @@ class Inbox:
 
 @pytest.fixture
 def server() -> Iterator[ServerThread]:
-    with ServerThread() as running:
+    with ServerThread(PATIENT) as running:
         yield running
 
 
@@ -69,7 +74,7 @@ def connect(server: ServerThread) -> Iterator[Callable[[App], SocketModeHandler]
         def start(app: App) -> SocketModeHandler:
             hello = Inbox()
             client = WebClient(APP_TOKEN, base_url=server.api_url)
-            handler = SocketModeHandler(app, APP_TOKEN, web_client=client, trace_enabled=False)
+            handler = SocketModeHandler(app, APP_TOKEN, web_client=client, ping_interval=2)
             handler.client.on_message_listeners.append(hello.put)
             stack.callback(_close, handler, server)
             handler.connect()
@@ -115,7 +120,7 @@ def send_json(url: str, body: dict[str, Any] | None = None, *, token: str = "") 
             return json.loads(error.read())
 
 
-def wait_until(is_done: Callable[[], bool], *, timeout_s: float = 5.0) -> None:
+def wait_until(is_done: Callable[[], bool], *, timeout_s: float = 15.0) -> None:
     """Returns as soon as the condition holds; each look at it goes through the server."""
     ends_at = time.monotonic() + timeout_s
     while not is_done():

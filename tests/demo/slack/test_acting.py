@@ -38,12 +38,12 @@ def watch(server: ServerThread, user_id: str) -> Iterator[ClientConnection]:
     """Opens a page's live connection and returns once it is told the app's status."""
     address = f"{server.base_url.replace('http', 'ws', 1)}/demo/live?user={user_id}"
     with connect_websocket(address, proxy=None) as socket:
-        assert json.loads(socket.recv(timeout=5)) == {"type": "app_status", "connected": False}
+        assert json.loads(socket.recv(timeout=15)) == {"type": "app_status", "connected": False}
         yield socket
 
 
 def take(socket: ClientConnection) -> dict[str, Any]:
-    pushed: dict[str, Any] = json.loads(socket.recv(timeout=5))
+    pushed: dict[str, Any] = json.loads(socket.recv(timeout=15))
     return pushed
 
 

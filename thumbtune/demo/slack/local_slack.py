@@ -4,7 +4,7 @@ It does not know sockets or processes.
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -62,7 +62,7 @@ class LocalSlack:
         self.profile = load_profile(options.manifest)
         self.workspace = open_seed_workspace()
         self.faults = Faults()
-        self.pace = options.pace
+        self.pace = replace(options.pace)  # the control API changes it
         self.views = Views(self.workspace)
         self.files = Files(self)
         self.triggers = Triggers(self.pace)
