@@ -1,6 +1,6 @@
 """From a 👍 in Slack to a training pair, and back."""
 
-from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, SUPPORT, Office, wait_for
+from tests.bot.conftest import JONAS, MAYA, PRIYA, Office, wait_for
 
 
 def answer_question(office: Office) -> tuple[str, str]:
@@ -21,7 +21,7 @@ def test_thumbs_up_of_a_colleague_makes_one_pair(staffed: Office) -> None:
     assert [passage.title for passage in pair.passages] == ["Shipping times"]
     staffed.wait_quiet()
     assert len(staffed.pairs()) == 1
-    signs = [message.get("reactions") for message in staffed.thread(reply)][0]
+    signs = next(message.get("reactions") for message in staffed.thread(reply))
     assert "books" in [sign["name"] for sign in signs]
 
 

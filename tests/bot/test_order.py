@@ -1,0 +1,138 @@
+"""Whatever the order and however often Slack delivers, the same pair comes out."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, SUPPORT, Office, make_desk
+from tests.conftest import Clock
+from thumbtune.bot.app import build_bot
+from thumbtune.bot.bot import Bot
+from thumbtune.bot.intake import read_entry
+from thumbtune.bot.listeners.table import LISTENERS
+from thumbtune.bot.workers import Workers
+from thumbtune.core.sealing import Sealer
+from thumbtune.core.store.desks import save_desk
+from thumbtune.core.store.engine import open_store
+from thumbtune.core.store.inbox import add_event, count_events
+from thumbtune.core.store.migrate import migrate_store
+from thumbtune.core.store.pairs import list_pairs
+from thumbtune.demo.slack.seed import TEAM_ID
+from thumbtune.demo.slack.wire import Json
+
+CHANGES = ("edit", "delete", *(f"{sign}{who}" for who in (JONAS, AIKO, PRIYA, MAYA) for sign in "+-"))
+
+
+class Feed:
+    """Builds one thread's events, true in themselves, and knows how it must end."""
+
+    def __init__(self, number: int, changes: list[str]) -> None:
+        self._base, self._step = 1_700_000_000 + number * 1000, 0
+        self.root, self.reply = self._next(), self._next()
+        self.text, self.revision, self.deleted = "It comes on Friday.", "", False
+        self.given: dict[str, str] = {}
+        self.events = [
+            {"type": "message", "user": MAYA, "text": "Where is it?", "ts": self.root, "event_ts": self.root},
+            {**self._message(), "type": "message", "event_ts": self.reply},
+        ]
+        for change in changes:
+            self._apply(change)
+
+    def _next(self) -> str:
+        self._step += 1
+        return f"{self._base}.{self._step:06d}"
+
+    def _message(self) -> Json:
+        edited = {"edited": {"user": PRIYA, "ts": self.revision}} if self.revision else {}
+        place = {"ts": self.reply, "thread_ts": self.root, "parent_user_id": MAYA}
+        return {"user": PRIYA, "text": self.text, **place, **edited}
+
+    def _apply(self, change: str) -> None:
+        now = self._next()
+        if change[0] in "+-":
+            user = change[1:]
+            if self.deleted or (change[0] == "+") == (user in self.given):
+                return
+            if change[0] == "+":
+                self.given[user] = now
+            else:
+                del self.given[user]
+            kind = "reaction_added" if change[0] == "+" else "reaction_removed"
+            item = {"type": "message", "channel": SUPPORT, "ts": self.reply}
+            self.events.append({"type": kind, "user": user, "reaction": "+1", "item": item, "event_ts": now})
+        elif not self.deleted and change == "edit":
+            self.text, self.revision = f"It comes on Friday ({now}).", now
+            event = {"type": "message", "subtype": "message_changed", "message": self._message()}
+            self.events.append({**event, "event_ts": now})
+        elif not self.deleted:
+            self.deleted = True
+            event = {"type": "message", "subtype": "message_deleted", "deleted_ts": self.reply}
+            self.events.append({**event, "previous_message": self._message(), "event_ts": now})
+
+    @property
+    def expected(self) -> list[str]:
+        """The replies of the active pairs at the end."""
+        approved = any(self.given.get(user, "") > self.revision for user in (JONAS, AIKO))
+        return [self.text] if approved and not self.deleted else []
+
+
+@pytest.fixture
+def quiet_bot(office: Office, clock: Clock, tmp_path: Path) -> Iterator[Bot]:
+    """A bot without threads, on a clock that stands still."""
+    store = open_store(f"sqlite:///{tmp_path / 'order.sqlite3'}", Sealer(Fernet.generate_key().decode()), now=clock)
+    migrate_store(store)
+    with store.write() as conn:
+        save_desk(conn, make_desk())
+    bot = build_bot(office.settings, store)
+    bot.people.prefetch()
+    yield bot
+    store.engine.dispose()
+
+
+def test_every_order_and_repetition_ends_alike(quiet_bot: Bot, clock: Clock) -> None:
+    workers = Workers(quiet_bot, LISTENERS)
+    numbers = iter(range(10_000))
+
+    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(st.lists(st.sampled_from(CHANGES), min_size=1, max_size=7), st.randoms(use_true_random=False))
+    def check(changes: list[str], random: object) -> None:
+        feed = Feed(next(numbers), changes)
+        deliveries = [(index, event) for index, event in enumerate(feed.events)]
+        deliveries += random.sample(deliveries, k=min(3, len(deliveries)))  # type: ignore[attr-defined]
+        random.shuffle(deliveries)  # type: ignore[attr-defined]
+        cut = random.randrange(len(deliveries) + 1)  # type: ignore[attr-defined]
+        for part in (deliveries[:cut], deliveries[cut:]):
+            for index, event in part:
+                deliver(quiet_bot, f"Ev{feed.root}-{index}", event)
+            workers.work_once()
+        for _ in range(5):
+            clock.advance(seconds=5)
+            workers.work_once()
+        with quiet_bot.store.read() as conn:
+            active = [pair for pair in list_pairs(conn, state="active", limit=5000) if pair.thread_ts == feed.root]
+            assert set(count_events(conn)) == {"done"}
+        assert [pair.reply for pair in active] == feed.expected
+        assert all([turn.text for turn in pair.turns] == ["Where is it?"] for pair in active)
+
+    check()
+
+
+def deliver(bot: Bot, event_id: str, event: Json) -> None:
+    body = {"type": "event_callback", "team_id": TEAM_ID, "event_id": event_id, "event": {"channel": SUPPORT, **event}}
+    entry = read_entry(body)
+    assert entry is not None
+    with bot.store.write() as conn:
+        add_event(
+            conn,
+            bot.store.sealer,
+            team_id=entry.team_id,
+            event_key=entry.event_key,
+            kind=entry.kind,
+            name=entry.name,
+            body=body,
+            now=bot.store.now(),
+        )
