@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from thumbtune.demo.base_model.muon import Muon
@@ -18,12 +18,12 @@ from thumbtune.demo.base_model.tokens import MAX_TOKENS, ROLES, render_chat
 
 logger = logging.getLogger(__name__)
 
-LENGTHS = [128, 192, 288, 448]
+LENGTHS = [128, 224, 384]
 EAGER_LENGTHS = [1024]
-BATCH_TOKENS = 4096
+BATCH_TOKENS = 3072
 PROMPT_WEIGHT = 0.1
 POOL = 512
-MATRIX_LR, OTHER_LR = 0.015, 3e-3
+MATRIX_LR, OTHER_LR = 0.02, 3e-3
 WARMUP_STEPS = 60
 DECAY_SHARE = 0.3
 
@@ -54,14 +54,19 @@ def train(
     model: LlamaForCausalLM,
     tokenizer: PreTrainedTokenizerFast,
     *,
-    draw: Callable[[], Conversation],
+    open_source: Callable[[int], Callable[[], Conversation]],
     steps: int,
     folder: Path,
     seed: int,
     on_checkpoint: Callable[[int], None],
-    checkpoint_every: int = 100,
+    checkpoint_every: int = 50,
 ) -> None:
-    """Train for `steps` optimizer steps, going on from `folder`'s checkpoint when there is one."""
+    """Train for `steps` optimizer steps, going on from `folder`'s checkpoint when there is one.
+
+    `open_source` is given the steps done, so that a run that goes on does not see its first conversations again.
+    Where a process group exists, each process draws its own batches and the gradients are averaged: on a busy machine
+    two processes of one thread wait for each other once a step, two threads in every operation.
+    """
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
     others = [p for name, p in model.named_parameters() if p.ndim < 2 or "embed" in name]
     optimizers = [
@@ -71,7 +76,7 @@ def train(
     base_rates = [MATRIX_LR, OTHER_LR]
     done = _load_checkpoint(folder, model, optimizers)
     compiled = torch.compile(model, dynamic=False)
-    batches = _draw_batches(draw, tokenizer, random.Random(seed + done))
+    batches = _draw_batches(open_source(done), tokenizer, random.Random(seed + done))
     began_at, tokens, losses = time.monotonic(), 0, []
     for step in range(done, steps):
         scale = _scale_rate(step, steps)
@@ -79,30 +84,27 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = rate * scale
         ids, weights = next(batches)  # both (batch, seq); ids int64, weights float32
-        step_at = time.monotonic()
         network = model if ids.shape[1] in EAGER_LENGTHS else compiled
         loss = _compute_loss(network, ids, weights)
         loss.backward()
-        back_at = time.monotonic()
+        _average_gradients(model)
         torch.nn.utils.clip_grad_norm_(others, 1.0)
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad()
         tokens += ids.numel()
-        logger.debug(
-            "step %d shape %s %.2f s opt %.2f",
-            step + 1,
-            tuple(ids.shape),
-            time.monotonic() - step_at,
-            time.monotonic() - back_at,
-        )
         losses.append(loss.item())
-        if (step + 1) % 10 == 0:
+        if (step + 1) % 20 == 0 and is_first():
             rate = tokens / (time.monotonic() - began_at)
-            logger.info("step %d loss %.4f tokens/s %.0f", step + 1, sum(losses[-10:]) / 10, rate)
-        if (step + 1) % checkpoint_every == 0 or step + 1 == steps:
+            logger.info("step %d loss %.4f tokens/s %.0f", step + 1, sum(losses[-20:]) / 20, rate)
+        if ((step + 1) % checkpoint_every == 0 or step + 1 == steps) and is_first():
             _save_checkpoint(folder, step + 1, model=model, optimizers=optimizers)
             on_checkpoint(step + 1)
+
+
+def is_first() -> bool:
+    """Return whether this is the only process of the run or its first."""
+    return not distributed.is_initialized() or distributed.get_rank() == 0
 
 
 def encode_conversation(
@@ -126,6 +128,17 @@ def _compute_loss(network: nn.Module, ids: Tensor, weights: Tensor) -> Tensor:
     losses = nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
     kept = weights[:, 1:].flatten()
     return (losses * kept).sum() / kept.sum()
+
+
+def _average_gradients(model: nn.Module) -> None:
+    if not distributed.is_initialized():
+        return
+    gradients = [param.grad for param in model.parameters() if param.grad is not None]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    distributed.all_reduce(flat)
+    flat /= distributed.get_world_size()
+    for gradient, part in zip(gradients, flat.split([item.numel() for item in gradients]), strict=True):
+        gradient.copy_(part.view_as(gradient))
 
 
 def _draw_batches(

@@ -41,6 +41,21 @@ THINGS += [
 ]
 PAGES = ["Products", "Our range", "Prices", "Help", "Good to know", "Shop", "Details", "News", "Questions", "Events"]
 
+_COMMON = [*THINGS, *PAGES, *GOODS, *KINDS, *MATERIALS, *WEEKDAYS, "the", "of", "and", "is", "for", "costs", "within"]
+_COMMON += [
+    "[NAME_1]",
+    "[NAME_2]",
+    "[ORDER_1]",
+    "[EMAIL_1]",
+    "[PHONE_1]",
+    "your",
+    "you can",
+    "we",
+    "until",
+    "at",
+    "days",
+]
+
 _Sentence = Callable[[ValueMaker, str], str]
 
 _PROPERTIES: list[tuple[_Sentence, list[str]]] = [
@@ -126,3 +141,22 @@ def _draw_subject(values: ValueMaker, thing: str) -> str:
     if sort < 0.9:
         return f"{rng.choice(MATERIALS)} {thing}"
     return f"{rng.choice(GOODS)} {thing}"
+
+
+def draw_words(values: ValueMaker, count: int) -> str:
+    """Return that many random words, names and numbers in no order, for copying drills."""
+    rng = values.rng
+    words = []
+    for _ in range(count):
+        sort = rng.random()
+        if sort < 0.35:
+            words.append(values.draw(values.make_name))
+        elif sort < 0.5:
+            words.append(values.draw(values.make_price))
+        elif sort < 0.6:
+            words.append(values.draw(values.make_time))
+        elif sort < 0.7:
+            words.append(values.make_number(rng.choice([5, 50, 500, 5000])))
+        else:
+            words.append(rng.choice(_COMMON))
+    return " ".join(words)

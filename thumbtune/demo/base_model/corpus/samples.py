@@ -8,17 +8,23 @@ from importlib import resources
 
 from thumbtune.core.prompt import ChatMessage, Example, Passage, Turn, build_prompt
 from thumbtune.demo.base_model.corpus import phrases
-from thumbtune.demo.base_model.corpus.facts import draw_fact_topics
+from thumbtune.demo.base_model.corpus.facts import draw_fact_topics, draw_words
 from thumbtune.demo.base_model.corpus.topics import Ask, Topic, load_topics
 from thumbtune.demo.base_model.corpus.values import ValueMaker
 
 MAX_CHARS = 6000
+DRILLED = 17_000
+"""Conversations at the start of a training run of which half are copying drills; a tenth after that."""
 
 
 class ConversationMaker:
-    """Draws conversations from a seeded source; `held_out` chooses the side of the value split."""
+    """Draws conversations from a seeded source; `held_out` chooses the side of the value split.
 
-    def __init__(self, seed: int, *, held_out: bool = False) -> None:
+    `made` counts the conversations a run has seen before this source.
+    """
+
+    def __init__(self, seed: int, *, held_out: bool = False, made: int = DRILLED) -> None:
+        self._made = made
         self.rng = random.Random(seed)
         self.values = ValueMaker(self.rng, held_out=held_out)
         self._pages = load_topics()
@@ -29,6 +35,9 @@ class ConversationMaker:
     def make(self) -> list[ChatMessage]:
         """Return one conversation of a random sort, ending with an assistant message."""
         self.values.start_prompt()
+        self._made += 1
+        if self.rng.random() < (0.5 if self._made < DRILLED else 0.1):
+            return self.make_drill()
         sort = self.rng.random()
         if sort < 0.14:
             return self.make_dialogue()
@@ -41,7 +50,7 @@ class ConversationMaker:
     def make_grounded(self, *, style: phrases.Style | None = None, exchanges: int | None = None) -> list[ChatMessage]:
         """Return a conversation whose replies copy sentences of its passages."""
         rng = self.rng
-        exchanges = exchanges or rng.choice([1, 1, 2, 2, 3])
+        exchanges = exchanges or rng.choice([1, 2, 3, 4])
         entries = self._draw_entries(rng.choice([1, 2, 3, 3, 4]) if rng.random() < 0.97 else 12)
         passages = [Passage(f"{topic.page}: {topic.heading}", " ".join(topic.sentences)) for topic in entries]
         examples = []
@@ -60,6 +69,16 @@ class ConversationMaker:
         return _finish(
             build_prompt(turns[:-1], voice=voice, max_chars=MAX_CHARS, passages=passages, examples=examples), turns
         )
+
+    def make_drill(self) -> list[ChatMessage]:
+        """Return a short conversation that does nothing but look up titles and copy random words."""
+        rng = self.rng
+        passages = [Passage(draw_words(self.values, rng.choice([1, 2])), "") for _ in range(rng.choice([1, 2, 3, 4]))]
+        passages = [Passage(item.title, draw_words(self.values, rng.randint(4, 12))) for item in passages]
+        turns: list[Turn] = []
+        for passage in rng.sample(passages, rng.randint(1, len(passages))):
+            turns += [Turn("customer", passage.title), Turn("agent", passage.text)]
+        return _finish(build_prompt(turns[:-1], voice="", max_chars=MAX_CHARS, passages=passages), turns)
 
     def make_unknown(self) -> list[ChatMessage]:
         """Return a conversation whose question no passage answers."""
