@@ -7,14 +7,19 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from thumbtune.demo.slack.server import ServerThread
+from thumbtune.demo.slack.delivery import Pace
+from thumbtune.demo.slack.server import ServerOptions, ServerThread
 
 MAYA, PRIYA, JONAS, RUTH = "U0MAYA001", "U0PRIYA01", "U0JONAS01", "U0RUTH001"
 
 OpenPage = Callable[..., Page]
 
+PATIENCE_MS = 30_000
+"""How long a page may take on a busy machine before a test fails; nothing ever waits this long for success."""
+
 _QUIET = (
     "--no-sandbox",
+    "--disable-dev-shm-usage",
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -35,10 +40,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=program, args=list(_QUIET))
         yield running
         running.close()
+
+
+@pytest.fixture
+def server() -> Iterator[ServerThread]:
+    """A workspace whose app has ten times Slack's time to answer, so that a busy machine fails no test."""
+    with ServerThread(ServerOptions(port=0, pace=Pace(time_scale=10))) as running:
+        yield running
 
 
 @pytest.fixture
@@ -51,7 +64,7 @@ def open_page(browser: Browser, server: ServerThread) -> Iterator[OpenPage]:
         context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(5_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda line: problems.append(line.text) if "Content Security Policy" in line.text else None)
         page.on("dialog", lambda dialog: (problems.append(f"dialog: {dialog.message}"), dialog.dismiss()))

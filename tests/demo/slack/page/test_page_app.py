@@ -151,9 +151,9 @@ def test_draft_asked_from_the_menu_opens_its_thread_and_is_seen_by_its_agent_onl
 def test_button_and_select_reach_the_app_and_its_answer_replaces_the_card(drafted: Page, heard: Inbox) -> None:
     card = drafted.locator(".is-ephemeral")
     card.get_by_label("Try again…").select_option("warm")
-    assert heard.take() == "warm"
+    assert heard.take(30) == "warm"
     card.get_by_role("button", name="Post").click()
-    assert heard.take() == "draft-7"
+    assert heard.take(30) == "draft-7"
     expect(card).to_contain_text("Posted ✅")
     expect(card.get_by_role("button", name="Post")).to_have_count(0)
 
@@ -187,7 +187,7 @@ def test_modal_shows_the_apps_complaint_under_its_field_and_closes_once_it_is_co
     field.fill("It arrives tomorrow")
     dialog.get_by_role("button", name="Post").click()
     expect(dialog).to_have_count(0)
-    assert heard.take() == "It arrives tomorrow"
+    assert heard.take(30) == "It arrives tomorrow"
 
 
 def test_home_tab_shows_what_the_app_published_and_follows_its_changes(app: App, open_page: OpenPage) -> None:

@@ -6,13 +6,19 @@ import { BlockPlace } from "./context.js";
 
 const flatOptions = (element) => element.options ?? (element.option_groups ?? []).flatMap((group) => group.options);
 
+const LARGEST_PX = 420;
+
 // Lets a text area grow with its text.
 function useGrowth(value) {
   const box = useRef(null);
   useLayoutEffect(() => {
-    if (!box.current) return;
-    box.current.style.height = "auto";
-    box.current.style.height = `${Math.min(box.current.scrollHeight + 2, 420)}px`;
+    const grow = () => {
+      if (!box.current?.offsetParent) return;
+      box.current.style.height = "auto";
+      box.current.style.height = `${Math.min(box.current.scrollHeight + 2, LARGEST_PX)}px`;
+    };
+    grow();
+    if (box.current && !box.current.offsetParent) requestAnimationFrame(grow); // its dialog is about to open
   }, [value]);
   return box;
 }
