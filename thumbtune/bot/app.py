@@ -9,7 +9,7 @@ from slack_bolt import App
 from slack_sdk import WebClient
 
 from thumbtune.bot.bot import Bot, Identity
-from thumbtune.bot.intake import build_intake
+from thumbtune.bot.intake import Intake
 from thumbtune.bot.models import Models
 from thumbtune.bot.people import People
 from thumbtune.bot.slack import CALL_TIMEOUT_S, SlackApi
@@ -48,12 +48,10 @@ def build_app(settings: Settings, store: Store, *, bot: Bot) -> App:
     token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else ""
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
     client = WebClient(token, base_url=settings.slack_api_url, timeout=CALL_TIMEOUT_S, retry_handlers=[])
-    app = App(
+    return App(
         client=client,
         signing_secret=secret,
         request_verification_enabled=settings.slack_transport == "http",
         ignoring_self_events_enabled=False,  # deletions of our own posts by others matter; the intake drops the rest
-        attaching_function_token_enabled=False,
+        before_authorize=Intake(store, identity=bot.identity, signals=bot.signals),
     )
-    app.use(build_intake(store, identity=bot.identity, signals=bot.signals))
-    return app

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from slack_bolt import BoltRequest, BoltResponse
+from slack_bolt.middleware import Middleware
 
 from thumbtune.bot.bot import Identity, Signals
 from thumbtune.bot.slack import Json
@@ -58,35 +59,44 @@ def read_entry(body: Json) -> Entry | None:
     return _make_entry(body, kind, _read_name(body, kind), f"{kind}:{_read_trigger(body)}")
 
 
-def build_intake(store: Store, *, identity: Identity, signals: Signals) -> Callable[[BoltRequest], BoltResponse]:
-    """Return a Bolt middleware that stores and acknowledges, and never lets Bolt look for a listener."""
+class Intake(Middleware):
+    """Bolt's first step after the signature check: stores and acknowledges, and leaves Bolt only Slack's handshake."""
 
-    def keep(req: BoltRequest) -> BoltResponse:
+    def __init__(self, store: Store, *, identity: Identity, signals: Signals) -> None:
+        self._store = store
+        self._identity = identity
+        self._signals = signals
+
+    def process(self, *, req: BoltRequest, resp: BoltResponse, next: Callable[[], BoltResponse]) -> BoltResponse:
+        """Return 200 when the body is stored, was stored before or is of no use; 503 when it could not be stored."""
+        if req.body.get("type") == "url_verification":
+            return next()
         entry = read_entry(req.body)
-        if entry is None or not entry.name or _is_own(req.body, identity):
+        if entry is None or not entry.name or _is_own(req.body, self._identity):
             return BoltResponse(status=200, body="")
         try:
-            with store.write() as conn:
-                is_new = add_event(
-                    conn,
-                    store.sealer,
-                    team_id=entry.team_id,
-                    event_key=entry.event_key,
-                    kind=entry.kind,
-                    name=entry.name,
-                    body=req.body,
-                    now=store.now(),
-                )
+            is_new = self._store_entry(entry, req.body)
         except StoreError as exc:
             logger.error("intake_failed", extra={"kind": entry.kind, "error": type(exc).__name__})
             return BoltResponse(status=503, body="")  # not acknowledged: Slack sends it again
         if is_new and entry.name in COLLECTED:
-            signals.collect.set()
+            self._signals.collect.set()
         elif is_new:
-            signals.ask.release()
+            self._signals.ask.release()
         return BoltResponse(status=200, body="")
 
-    return keep
+    def _store_entry(self, entry: Entry, body: Json) -> bool:
+        with self._store.write() as conn:
+            return add_event(
+                conn,
+                self._store.sealer,
+                team_id=entry.team_id,
+                event_key=entry.event_key,
+                kind=entry.kind,
+                name=entry.name,
+                body=body,
+                now=self._store.now(),
+            )
 
 
 def _make_entry(body: Json, kind: EventKind, name: str, key: str) -> Entry:
