@@ -114,6 +114,7 @@ class _Demo:
             stack.callback(self._end_supervisor, stop_time_s(programs))
             stack.enter_context(self._narrator)
             self._began = began
+            self.loop.wait_for_bot()
             yield
 
     def run_once(self, held_back: Sequence[DemoThread]) -> None:

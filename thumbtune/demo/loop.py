@@ -3,6 +3,7 @@
 It does not know how the processes are run or how progress is shown.
 """
 
+import html
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,9 +23,16 @@ EVENTS_IN_FLIGHT = 150
 """Calls the playing may be ahead of what the bot has taken in; more would only make Slack send events again."""
 TYPICAL_ENGINE_START_S = 40.0
 ENGINE_TIMEOUT_S = 600.0
+BOT_TIMEOUT_S = 120.0
 QUIET_S = 3.0
 DRAFT_TIMEOUT_S = 120.0
 ADAPTER_TIMEOUT_S = 120.0
+PHASES = {
+    "snapshot": "freezing the data set",
+    "finetune": "fine-tuning",
+    "evaluate": "comparing with the base model on replies neither has seen",
+    "publish": "publishing the adapter",
+}
 
 
 class DemoFailed(ThumbtuneError):
@@ -87,6 +95,15 @@ class DemoLoop:
         self._check_alive = check_alive
         self.result = LoopResult()
 
+    def wait_for_bot(self) -> None:
+        """Wait until the bot listens to the workspace."""
+        self._narrator.begin("setup", "Starting the bot, the trainer and vLLM")
+        self._client.quicken_redelivery()
+        for _ in self._poll(BOT_TIMEOUT_S, "the bot did not connect to the workspace"):
+            if self._client.is_app_connected():
+                break
+        self._narrator.finish("the bot is connected")
+
     def wait_for_engine(self) -> None:
         """Wait until vLLM is healthy."""
         self._narrator.begin("setup", "Starting vLLM with the demo's base model")
@@ -139,7 +156,7 @@ class DemoLoop:
             if run.state not in marks:
                 marks[run.state] = time.monotonic()
             eta = f", about {run.eta_s:.0f} s left" if run.eta_s else ""
-            self._narrator.update(run.progress, f"{run.phase}{eta}")
+            self._narrator.update(run.progress, f"{PHASES.get(run.phase, run.phase)}{eta}")
         ended = time.monotonic()
         evaluating = marks.get("evaluating", ended)
         self.result.run = run
@@ -181,7 +198,7 @@ class DemoLoop:
                     "thread_id": question.thread_id,
                     "mode": draft.mode,
                     "adapter": draft.adapter,
-                    "text": self._read_card(agent, question) or draft.text,
+                    "text": self._read_card(agent, question),
                     "seconds": round(time.monotonic() - began, 2),
                 }
             )
@@ -201,7 +218,8 @@ class DemoLoop:
         with self._store.read() as conn:
             counts = pairs.count_pairs(conn, desk_id=DESK_ID)
             events = inbox.count_events(conn)
-        return counts.get("active", 0), not events.get("received") and not events.get("working")
+        is_idle = not events.get("received") and not events.get("working") and not self._client.count_pending()
+        return counts.get("active", 0), is_idle
 
     def _find_run(self) -> TrainingRun | None:
         deadline = time.monotonic() + QUIET_S
@@ -240,13 +258,11 @@ class DemoLoop:
 
     def _read_card(self, agent: str, question: PostedQuestion) -> str:
         """Return the draft as the agent sees it on the private card, with the names filled back."""
-        deadline = time.monotonic() + DRAFT_TIMEOUT_S
-        while time.monotonic() < deadline:
+        for _ in self._poll(DRAFT_TIMEOUT_S, f"no card came for {question.thread_id}"):
             for message in self._client.read_private(agent, channel=SUPPORT_CHANNEL, thread_ts=question.thread_ts):
-                for block in message.get("blocks", []):
-                    if block.get("block_id", "").startswith("draft_text"):
-                        return str(block["text"]["text"] if isinstance(block.get("text"), dict) else block.get("text"))
-            time.sleep(POLL_S)
+                blocks = [block for block in message.get("blocks", []) if _is_draft_text(block)]
+                if blocks:
+                    return html.unescape("\n".join(block["text"]["text"] for block in blocks))
         return ""
 
     def _poll(self, timeout_s: float, what: str) -> Iterator[None]:
@@ -256,3 +272,7 @@ class DemoLoop:
             self._check_alive()
             time.sleep(POLL_S)
         raise DemoFailed(f"{what} within {timeout_s:.0f} s; see the logs")
+
+
+def _is_draft_text(block: dict[str, Any]) -> bool:  # Any: Slack's JSON
+    return str(block.get("block_id", "")).startswith("draft_text")

@@ -8,10 +8,11 @@ from typing import Any
 
 import httpx2
 
-from thumbtune.demo.slack.seed import user_token
+from thumbtune.demo.slack.seed import PEOPLE, user_token
 
 POLL_S = 0.1
 CALL_TIMEOUT_S = 30.0
+REDELIVERY_S = (0, 5, 60)
 
 
 class WorkspaceClient:
@@ -38,6 +39,19 @@ class WorkspaceClient:
                 pass
             time.sleep(POLL_S)
         raise TimeoutError(f"the local workspace did not answer within {timeout_s:.0f} s")
+
+    def quicken_redelivery(self) -> None:
+        """Let events that nobody acknowledged come again after seconds instead of Slack's minutes."""
+        self._check("pace", self._http.post("/control/pace", json={"retry_delays_s": REDELIVERY_S}).json())
+
+    def is_app_connected(self) -> bool:
+        """Return whether the bot listens; what is posted before would only come to it as a redelivery."""
+        found = self._http.get("/demo/bootstrap", params={"user": PEOPLE[0].user_id}).json()
+        return bool(found["app_status"]["connected"])
+
+    def count_pending(self) -> int:
+        """Return how many events the bot has not acknowledged yet."""
+        return int(self._http.get("/control/state").json()["statistics"]["pending"])
 
     def post(self, user_id: str, text: str, *, channel: str, thread_ts: str | None = None) -> str:
         """Post a message as this person and return its `ts`."""
