@@ -88,4 +88,5 @@ def _build_env(inherited: Mapping[str, str]) -> dict[str, str]:
         "DO_NOT_TRACK": "1",
         "PYTHONUNBUFFERED": "1",
         "TOKENIZERS_PARALLELISM": "true",
+        "OMP_WAIT_POLICY": "PASSIVE",  # waiting threads leave the cores to drafts; else both may crawl
     }
