@@ -66,6 +66,7 @@ def _prepare(programs: Sequence[Program], *, run_dir: Path, logs_dir: Path | Non
 def _write_config(programs: Sequence[Program], *, run_dir: Path, logs_dir: Path | None) -> str:
     lines = ["[supervisord]", f"logfile={_escape(str(run_dir / 'supervisor.log'))}", "loglevel=info"]
     lines += [f"pidfile={_escape(str(run_dir / 'supervisor.pid'))}", f"childlogdir={_escape(str(run_dir))}"]
+    lines += ["user=root"] if os.geteuid() == 0 else []
     for program in programs:
         output = str(logs_dir / f"{program.name}.log") if logs_dir is not None else "/dev/fd/1"
         lines += [

@@ -87,7 +87,7 @@ class Settings(BaseSettings):
         description="URL of a running vLLM to attach to, such as http://127.0.0.1:8000. Empty: `thumbtune serving` starts one.",
     )
     inference_api_key: SecretStr | None = Field(
-        None, description="API key of vLLM. Empty: a random one is made when vLLM is started by us."
+        None, description="API key of vLLM. Empty: one derived from the secret key, when vLLM is started by us."
     )
     max_model_len: int = Field(
         8192, ge=256, description="Context of the served model in tokens. More needs more GPU memory."

@@ -69,3 +69,18 @@ def test_postponed_post_waits_and_an_unclear_one_stays_unclear(store: Store, clo
     with store.write() as conn:
         outbox.mark_unknown(conn, post.post_id, retry_at=clock(), error="timeout")
     assert [item.state for item in claim(store)] == ["unknown"]
+
+
+def test_message_does_not_wait_behind_bookkeeping(store: Store) -> None:
+    for number, method in enumerate(["reactions.add"] * 12 + ["chat.postMessage"]):
+        with store.write() as conn:
+            outbox.add_post(
+                conn,
+                store.sealer,
+                dedupe_key=str(number),
+                method=method,
+                channel_id="C1",
+                payload={},
+                now=store.now(),
+            )
+    assert claim(store)[0].method == "chat.postMessage"

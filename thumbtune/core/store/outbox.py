@@ -40,7 +40,7 @@ def add_post(
 def claim_posts(
     conn: sa.Connection, sealer: Sealer, *, owner: str, limit: int, now: datetime, lease_s: float
 ) -> list[Post]:
-    """Lease up to `limit` calls that are due, oldest first.
+    """Lease up to `limit` calls that are due: messages before bookkeeping such as reactions, oldest first.
 
     A call found in state `sending` was begun by a process that died: it comes back as `unknown`.
     """
@@ -48,7 +48,7 @@ def claim_posts(
         sa.select(outbox)
         .where(outbox.c.state.in_(("pending", "sending", "unknown")), outbox.c.not_before <= now)
         .where(sa.or_(outbox.c.lease_until.is_(None), outbox.c.lease_until < now))
-        .order_by(outbox.c.post_id)
+        .order_by(sa.case((outbox.c.method.like("chat.%"), 0), else_=1), outbox.c.post_id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
