@@ -88,7 +88,9 @@ class _Demo:
         self._threads = threads
         self._slack_url = f"http://127.0.0.1:{_choose_port(port)}"
         self._data_dir = data_dir
-        self._env = build_environment(data_dir=data_dir, slack_url=self._slack_url, threads=len(threads))
+        self._env = build_environment(
+            data_dir=data_dir, slack_url=self._slack_url, threads=len(threads), with_shop=with_shop
+        )
         expected = sum(turn.role == "agent" for thread in threads for turn in thread.turns)
         self._store = open_installation(read_settings(self._env), threshold=expected, with_shop=with_shop)
         self._narrator = open_narrator()
@@ -119,16 +121,18 @@ class _Demo:
 
     def run_once(self, held_back: Sequence[DemoThread]) -> None:
         """Carry the loop out once."""
-        self._run_to_adapter()
+        self.loop.collect(self._threads)
+        self._train()
         self.loop.ask(held_back)
 
     def run_until_interrupted(self, held_back: Sequence[DemoThread]) -> None:
         """Carry the loop out in front of the newcomer, leave open questions in the channel, and stay."""
         console.print(f"\n  Open [bold]{self._slack_url}/#/as/U0PRIYA01/{SUPPORT_CHANNEL}[/bold] in a browser.\n")
         try:
+            self.loop.collect(self._threads)
             for position, thread in enumerate(held_back):
                 post_question(self._client, thread, position)
-            self._run_to_adapter()
+            self._train()
             console.print(
                 "\n  The adapter is live. In the page, open a customer's question, its … menu, “Draft a reply”."
             )
@@ -140,8 +144,7 @@ class _Demo:
         except KeyboardInterrupt:
             console.print("\nEnding everything …")
 
-    def _run_to_adapter(self) -> None:
-        self.loop.collect(self._threads)
+    def _train(self) -> None:
         self.loop.wait_for_engine()
         self.loop.result.seconds["setup"] = time.monotonic() - self._began - self.loop.result.seconds["collect"]
         self.loop.wait_for_adapter(self.loop.train())

@@ -25,10 +25,7 @@ TUNING = {
     "MAX_MODEL_LEN": "2048",
     "MAX_PROMPT_CHARS": "2400",
     "MAX_REPLY_TOKENS": "160",
-    "TRAIN_LEARNING_RATE": "2e-3",
-    "TRAIN_MIN_STEPS": "60",
-    "TRAIN_MAX_EPOCHS": "8",
-    "TRAIN_BATCH_TOKENS": "4096",
+    "TRAIN_BATCH_TOKENS": "2048",
     "TRAIN_TICK_S": "1",
     "RECONCILE_INTERVAL_S": "0.5",
     "LEASE_S": "15",
@@ -37,14 +34,21 @@ TUNING = {
 }
 """What differs from the defaults because the demo's base model and its data are small."""
 
+SHOP_RECIPE = {"TRAIN_LEARNING_RATE": "2e-3", "TRAIN_MIN_STEPS": "100", "TRAIN_MAX_EPOCHS": "8"}
+OTHER_RECIPE = {"TRAIN_LEARNING_RATE": "4e-3", "TRAIN_MIN_STEPS": "600", "TRAIN_MAX_EPOCHS": "4"}
+"""How to train on the shop's own conversations, and on others, of which the base model knows nothing."""
 
-def build_environment(*, data_dir: Path, slack_url: str, threads: int) -> dict[str, str]:
+
+def build_environment(*, data_dir: Path, slack_url: str, threads: int, with_shop: bool) -> dict[str, str]:
     """Return the environment of the demo's processes: this one's, without any Thumbtune or Slack settings of its own."""
     env = {key: value for key, value in os.environ.items() if not key.startswith((ENV_PREFIX, "SLACK_"))}
     held_out_share = min(0.3, max(0.1, HELD_OUT_THREADS / max(threads, 1)))
     return (
         env
-        | {f"{ENV_PREFIX}{key}": value for key, value in TUNING.items()}
+        | {
+            f"{ENV_PREFIX}{key}": value
+            for key, value in (TUNING | (SHOP_RECIPE if with_shop else OTHER_RECIPE)).items()
+        }
         | {
             f"{ENV_PREFIX}DATA_DIR": str(data_dir),
             f"{ENV_PREFIX}BASE_MODEL": str(BASE_MODEL),
