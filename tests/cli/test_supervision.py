@@ -6,15 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import pytest
 
 from thumbtune.cli.supervision import Program, spawn_supervisor
+from thumbtune.core.errors import ConfigError
 from thumbtune.core.processes import end_child
 
 WORKER = """
 import os, sys, time
 from pathlib import Path
 from thumbtune.core.processes import die_with_parent
-die_with_parent()
+die_with_parent(parent_word="supervisord")
 with Path(sys.argv[1]).open("a") as file:
     file.write(f"{os.getpid()} {os.environ.get('TOKEN', '')}\\n")
 time.sleep(600)
@@ -65,3 +67,9 @@ def test_killed_supervisor_leaves_no_process(tmp_path: Path) -> None:
     supervisor.kill()
     supervisor.wait()
     wait_for(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+
+
+def test_folder_that_supervisor_would_read_as_a_comment_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "a ;b"
+    with pytest.raises(ConfigError, match="use a folder without"):
+        spawn_supervisor([Program("x", ("true",))], run_dir=folder, logs_dir=folder, env={})

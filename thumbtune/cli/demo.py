@@ -24,7 +24,7 @@ from thumbtune.cli.processes import list_programs
 from thumbtune.cli.supervision import spawn_supervisor, stop_time_s
 from thumbtune.core.errors import BadInput
 from thumbtune.core.processes import end_child, spawn_child
-from thumbtune.core.settings import Settings
+from thumbtune.core.settings import load_settings
 from thumbtune.demo.installation import build_environment, open_installation, read_settings
 from thumbtune.demo.loop import DemoFailed, DemoLoop
 from thumbtune.demo.playback import post_question
@@ -63,7 +63,7 @@ def run_demo(
         raise BadInput(f"{report.resolve().parent} does not exist: choose another place for --report")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     played, held_back = found[: len(found) - asked], found[len(found) - asked :]
-    with _own_folder(Settings().data_dir.resolve() / "demo") as data_dir:
+    with _own_folder(load_settings().data_dir.resolve() / "demo") as data_dir:
         demo = _Demo(
             data_dir, port=port or (0 if headless else DEFAULT_PORT), threads=played, with_shop=threads is None
         )

@@ -3,6 +3,7 @@
 thumbtune --help
 """
 
+import os
 import sys
 
 import typer
@@ -32,6 +33,7 @@ app.add_typer(drafts.app, name="drafts")
 
 def main() -> None:
     """Run the command line; exit 1 on an error, 2 when the settings are wrong, 130 on Ctrl-C."""
+    os.umask(0o077)  # what we write is for this user alone
     try:
         app()
     except ConfigError as exc:

@@ -1,16 +1,20 @@
 """Commands that run the processes: up, bot, trainer, serving, migrate."""
 
+import os
+
 import typer
 
 from thumbtune.cli.output import console
-from thumbtune.cli.supervision import Program, become_supervisor, python_command
+from thumbtune.cli.supervision import SUPERVISED, SUPERVISOR_MODULE, Program, become_supervisor, python_command
 from thumbtune.core.errors import ConfigError
 from thumbtune.core.logs import configure_logs
 from thumbtune.core.processes import die_with_parent
-from thumbtune.core.settings import Settings, load_settings
+from thumbtune.core.settings import ENV_PREFIX, Settings, load_settings
 from thumbtune.core.store import connect_store, migrate_store
 
-SLACK_SECRETS = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET")
+SLACK_SECRETS = tuple(
+    f"{prefix}SLACK_{name}" for prefix in ("", ENV_PREFIX) for name in ("BOT_TOKEN", "APP_TOKEN", "SIGNING_SECRET")
+)
 """Variables that only the bot is given."""
 
 
@@ -79,5 +83,6 @@ def migrate() -> None:
 def _begin(role: str) -> Settings:
     settings = load_settings(role=role)  # type: ignore[arg-type]  # one of the three roles
     configure_logs(process=role, level=settings.log_level, form=settings.log_format)
-    die_with_parent()
+    if os.environ.get(SUPERVISED):
+        die_with_parent(parent_word=SUPERVISOR_MODULE)
     return settings

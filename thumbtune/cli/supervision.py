@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from thumbtune.core.errors import ConfigError
 from thumbtune.core.processes import spawn_child
+
+SUPERVISED = "THUMBTUNE_SUPERVISED"
+"""Set for processes that end with their supervisor; those started by hand live on."""
+
+SUPERVISOR_MODULE = "supervisor.supervisord"
 
 STARTS_BEFORE_GIVING_UP = 1_000_000
 """In practice never; supervisor waits a second longer after each failed start."""
@@ -60,7 +66,7 @@ def _prepare(programs: Sequence[Program], *, run_dir: Path, logs_dir: Path | Non
     run_dir.mkdir(parents=True, exist_ok=True)
     config = run_dir / "supervisor.conf"
     config.write_text(_write_config(programs, run_dir=run_dir, logs_dir=logs_dir), encoding="utf-8")
-    return [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "--silent", "--configuration", str(config)]
+    return [sys.executable, "-m", SUPERVISOR_MODULE, "--nodaemon", "--silent", "--configuration", str(config)]
 
 
 def _write_config(programs: Sequence[Program], *, run_dir: Path, logs_dir: Path | None) -> str:
@@ -81,11 +87,16 @@ def _write_config(programs: Sequence[Program], *, run_dir: Path, logs_dir: Path 
             f"stdout_logfile={_escape(output)}",
             f"stdout_logfile_maxbytes={'20MB' if logs_dir is not None else '0'}",
         ]
-        if program.hidden:
-            lines.append("environment=" + ",".join(f'{name}=""' for name in program.hidden))
+        environment = {SUPERVISED: "1"} | dict.fromkeys(program.hidden, "")
+        lines.append("environment=" + ",".join(f'{name}="{value}"' for name, value in environment.items()))
     return "\n".join(lines) + "\n"
 
 
 def _escape(value: str) -> str:
-    """Return a value that supervisor's own expansion of % leaves as it is."""
+    """Return a value that supervisor's own expansion of % leaves as it is.
+
+    Raises: ConfigError when supervisor would take the rest of the value for a comment or another line.
+    """
+    if " ;" in value or "\n" in value:
+        raise ConfigError([f"{value!r} cannot be given to supervisor: use a folder without ' ;' and line breaks"])
     return value.replace("%", "%%")

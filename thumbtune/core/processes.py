@@ -70,7 +70,12 @@ def end_child(child: subprocess.Popen[str], *, timeout_s: float = 10.0) -> int:
     return child.wait()
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent dies, so that a killed supervisor leaves nothing behind."""
-    if os.name == "posix" and hasattr(ctypes.CDLL(None), "prctl"):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with_parent(*, parent_word: str) -> None:
+    """End when the parent dies, and at once if it is gone already; `parent_word` stands in its command line."""
+    libc = ctypes.CDLL(None)
+    if os.name == "posix" and hasattr(libc, "prctl"):
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    with contextlib.suppress(psutil.Error):
+        if any(parent_word in part for part in psutil.Process(os.getppid()).cmdline()):
+            return
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -81,13 +81,6 @@ def test_rolled_back_adapter_can_be_promoted_again_by_hand(store: Store, clock: 
     assert previous.name == "support-0001"
 
 
-def test_replicas_should_hold_the_live_the_previous_and_the_new_adapter(store: Store, clock: Clock) -> None:
-    first, second = go_live(store, clock), go_live(store, clock)
-    new = publish(store, clock)
-    with store.read() as conn:
-        assert [item.name for item in adapters.list_wanted(conn)] == [second, first, new]
-
-
 def test_unknown_adapter_is_named_in_the_error(store: Store) -> None:
     with store.read() as conn, pytest.raises(NotFound, match="support-0009"):
         adapters.load_adapter(conn, "support-0009")

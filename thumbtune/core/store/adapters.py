@@ -114,15 +114,6 @@ def find_previous(conn: sa.Connection, *, desk_id: str) -> Adapter | None:
     return Adapter(**row._mapping) if row else None
 
 
-def list_wanted(conn: sa.Connection) -> list[Adapter]:
-    """Return the adapters every replica should hold: live first, then previous ones, then those to be proven."""
-    wanted = list_adapters(conn, state="live")
-    for adapter in list(wanted):
-        previous = find_previous(conn, desk_id=adapter.desk_id)
-        wanted += [previous] if previous else []
-    return wanted + list_adapters(conn, state="proven") + list_adapters(conn, state="published")
-
-
 def load_adapter(conn: sa.Connection, name: str) -> Adapter:
     """Return one adapter.
 

@@ -70,7 +70,7 @@ def open_store(url: str, sealer: Sealer, *, now: Callable[[], datetime] = utc_no
     """Return a store on this database URL; it does not migrate."""
     if sa.make_url(url).get_backend_name() == "sqlite":
         return Store(_open_sqlite(url), sealer, now, threading.RLock())
-    return Store(sa.create_engine(url, pool_pre_ping=True), sealer, now)
+    return Store(sa.create_engine(url, pool_pre_ping=True, hide_parameters=True), sealer, now)
 
 
 def insert_row(conn: sa.Connection, table: sa.Table) -> Any:  # Any: either dialect's Insert, both with on_conflict_*
@@ -90,7 +90,7 @@ def _open_sqlite(url: str) -> sa.Engine:
     database = sa.make_url(url).database
     if database and database != ":memory:":
         Path(database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, module=sqlite3, connect_args={"timeout": BUSY_TIMEOUT_S})
+    engine = sa.create_engine(url, module=sqlite3, connect_args={"timeout": BUSY_TIMEOUT_S}, hide_parameters=True)
     journal = "WAL" if sqlite3.sqlite_version_info >= SAFE_WAL_VERSION else "TRUNCATE"
 
     @event.listens_for(engine, "connect")
