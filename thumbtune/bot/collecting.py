@@ -34,10 +34,11 @@ def settle_reply(
     Raises: Later when its thread is not stored yet and `may_wait`; PeopleMissing.
     """
     place = {"team_id": bot.identity.team_id, "channel_id": channel_id}
+    message = load_message(conn, ts=reply_ts, lock=True, **place)
+    # Only now: on PostgreSQL whoever comes second has waited for the row, and sees the first one's approval as well.
     approvals = load_approvals(conn, message_ts=reply_ts, **place)
     if not approvals:
         return
-    message = load_message(conn, ts=reply_ts, lock=True, **place)
     if message is None:
         if may_wait:
             raise Later(WAIT_FOR_MESSAGE_S)
