@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from pydantic import SecretStr
 
+from tests.serving.conftest import API_KEY
 from tests.serving.models import publish_random
 from thumbtune.core.errors import ConfigError
 from thumbtune.core.inference import InferenceClient, resolve_api_key
@@ -20,7 +23,9 @@ from thumbtune.core.processes import end_child, spawn_child
 from thumbtune.core.records import Desk, Replica
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store, adapters, connect_store, desks, migrate_store, replicas, runs
+from thumbtune.serving.engine import Engine
 from thumbtune.serving.process import run_serving
+from thumbtune.serving.replica import ReplicaServer
 
 pytestmark = pytest.mark.xdist_group("vllm")
 
@@ -30,6 +35,7 @@ from pathlib import Path
 from thumbtune.core.logs import configure_logs
 from thumbtune.core.settings import Settings
 from thumbtune.serving.process import run_serving
+from thumbtune.serving.replica import ReplicaServer
 configure_logs(process="serving")
 run_serving(Settings(_env_file=None, data_dir=Path(sys.argv[1]), base_model=sys.argv[2], reconcile_interval_s=0.5))
 """
@@ -39,9 +45,10 @@ class Installation:
     """A data folder with a store, one published adapter, and a serving process that a test starts and kills."""
 
     def __init__(self, data_dir: Path, base: Path) -> None:
-        self.settings = Settings(_env_file=None, data_dir=data_dir, base_model=str(base))
+        self.settings = Settings(_env_file=None, data_dir=data_dir, base_model=str(base), reconcile_interval_s=0.2)
         self.store: Store = connect_store(self.settings)
         self.child: subprocess.Popen[str] | None = None
+        self.log_path = data_dir / "serving.log"
         migrate_store(self.store)
         now = self.store.now()
         with self.store.write() as conn:
@@ -67,7 +74,6 @@ class Installation:
 
     def start(self) -> psutil.Process:
         command = [sys.executable, "-c", PROGRAM, str(self.settings.data_dir), self.settings.base_model]
-        self.log_path = self.settings.data_dir / "serving.log"
         self.child = spawn_child(command, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""}, log_path=self.log_path)
         return psutil.Process(self.child.pid)
 
@@ -78,17 +84,22 @@ class Installation:
 
     def is_ready(self) -> bool:
         replica = self.find_replica()
-        if replica is None or not replica.healthy or replica.proven != (self.adapter,):
+        if replica is None or not replica.healthy:
             return False
         with self.store.read() as conn:
-            return adapters.load_adapter(conn, self.adapter).state == "live"
+            adapter = adapters.load_adapter(conn, self.adapter)
+        assert adapter.state != "quarantined", adapter.reason
+        return adapter.state == "live"
 
     def wait_until(self, is_so: Callable[[], bool], *, timeout_s: float = 240.0) -> None:
         give_up_at = time.monotonic() + timeout_s
         while not is_so():
-            assert time.monotonic() < give_up_at, f"not in time; log:\n{self.log_path.read_text()[-3000:]}"
-            assert self.child is None or self.child.poll() is None, self.log_path.read_text()[-3000:]
+            assert time.monotonic() < give_up_at, f"not in time; log:\n{self.read_log()}"
+            assert self.child is None or self.child.poll() is None, self.read_log()
             time.sleep(0.1)
+
+    def read_log(self) -> str:
+        return self.log_path.read_text()[-3000:] if self.log_path.exists() else ""
 
     def ask(self) -> str:
         replica = self.find_replica()
@@ -152,3 +163,25 @@ def test_second_serving_process_of_an_installation_is_refused(installation: Inst
     installation.wait_until(lambda: installation.find_replica() is not None)
     with pytest.raises(ConfigError, match="another `thumbtune serving` runs"):
         run_serving(installation.settings)
+
+
+def test_running_server_is_attached_to_and_left_running(
+    installation: Installation, engine: Engine, server: ReplicaServer
+) -> None:
+    installation.settings = installation.settings.model_copy(
+        update={"inference_url": engine.plan.url, "inference_api_key": SecretStr(API_KEY)}
+    )
+    stop = threading.Event()
+    serving = threading.Thread(target=run_serving, args=(installation.settings,), kwargs={"stop": stop})
+    serving.start()
+    try:
+        installation.wait_until(installation.is_ready)
+        replica = installation.find_replica()
+        assert replica is not None
+        assert (replica.url, replica.base_model) == (engine.plan.url, engine.plan.base_name)
+        assert len(installation.ask()) > 0
+    finally:
+        stop.set()
+        serving.join()
+    assert installation.find_replica() is None
+    assert list(server.list_loaded()) == [installation.adapter]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Clock
-from tests.serving.models import copy_adapter, flip_bit, publish_random, write_manifest
+from tests.serving.models import copy_adapter, fill_with_nan, flip_bit, publish_random, write_manifest
 from thumbtune.core.inference import InferenceClient
 from thumbtune.core.manifest import MANIFEST_NAME, hash_base, hash_file, load_manifest, load_template
 from thumbtune.core.prompt import ChatMessage, hash_template
@@ -150,7 +150,12 @@ def test_adapter_of_zeros_is_quarantined_and_the_live_one_stays(bench: Bench) ->
 
 @pytest.mark.parametrize(
     ("fault", "reason"),
-    [("flipped bit", "differs from what was published"), ("other base", "another base"), ("rank", "rank 32")],
+    [
+        ("flipped bit", "differs from what was published"),
+        ("other base", "another base"),
+        ("rank", "rank 32"),
+        ("no number", "no numbers"),
+    ],
 )
 def test_wrong_files_are_refused_before_vllm_sees_them(
     bench: Bench, good_adapter: Path, fault: str, reason: str
@@ -162,6 +167,9 @@ def test_wrong_files_are_refused_before_vllm_sees_them(
             copy_adapter(good_adapter, name, **({"base_hash": "f" * 64} if fault == "other base" else {}))
         if fault == "flipped bit":
             flip_bit(bench.adapters_dir / name)
+        if fault == "no number":
+            fill_with_nan(bench.adapters_dir / name)
+            write_manifest(bench.adapters_dir / name, load_manifest(bench.adapters_dir / name))
 
     name = bench.publish(make)
     seen: list[str] = []

@@ -17,7 +17,7 @@ from typing import NoReturn
 
 import psutil
 
-END_TIMEOUT_S = 10.0
+END_TIMEOUT_S = 5.0
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36

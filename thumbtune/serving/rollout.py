@@ -19,7 +19,7 @@ from thumbtune.core.errors import (
     NotProven,
     WrongBase,
 )
-from thumbtune.core.manifest import MANIFEST_NAME, Manifest, hash_file, verify_adapter
+from thumbtune.core.manifest import MANIFEST_NAME, WEIGHTS_NAME, Manifest, hash_file, verify_adapter
 from thumbtune.core.records import Adapter, Replica
 from thumbtune.core.store import Store
 from thumbtune.core.store.adapters import mark_proven, promote, quarantine, roll_back
@@ -28,6 +28,7 @@ from thumbtune.core.store.replicas import list_replicas, report_replica
 from thumbtune.serving.probe import prove_adapter
 from thumbtune.serving.replica import ReplicaServer
 from thumbtune.serving.wanted import list_ready, list_wanted
+from thumbtune.serving.weights import check_weights
 
 logger = logging.getLogger(__name__)
 
@@ -167,6 +168,7 @@ class Rollout:
         )
         if hash_file(folder / MANIFEST_NAME) != adapter.manifest_hash:
             raise ManifestMismatch(f"the manifest of {adapter.name} is not the one that was published")
+        check_weights(folder / WEIGHTS_NAME)
         return manifest
 
     def _refuse(self, adapter: Adapter, error: AdapterError) -> None:
