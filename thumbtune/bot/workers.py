@@ -16,8 +16,9 @@ from types import TracebackType
 from thumbtune.bot.bot import Bot, Handler, Later, Write
 from thumbtune.bot.intake import COLLECTED
 from thumbtune.bot.people import PeopleMissing
+from thumbtune.bot.regrets import say_sorry
 from thumbtune.bot.slack import SlackBusy, describe_error
-from thumbtune.core.errors import StoreUnavailable
+from thumbtune.core.errors import SlackUnknown, StoreUnavailable
 from thumbtune.core.records import EventKind, InboxEvent
 from thumbtune.core.store.inbox import (
     bury_event,
@@ -34,6 +35,7 @@ BATCH = 32
 LOOK_S = 1.0
 MAX_ATTEMPTS = 10
 MAX_PAUSE_S = 300.0
+MAX_OUTAGE_PAUSE_S = 30.0
 KEEP_DONE = timedelta(days=7)
 
 
@@ -166,20 +168,29 @@ class Workers:
             self._set_back(event, exc)
 
     def _set_back(self, event: InboxEvent, exc: Exception) -> None:
+        """Give an event back: waits and outages may last as long as they like, other failures are counted."""
         store, now = self._bot.store, self._bot.store.now()
         fields = {"inbox_id": event.inbox_id, "kind": event.kind, "event_name": event.name, "attempts": event.attempts}
+        error = describe_error(exc)
+        is_wait = isinstance(exc, Later | SlackUnknown | StoreUnavailable)
+        if not is_wait and event.attempts >= MAX_ATTEMPTS:
+            logger.error("event_set_aside", extra={**fields, "error": error})
+            with store.write() as conn:
+                buried = bury_event(conn, event.inbox_id, owner=self._owner, error=error, now=now)
+            if buried:
+                say_sorry(self._bot, event)
+            return
+        if isinstance(exc, Later | SlackBusy):
+            pause_s = exc.seconds if isinstance(exc, Later) else exc.retry_after_s
+        else:
+            longest_s = min(2.0 ** (event.attempts - 1), MAX_PAUSE_S)
+            if is_wait:
+                longest_s = min(max(1.0, (now - event.received_at).total_seconds() / 2), MAX_OUTAGE_PAUSE_S)
+            pause_s = longest_s * random.uniform(0.75, 1.25)
+            logger.warning("event_failed", extra={**fields, "error": error}, exc_info=_hide_text(exc))
+        until = now + timedelta(seconds=pause_s)
         with store.write() as conn:
-            if isinstance(exc, Later | SlackBusy):
-                pause_s = exc.seconds if isinstance(exc, Later) else exc.retry_after_s
-            elif event.attempts >= MAX_ATTEMPTS:
-                logger.error("event_set_aside", extra={**fields, "error": describe_error(exc)})
-                bury_event(conn, event.inbox_id, owner=self._owner, error=describe_error(exc), now=now)
-                return
-            else:
-                pause_s = min(2.0 ** (event.attempts - 1), MAX_PAUSE_S) * random.uniform(0.75, 1.25)
-                logger.warning("event_failed", extra={**fields, "error": describe_error(exc)}, exc_info=_hide_text(exc))
-            until = now + timedelta(seconds=pause_s)
-            postpone_event(conn, event.inbox_id, owner=self._owner, until=until, error=describe_error(exc))
+            postpone_event(conn, event.inbox_id, owner=self._owner, until=until, error=error, counts=not is_wait)
         self._wake_after(pause_s, event.name)
 
     def _wake_after(self, pause_s: float, name: str) -> None:

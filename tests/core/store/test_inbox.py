@@ -1,7 +1,11 @@
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
+from cryptography.fernet import Fernet
+
 from tests.conftest import Clock
+from thumbtune.core.sealing import Sealer
 from thumbtune.core.store import Store, inbox
 
 
@@ -116,3 +120,27 @@ def test_old_keys_are_forgotten_only_when_done(store: Store, clock: Clock) -> No
     with store.write() as conn:
         assert inbox.forget_done_events(conn, before=later) == 1
         assert inbox.count_events(conn) == {"received": 1}
+
+
+def test_event_that_only_waits_never_uses_up_its_attempts(store: Store, clock: Clock) -> None:
+    add(store, "Ev1")
+    seen = []
+    for _ in range(6):
+        with store.write() as conn:
+            (event,) = inbox.claim_events(conn, store.sealer, owner="w", limit=1, now=store.now(), lease_s=30)
+            inbox.postpone_event(conn, event.inbox_id, owner="w", until=clock(), error="Later", counts=False)
+        seen.append(event.attempts)
+        clock.advance(seconds=1)
+    assert seen == [1, 2, 2, 2, 2, 2]
+
+
+def test_event_sealed_with_another_key_is_set_aside_and_the_rest_goes_on(store: Store, clock: Clock) -> None:
+    add(store, "Ev1")
+    other = replace(store, sealer=Sealer(Fernet.generate_key().decode()))
+    add(other, "Ev2")
+    add(store, "Ev3")
+    assert len(claim(store, "w")) == 2
+    with store.read() as conn:
+        assert inbox.count_events(conn) == {"working": 2, "dead": 1}
+        query = "SELECT error FROM inbox WHERE state = 'dead'"
+        assert conn.exec_driver_sql(query).scalar_one() == "sealed with another key"

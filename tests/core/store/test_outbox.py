@@ -1,7 +1,11 @@
+from dataclasses import replace
 from datetime import timedelta
+
+from cryptography.fernet import Fernet
 
 from tests.conftest import Clock
 from thumbtune.core.records import Post
+from thumbtune.core.sealing import Sealer
 from thumbtune.core.store import Store, outbox
 
 
@@ -84,3 +88,11 @@ def test_message_does_not_wait_behind_bookkeeping(store: Store) -> None:
                 now=store.now(),
             )
     assert claim(store)[0].method == "chat.postMessage"
+
+
+def test_post_sealed_with_another_key_is_set_aside_and_the_rest_goes_on(store: Store) -> None:
+    add(replace(store, sealer=Sealer(Fernet.generate_key().decode())), "draft:1")
+    add(store, "draft:2")
+    assert [post.dedupe_key for post in claim(store)] == ["draft:2"]
+    with store.read() as conn:
+        assert outbox.count_posts(conn) == {"sending": 1, "failed": 1}

@@ -9,10 +9,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from thumbtune.core.errors import ConfigError
 from thumbtune.core.records import EventKind, InboxEvent
 from thumbtune.core.sealing import Sealer
 from thumbtune.core.store.engine import changes_a_row, insert_row
 from thumbtune.core.store.schema import inbox
+
+OTHER_KEY = "sealed with another key"
 
 
 def add_event(
@@ -44,7 +47,10 @@ def claim_events(
     names: Collection[str] | None = None,
     but_names: Collection[str] = (),
 ) -> list[InboxEvent]:
-    """Lease up to `limit` events, oldest first, that nobody works on: of these names, or of all but those."""
+    """Lease up to `limit` events, oldest first, that nobody works on: of these names, or of all but those.
+
+    What was sealed with another key is set aside, and the rest goes on.
+    """
     free = (
         sa.select(inbox)
         .where(inbox.c.state.in_(("received", "working")))
@@ -54,7 +60,15 @@ def claim_events(
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    rows = conn.execute(free).all()
+    bodies: dict[int, Any] = {}  # Any: Slack's JSON
+    rows = []
+    for row in conn.execute(free).all():
+        try:
+            bodies[row.inbox_id] = sealer.open(row.sealed_body)
+            rows.append(row)
+        except ConfigError:
+            which = sa.update(inbox).where(inbox.c.inbox_id == row.inbox_id)
+            conn.execute(which.values(state="dead", error=OTHER_KEY, done_at=now))
     if rows:
         conn.execute(
             sa.update(inbox)
@@ -72,7 +86,7 @@ def claim_events(
             team_id=row.team_id,
             kind=row.kind,
             name=row.name,
-            body=sealer.open(row.sealed_body),
+            body=bodies[row.inbox_id],
             attempts=row.attempts + 1,
             received_at=row.received_at,
         )
@@ -94,18 +108,24 @@ def finish_events(conn: sa.Connection, inbox_ids: list[int], *, owner: str, now:
     return conn.execute(sa.update(inbox).where(mine).values(values)).rowcount
 
 
-def postpone_event(conn: sa.Connection, inbox_id: int, *, owner: str, until: datetime, error: str) -> None:
-    """Give an event back to be tried again after `until`; `error` is a class name, never a text of Slack's."""
+def postpone_event(
+    conn: sa.Connection, inbox_id: int, *, owner: str, until: datetime, error: str, counts: bool = True
+) -> None:
+    """Give an event back to be tried again after `until`; `error` is a class name, never a text of Slack's.
+
+    One that only had to wait does not count as an attempt, but for the first: then it is known to have been tried.
+    """
     mine = (inbox.c.inbox_id == inbox_id) & (inbox.c.lease_owner == owner)
-    conn.execute(
-        sa.update(inbox).where(mine).values(state="received", lease_until=until, lease_owner=None, error=error)
-    )
+    tried = inbox.c.attempts if counts else sa.case((inbox.c.attempts > 1, inbox.c.attempts - 1), else_=1)
+    values = {"state": "received", "attempts": tried, "lease_until": until, "lease_owner": None, "error": error}
+    conn.execute(sa.update(inbox).where(mine).values(values))
 
 
-def bury_event(conn: sa.Connection, inbox_id: int, *, owner: str, error: str, now: datetime) -> None:
-    """Set an event aside for good, keeping its sealed body for whoever looks into it."""
+def bury_event(conn: sa.Connection, inbox_id: int, *, owner: str, error: str, now: datetime) -> bool:
+    """Set an event aside for good, keeping its sealed body for whoever looks into it; False when it was taken over."""
     mine = (inbox.c.inbox_id == inbox_id) & (inbox.c.lease_owner == owner)
-    conn.execute(sa.update(inbox).where(mine).values(state="dead", error=error, done_at=now, lease_until=None))
+    buried = conn.execute(sa.update(inbox).where(mine).values(state="dead", error=error, done_at=now, lease_until=None))
+    return bool(buried.rowcount)
 
 
 def count_events(conn: sa.Connection) -> dict[str, int]:

@@ -8,10 +8,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from thumbtune.core.errors import ConfigError
 from thumbtune.core.records import Post
 from thumbtune.core.sealing import Sealer
 from thumbtune.core.store.engine import changes_a_row, insert_row
 from thumbtune.core.store.schema import outbox
+
+OTHER_KEY = "sealed with another key"
 
 
 def add_post(
@@ -42,7 +45,8 @@ def claim_posts(
 ) -> list[Post]:
     """Lease up to `limit` calls that are due: messages before bookkeeping such as reactions, oldest first.
 
-    A call found in state `sending` was begun by a process that died: it comes back as `unknown`.
+    A call found in state `sending` was begun by a process that died: it comes back as `unknown`. What was sealed with
+    another key is set aside as failed, and the rest goes on.
     """
     free = (
         sa.select(outbox)
@@ -52,21 +56,29 @@ def claim_posts(
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    rows = conn.execute(free).all()
-    for row in rows:
+    payloads: dict[int, Any] = {}  # Any: Slack's JSON
+    rows = []
+    for row in conn.execute(free).all():
+        which = sa.update(outbox).where(outbox.c.post_id == row.post_id)
+        try:
+            payloads[row.post_id] = sealer.open(row.sealed_payload)
+        except ConfigError:
+            conn.execute(which.values(state="failed", error=OTHER_KEY))
+            continue
+        rows.append(row)
         values = {
             "state": "sending" if row.state == "pending" else "unknown",
             "attempts": row.attempts + 1,
             "lease_owner": owner,
             "lease_until": now + timedelta(seconds=lease_s),
         }
-        conn.execute(sa.update(outbox).where(outbox.c.post_id == row.post_id).values(values))
+        conn.execute(which.values(values))
     return [
         Post(
             post_id=row.post_id,
             dedupe_key=row.dedupe_key,
             method=row.method,
-            payload=sealer.open(row.sealed_payload),
+            payload=payloads[row.post_id],
             state="sending" if row.state == "pending" else "unknown",
             attempts=row.attempts + 1,
         )

@@ -1,0 +1,56 @@
+"""Waits and outages never set an event aside; a handler that always fails does, and who asked is told."""
+
+import pytest
+
+from tests.bot.conftest import MAYA, PRIYA, SUPPORT, Office
+from tests.conftest import Clock
+from thumbtune.bot.app import build_bot
+from thumbtune.bot.bot import Bot, Later
+from thumbtune.bot.slack import SlackBusy
+from thumbtune.bot.workers import MAX_ATTEMPTS, Workers
+from thumbtune.core.errors import SlackUnknown, StoreUnavailable
+from thumbtune.core.records import InboxEvent
+from thumbtune.core.store import Store
+from thumbtune.core.store.inbox import add_event, count_events
+from thumbtune.demo.slack.seed import TEAM_ID
+
+
+@pytest.fixture
+def question(office: Office) -> str:
+    return office.say(MAYA, "Where is it?")
+
+
+@pytest.fixture
+def bot(office: Office, store: Store, question: str) -> Bot:
+    """A bot without threads, and one mention in its inbox."""
+    event = {"type": "app_mention", "channel": SUPPORT, "user": PRIYA, "thread_ts": question}
+    with store.write() as conn:
+        place = {"team_id": TEAM_ID, "event_key": "Ev1", "kind": "event", "name": "app_mention"}
+        add_event(conn, store.sealer, **place, body={"event": event}, now=store.now())
+    return build_bot(office.settings, store)
+
+
+def work(bot: Bot, clock: Clock, error: Exception, *, times: int) -> dict[str, int]:
+    def fail(event: InboxEvent, bot: Bot) -> None:
+        raise error
+
+    workers = Workers(bot, {("event", "app_mention"): fail})
+    for _ in range(times):
+        workers.work_once()
+        clock.advance(seconds=3600)
+    with bot.store.read() as conn:
+        return count_events(conn)
+
+
+def test_waits_and_outages_never_set_an_event_aside(bot: Bot, clock: Clock) -> None:
+    errors = (Later(1), SlackBusy("chat", retry_after_s=1), SlackUnknown("no answer"), StoreUnavailable("no answer"))
+    for error in errors:
+        assert work(bot, clock, error, times=MAX_ATTEMPTS + 2) == {"received": 1}, error
+
+
+def test_who_asked_is_told_when_their_ask_is_set_aside(bot: Bot, office: Office, question: str, clock: Clock) -> None:
+    assert work(bot, clock, KeyError("x"), times=MAX_ATTEMPTS - 1) == {"received": 1}
+    assert work(bot, clock, KeyError("x"), times=1) == {"dead": 1}
+    (note,) = office.private(PRIYA, thread=question)
+    assert "the reference is `event-" in note["text"]
+    assert "KeyError" not in note["text"]
