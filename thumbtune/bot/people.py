@@ -22,6 +22,7 @@ GROUP_FRESH_S = 300.0
 MEMBERS_FRESH_S = 900.0
 PREFETCH_PEOPLE = 2000
 UNKNOWN_TEAM = ""
+_NO_GROUP = "no_such_subteam"  # also the answer for one that is switched off
 _GONE = ("user_not_found", "users_not_found", "user_not_visible")
 
 
@@ -113,19 +114,20 @@ class People:
     def fetch_names(self, channel_id: str) -> NameIndex:
         """Return the names of everyone known in a channel; it grows as people write.
 
-        Raises: SlackError only when nothing is known of the channel at all.
+        Raises: SlackError while the channel's members were never read.
         """
         index = self._names.setdefault(channel_id, NameIndex())
         asked_at = self._members_at.get(channel_id)
         if asked_at is None or self._clock() - asked_at > MEMBERS_FRESH_S:
-            self._members_at[channel_id] = self._clock()
             try:
                 members = list(self._slack.pages("conversations.members", "members", limit=1000, channel=channel_id))
+                for user_id in members:
+                    self.add_name(index, self.get_person(user_id) or self.fetch_person(user_id))
+                self._members_at[channel_id] = self._clock()
             except SlackError as exc:
+                if asked_at is None:
+                    raise
                 logger.warning("members_not_read", extra={"channel_id": channel_id, "error": type(exc).__name__})
-                members = []
-            for user_id in members:
-                self.add_name(index, self.get_person(user_id))
         return index
 
     @staticmethod
@@ -152,6 +154,8 @@ class People:
         try:
             users = frozenset(self._slack.call("usergroups.users.list", usergroup=group_id)["users"])
         except SlackRefused as exc:
+            if exc.code != _NO_GROUP:
+                raise
             logger.warning("group_not_resolved", extra={"group_id": group_id, "error": exc.code})
             users = frozenset()
         self._groups[group_id] = (self._clock(), users)
