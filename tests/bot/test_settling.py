@@ -9,7 +9,10 @@ from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, SUPPORT, make_desk, wai
 from thumbtune.bot.app import build_bot
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.collecting import settle_reply
+from thumbtune.bot.threads import read_message, record_live
+from thumbtune.core.errors import RedactionFailed
 from thumbtune.core.records import Approval, Desk, Message, TrainingPair
+from thumbtune.core.redaction import NameIndex, Redactor, Span
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store
 from thumbtune.core.store.approvals import record_approval
@@ -64,3 +67,30 @@ def test_two_approvals_at_once_are_judged_together(bot: Bot, store: Store) -> No
     approve(JONAS, "1700000000.000003", hold=True)
     second.join(10)
     assert [pair.reply_ts for pair in load_pairs(store)] == [REPLY]
+
+
+class BrittleRedactor(Redactor):
+    """Breaks on one word."""
+
+    def find_spans(self, text: str, *, names: NameIndex) -> list[Span]:
+        if "broken" in text:
+            raise RedactionFailed("the text could not be redacted: ValueError")
+        return super().find_spans(text, names=names)
+
+
+@pytest.mark.parametrize("broken_ts", [QUESTION, REPLY])
+def test_nothing_is_learned_where_a_message_could_not_be_redacted(bot: Bot, store: Store, broken_ts: str) -> None:
+    desk = make_desk()
+    brittle = replace(bot, redactor=BrittleRedactor())
+    thread = {"thread_ts": QUESTION, "user": PRIYA if broken_ts == REPLY else MAYA}
+    follow_up = {"text": "Is it blue?", "ts": "1700000000.0000015", "thread_ts": QUESTION, "user": MAYA}
+    for raw in (follow_up, {"text": "broken", "ts": broken_ts, "edited": {"ts": "1700000000.000005"}, **thread}):
+        live = read_message(brittle, raw, channel_id=SUPPORT)
+        assert live is not None
+        with store.write() as conn:
+            assert record_live(conn, brittle, live)
+    with store.write() as conn:
+        record_approval(conn, Approval(JONAS, "+1", True, "1700000000.000009"), message_ts=REPLY, **PLACE)
+        roles = bot.people.fetch_roles(desk)
+        settle_reply(conn, bot, desk=desk, roles=roles, channel_id=SUPPORT, reply_ts=REPLY, may_wait=False)
+    assert load_pairs(store) == []

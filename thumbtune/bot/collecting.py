@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from thumbtune.bot.approval import Verdict, judge, list_approvers_needed
 from thumbtune.bot.bot import Bot, Later
 from thumbtune.bot.roles import DeskRoles, is_agent
-from thumbtune.bot.threads import FILE_ONLY, build_turns, needs_repair
+from thumbtune.bot.threads import FILE_ONLY, UNREDACTED, build_turns, holds_unredacted, needs_repair
 from thumbtune.core.prompt import find_question
 from thumbtune.core.records import Desk, Message, PairSource
 from thumbtune.core.store.approvals import load_approvals
@@ -47,7 +47,7 @@ def settle_reply(
     people = bot.people.get_people([message.user_id, *approvers] if not message.is_bot else approvers)
     verdict = judge(message, approvals, desk=desk, roles=roles, people=people)
     is_reply = not message.is_bot and is_agent(people.get(message.user_id), roles)
-    if verdict.is_approved and is_reply and message.text not in ("", FILE_ONLY):
+    if verdict.is_approved and is_reply and message.text not in ("", FILE_ONLY, UNREDACTED):
         if may_wait and needs_repair(conn, bot, channel_id=channel_id, ts=reply_ts):
             raise Later(WAIT_FOR_MESSAGE_S)
         changed = _put(conn, bot, message, verdict, desk=desk, roles=roles)
@@ -85,7 +85,7 @@ def _put(conn: sa.Connection, bot: Bot, message: Message, verdict: Verdict, *, d
     people = bot.people.get_people(item.user_id for item in earlier if not item.is_bot)
     turns = build_turns(earlier, roles=roles, people=people)
     question = find_question(turns)
-    if not question:
+    if not question or holds_unredacted(turns):
         return False
     now = bot.store.now()
     withdrawn = withdraw_reply(

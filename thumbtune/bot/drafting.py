@@ -16,7 +16,15 @@ from thumbtune.bot.bot import Bot, Later
 from thumbtune.bot.grounding import gather_grounds
 from thumbtune.bot.people import PeopleMissing
 from thumbtune.bot.roles import DeskRoles, may_ask
-from thumbtune.bot.threads import LiveMessage, build_turns, collect_originals, fetch_thread, is_request, record_live
+from thumbtune.bot.threads import (
+    LiveMessage,
+    build_turns,
+    collect_originals,
+    fetch_thread,
+    holds_unredacted,
+    is_request,
+    record_live,
+)
 from thumbtune.bot.writing import Written, write_reply
 from thumbtune.core.errors import AdapterNotLoaded, EngineUnavailable, InferenceError
 from thumbtune.core.prompt import Turn
@@ -152,6 +160,9 @@ def _write(bot: Bot, ask: Ask, desk: Desk, draft: Draft, roles: DeskRoles) -> tu
         _wait_for_model(bot, ask, draft)
         return None
     turns = load_turns(bot, channel_id=draft.channel_id, thread_ts=draft.thread_ts, roles=roles)
+    if holds_unredacted(turns):
+        _give_up(bot, draft, reason="A message here could not be made safe to work with, so there is no draft.")
+        return None
     grounds = gather_grounds(bot, desk, turns=turns, thread_ts=draft.thread_ts, choice=choice)
     try:
         with _sign_of_work(bot, ask, draft):

@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 CONVERSATION_SUBTYPES = frozenset({"", "file_share", "thread_broadcast", "bot_message", "me_message"})
 FILE_ONLY = "(attached a file)"
+UNREDACTED = "(this message could not be redacted)"
+"""What is kept of such a message: nothing is learned from it or drafted after it."""
 MAX_THREAD_MESSAGES = 1000
 
 
@@ -68,12 +70,14 @@ def read_message(bot: Bot, raw: Json, *, channel_id: str) -> LiveMessage | None:
         name_user=lambda mentioned: people[mentioned].name if mentioned in people else "someone",
     )
     text = clean_text(text).strip()
+    if text == UNREDACTED:
+        text = ""  # nobody can block a thread by writing this
     spans: tuple[Span, ...] = ()
     try:
         spans = tuple(bot.redactor.find_spans(text, names=names))
     except RedactionFailed:
         logger.exception("message_dropped", extra={"channel_id": channel_id, "ts": ts})
-        text = ""
+        text = UNREDACTED
     if not text and raw.get("files"):
         text = FILE_ONLY
     return LiveMessage(
@@ -203,6 +207,11 @@ def build_turns(messages: Sequence[Message], *, roles: DeskRoles, people: Mappin
         if role is not None:
             turns.append(Turn(role, message.text))
     return turns
+
+
+def holds_unredacted(turns: Sequence[Turn]) -> bool:
+    """Return whether a turn's message could not be redacted, so that the thread is not known as it is."""
+    return any(turn.text == UNREDACTED for turn in turns)
 
 
 def collect_originals(conn: sa.Connection, bot: Bot, live: Sequence[LiveMessage]) -> dict[str, str]:
