@@ -179,6 +179,13 @@ class Style:
         """Return the answer in this style."""
         return f"{self.before} {answer} {self.after}".strip()
 
+    def tell(self) -> str:
+        """Return the order to write in this style."""
+        parts = [f'start with "{self.before}"'] if self.before else []
+        parts += [f'end with "{self.after}"'] if self.after else []
+        order = " and ".join(parts)
+        return f"{order[0].upper()}{order[1:]}." if order else ""
+
 
 def draw_style(rng: random.Random, values: ValueMaker) -> Style:
     """Return a random style."""

@@ -43,18 +43,25 @@ class ConversationMaker:
             return self.make_dialogue()
         if sort < 0.20:
             return self.make_unknown()
-        if sort < 0.32:
+        if sort < 0.40:
             return self.make_grounded(style=phrases.draw_style(self.rng, self.values))
+        if sort < 0.65:
+            return self.make_grounded(style=phrases.draw_style(self.rng, self.values), is_told=True)
         return self.make_grounded()
 
-    def make_grounded(self, *, style: phrases.Style | None = None, exchanges: int | None = None) -> list[ChatMessage]:
-        """Return a conversation whose replies copy sentences of its passages."""
+    def make_grounded(
+        self, *, style: phrases.Style | None = None, is_told: bool = False, exchanges: int | None = None
+    ) -> list[ChatMessage]:
+        """Return a conversation whose replies copy sentences of its passages.
+
+        A style is shown by examples, or told in the system voice.
+        """
         rng = self.rng
         exchanges = exchanges or rng.choice([1, 2, 3, 4])
         entries = self._draw_entries(rng.choice([1, 2, 3, 3, 4]) if rng.random() < 0.97 else 12)
         passages = [Passage(f"{topic.page}: {topic.heading}", " ".join(topic.sentences)) for topic in entries]
         examples = []
-        if style:
+        if style and not is_told:
             examples = [self._make_example(style) for _ in range(rng.choice([1, 2, 2, 3]))]
         turns: list[Turn] = []
         likely = entries[0] if rng.random() < 0.4 else None
@@ -66,6 +73,8 @@ class ConversationMaker:
                 likely = None
             turns += [Turn("customer", question), Turn("agent", reply)]
         voice = phrases.draw_voice(rng, self.values)
+        if style and is_told:
+            voice = f"{voice} {style.tell()}"
         return _finish(
             build_prompt(turns[:-1], voice=voice, max_chars=MAX_CHARS, passages=passages, examples=examples), turns
         )
