@@ -142,3 +142,10 @@ def test_refusal_for_good_is_not_repeated(desk: Desk) -> None:
     assert sender.send_due() == 0
     with desk.bot.store.read() as conn:
         assert count_posts(conn) == {"failed": 1}
+
+
+def test_sent_reply_is_kept_though_slack_fails_right_after(desk: Desk) -> None:
+    desk.send()
+    desk.office.control("faults", server_errors=1.0, methods=["usergroups.users.list", "users.info"])
+    assert Sender(desk.bot).send_due() == 1
+    desk.assert_posted_once()

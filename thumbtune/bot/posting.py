@@ -9,26 +9,28 @@ import threading
 import uuid
 from datetime import timedelta
 
+import sqlalchemy as sa
+
 from thumbtune.bot.blocks.draft_card import build_failed_card, build_posted_card
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.collecting import SYNC_REACTION, settle_reply
 from thumbtune.bot.people import PeopleMissing
 from thumbtune.bot.sending import DRAFT_EVENT
 from thumbtune.bot.slack import Json, SlackBusy, describe_error
-from thumbtune.core.errors import SlackRefused, SlackUnknown
+from thumbtune.core.errors import SlackError, SlackRefused, SlackUnknown
 from thumbtune.core.records import Draft, Message, Post
-from thumbtune.core.store.drafts import load_draft, set_sent_ts
+from thumbtune.core.store.drafts import fail_sent_draft, load_draft, set_sent_ts
 from thumbtune.core.store.messages import record_message
 from thumbtune.core.store.outbox import claim_posts, mark_failed, mark_sent, mark_unknown, postpone_post
 from thumbtune.core.store.pairs import is_learned
 
 logger = logging.getLogger(__name__)
 
-BATCH = 8
 LOOK_S = 1.0
 LEASE_S = 120.0
 LOOKUP_PAUSE_S = 2.0
 MAX_ATTEMPTS = 60
+GAVE_UP = "gave_up"
 _DONE_ALREADY = ("already_reacted", "no_reaction")
 
 
@@ -75,11 +77,14 @@ class Sender:
                 stop.wait(LOOK_S)
 
     def send_due(self) -> int:
-        """Make the calls that are due, replies to customers first; return how many there were."""
+        """Make the next call that is due, replies to customers first; return how many there were: 1 or 0.
+
+        One at a time, so that no lease runs out while another call is slow.
+        """
         store = self._bot.store
         with store.write() as conn:
-            posts = claim_posts(conn, store.sealer, owner=self._owner, limit=BATCH, now=store.now(), lease_s=LEASE_S)
-        for post in sorted(posts, key=lambda item: item.method == SYNC_REACTION):
+            posts = claim_posts(conn, store.sealer, owner=self._owner, limit=1, now=store.now(), lease_s=LEASE_S)
+        for post in posts:
             self._send(post)
         return len(posts)
 
@@ -92,7 +97,7 @@ class Sender:
             self._fail(post, code=exc.code)
         except SlackUnknown as exc:
             if post.attempts >= MAX_ATTEMPTS:
-                self._fail(post, code="gave_up")
+                self._fail(post, code=GAVE_UP)
             else:
                 self._look_later(post, error=describe_error(exc))
         else:
@@ -124,20 +129,18 @@ class Sender:
         return None
 
     def _finish(self, post: Post, slack_ts: str | None) -> None:
+        """Keep what was sent before anything else is asked of Slack."""
         bot = self._bot
         draft_id = read_draft_id(post)
-        if draft_id is None or slack_ts is None:
-            with bot.store.write() as conn:
-                mark_sent(conn, post.post_id, slack_ts=slack_ts)
-            return
-        for _ in range(2):
-            try:
-                draft = self._record_sent_draft(post, draft_id, slack_ts)
-                break
-            except PeopleMissing as missing:
-                bot.people.fetch_people(missing.user_ids)
-        else:
-            return
+        with bot.store.write() as conn:
+            mark_sent(conn, post.post_id, owner=self._owner, slack_ts=slack_ts)
+            if draft_id is None or slack_ts is None:
+                return
+            draft = self._record_sent_draft(conn, draft_id, slack_ts)
+        try:
+            self._settle_sent_draft(draft, slack_ts)
+        except (SlackError, PeopleMissing) as exc:  # the next reaction settles it
+            logger.warning("sent_draft_not_settled", extra={"draft_id": draft_id, "error": describe_error(exc)})
         if post.payload.get("response_url"):
             card = build_posted_card(edit_share=draft.edit_share)
             bot.slack.respond(
@@ -149,45 +152,55 @@ class Sender:
                 blocks=card,
             )
 
-    def _record_sent_draft(self, post: Post, draft_id: str, slack_ts: str) -> Draft:
-        """Keep a sent draft as the message of the agent who sent it; a 👍 may have come before this."""
-        bot = self._bot
-        draft = self._load_draft(draft_id)
-        desk = bot.find_desk(draft.channel_id)
-        roles = bot.people.fetch_roles(desk) if desk is not None else None
-        with bot.store.write() as conn:
-            mark_sent(conn, post.post_id, slack_ts=slack_ts)
-            set_sent_ts(conn, draft_id, sent_ts=slack_ts)
-            message = Message(
-                team_id=draft.team_id,
-                channel_id=draft.channel_id,
-                ts=slack_ts,
-                thread_ts=draft.thread_ts,
-                user_id=draft.asked_by,
-                is_bot=False,
-                text=draft.sent_text,
-                revision="",
-                deleted=False,
-            )
-            record_message(conn, message, event_ts=slack_ts)
-            if desk is not None and roles is not None:
-                settle_reply(
-                    conn, bot, desk=desk, roles=roles, channel_id=draft.channel_id, reply_ts=slack_ts, may_wait=False
-                )
+    @staticmethod
+    def _record_sent_draft(conn: sa.Connection, draft_id: str, slack_ts: str) -> Draft:
+        """Keep a sent draft as the message of the agent who sent it."""
+        draft = load_draft(conn, draft_id)
+        set_sent_ts(conn, draft_id, sent_ts=slack_ts)
+        message = Message(
+            team_id=draft.team_id,
+            channel_id=draft.channel_id,
+            ts=slack_ts,
+            thread_ts=draft.thread_ts,
+            user_id=draft.asked_by,
+            is_bot=False,
+            text=draft.sent_text,
+            revision="",
+            deleted=False,
+        )
+        record_message(conn, message, event_ts=slack_ts)
         return draft
 
-    def _load_draft(self, draft_id: str) -> Draft:
-        with self._bot.store.read() as conn:
-            return load_draft(conn, draft_id)
+    def _settle_sent_draft(self, draft: Draft, slack_ts: str) -> None:
+        """Settle a sent draft's message: a 👍 may have come before it was kept."""
+        bot = self._bot
+        desk = bot.find_desk(draft.channel_id)
+        if desk is None:
+            return
+        place = {"channel_id": draft.channel_id, "reply_ts": slack_ts}
+        roles = bot.people.fetch_roles(desk)
+        try:
+            with bot.store.write() as conn:
+                settle_reply(conn, bot, desk=desk, roles=roles, may_wait=False, **place)
+        except PeopleMissing as missing:
+            bot.people.fetch_people(missing.user_ids)
+            with bot.store.write() as conn:
+                settle_reply(conn, bot, desk=desk, roles=roles, may_wait=False, **place)
 
     def _fail(self, post: Post, *, code: str) -> None:
+        """Set a call aside; a draft that was not taken is open to another try."""
+        draft_id = read_draft_id(post)
         with self._bot.store.write() as conn:
-            mark_failed(conn, post.post_id, error=code)
+            if not mark_failed(conn, post.post_id, owner=self._owner, error=code):
+                return
+            if draft_id is not None:
+                fail_sent_draft(conn, draft_id, now=self._bot.store.now())
         level = logging.INFO if post.method == SYNC_REACTION else logging.ERROR
         logger.log(level, "post_refused", extra={"post_id": post.post_id, "method": post.method, "error": code})
-        draft_id = read_draft_id(post)
         if draft_id is not None and post.payload.get("response_url"):
             reason = f"Slack did not take the reply (`{code}`). It was not posted."
+            if post.state == "unknown" or code == GAVE_UP:
+                reason = f"It is unknown whether the reply was posted (`{code}`). Please look into the thread first."
             self._bot.slack.respond(
                 post.payload["response_url"],
                 replace_original=True,
@@ -201,13 +214,14 @@ class Sender:
         retry_at = store.now() + timedelta(seconds=pause_s)
         with store.write() as conn:
             if post.state == "unknown":  # only the lookup was put off
-                mark_unknown(conn, post.post_id, retry_at=retry_at, error=error)
+                mark_unknown(conn, post.post_id, owner=self._owner, retry_at=retry_at, error=error)
             else:
-                postpone_post(conn, post.post_id, retry_at=retry_at, error=error)
+                postpone_post(conn, post.post_id, owner=self._owner, retry_at=retry_at, error=error)
 
     def _look_later(self, post: Post, *, error: str) -> None:
         store = self._bot.store
         pause_s = min(LOOKUP_PAUSE_S * 2 ** min(post.attempts - 1, 6), 120.0)
         with store.write() as conn:
-            mark_unknown(conn, post.post_id, retry_at=store.now() + timedelta(seconds=pause_s), error=error)
+            retry_at = store.now() + timedelta(seconds=pause_s)
+            mark_unknown(conn, post.post_id, owner=self._owner, retry_at=retry_at, error=error)
         logger.warning("post_unclear", extra={"post_id": post.post_id, "method": post.method, "error": error})

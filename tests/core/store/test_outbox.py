@@ -46,7 +46,7 @@ def test_sent_post_keeps_its_ts_and_loses_its_text(store: Store) -> None:
     add(store)
     (post,) = claim(store)
     with store.write() as conn:
-        outbox.mark_sent(conn, post.post_id, slack_ts="100.000009")
+        outbox.mark_sent(conn, post.post_id, owner="w", slack_ts="100.000009")
         assert outbox.find_post(conn, "draft:1") == ("sent", "100.000009")
         assert conn.exec_driver_sql("SELECT sealed_payload FROM outbox").scalar_one() is None
         assert outbox.count_posts(conn) == {"sent": 1}
@@ -56,7 +56,7 @@ def test_refused_post_is_never_tried_again(store: Store, clock: Clock) -> None:
     add(store)
     (post,) = claim(store)
     with store.write() as conn:
-        outbox.mark_failed(conn, post.post_id, error="channel_not_found")
+        outbox.mark_failed(conn, post.post_id, owner="w", error="channel_not_found")
     clock.advance(seconds=3600)
     assert claim(store) == []
 
@@ -65,13 +65,15 @@ def test_postponed_post_waits_and_an_unclear_one_stays_unclear(store: Store, clo
     add(store)
     (post,) = claim(store)
     with store.write() as conn:
-        outbox.postpone_post(conn, post.post_id, retry_at=clock() + timedelta(seconds=10), error="ratelimited")
+        outbox.postpone_post(
+            conn, post.post_id, owner="w", retry_at=clock() + timedelta(seconds=10), error="ratelimited"
+        )
     assert claim(store) == []
     clock.advance(seconds=11)
     (post,) = claim(store)
     assert post.state == "sending"
     with store.write() as conn:
-        outbox.mark_unknown(conn, post.post_id, retry_at=clock(), error="timeout")
+        outbox.mark_unknown(conn, post.post_id, owner="w", retry_at=clock(), error="timeout")
     assert [item.state for item in claim(store)] == ["unknown"]
 
 
@@ -96,3 +98,14 @@ def test_post_sealed_with_another_key_is_set_aside_and_the_rest_goes_on(store: S
     assert [post.dedupe_key for post in claim(store)] == ["draft:2"]
     with store.read() as conn:
         assert outbox.count_posts(conn) == {"sending": 1, "failed": 1}
+
+
+def test_slow_sender_cannot_settle_what_another_took_over(store: Store, clock: Clock) -> None:
+    add(store)
+    (post,) = claim(store)
+    clock.advance(seconds=31)
+    with store.write() as conn:
+        outbox.claim_posts(conn, store.sealer, owner="w2", limit=10, now=store.now(), lease_s=30)
+        assert not outbox.mark_failed(conn, post.post_id, owner="w", error="too late")
+        assert outbox.mark_sent(conn, post.post_id, owner="w2", slack_ts="1.1")
+        assert outbox.count_posts(conn) == {"sent": 1}

@@ -88,6 +88,12 @@ def settle_draft(
     return bool(conn.execute(sa.update(drafts).where(which).values(values)).rowcount)
 
 
+def fail_sent_draft(conn: sa.Connection, draft_id: str, *, now: datetime) -> bool:
+    """Take back that a draft was sent, when Slack did not take it; False when it was posted or never sent."""
+    which = sa.and_(drafts.c.draft_id == draft_id, drafts.c.state.in_(("sent", "edited")), drafts.c.sent_ts.is_(None))
+    return bool(conn.execute(sa.update(drafts).where(which).values(state="failed", settled_at=now)).rowcount)
+
+
 def set_sent_ts(conn: sa.Connection, draft_id: str, *, sent_ts: str) -> None:
     """Store the `ts` under which a draft was posted."""
     conn.execute(sa.update(drafts).where(drafts.c.draft_id == draft_id).values(sent_ts=sent_ts))

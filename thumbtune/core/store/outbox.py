@@ -86,24 +86,24 @@ def claim_posts(
     ]
 
 
-def mark_sent(conn: sa.Connection, post_id: int, *, slack_ts: str | None) -> None:
-    """Settle a call that happened and erase its payload."""
-    _settle(conn, post_id, state="sent", slack_ts=slack_ts, sealed_payload=None)
+def mark_sent(conn: sa.Connection, post_id: int, *, owner: str, slack_ts: str | None) -> bool:
+    """Settle a call that happened and erase its payload; like all that settle, False when another took it over."""
+    return _settle(conn, post_id, owner=owner, state="sent", slack_ts=slack_ts, sealed_payload=None)
 
 
-def mark_failed(conn: sa.Connection, post_id: int, *, error: str) -> None:
+def mark_failed(conn: sa.Connection, post_id: int, *, owner: str, error: str) -> bool:
     """Set a call aside that Slack refused for good, and erase its payload; `error` is Slack's code."""
-    _settle(conn, post_id, state="failed", error=error, sealed_payload=None)
+    return _settle(conn, post_id, owner=owner, state="failed", error=error, sealed_payload=None)
 
 
-def mark_unknown(conn: sa.Connection, post_id: int, *, retry_at: datetime, error: str) -> None:
+def mark_unknown(conn: sa.Connection, post_id: int, *, owner: str, retry_at: datetime, error: str) -> bool:
     """Note that the call may or may not have happened; it is looked up before anything is sent again."""
-    _settle(conn, post_id, state="unknown", not_before=retry_at, error=error)
+    return _settle(conn, post_id, owner=owner, state="unknown", not_before=retry_at, error=error)
 
 
-def postpone_post(conn: sa.Connection, post_id: int, *, retry_at: datetime, error: str) -> None:
+def postpone_post(conn: sa.Connection, post_id: int, *, owner: str, retry_at: datetime, error: str) -> bool:
     """Note that the call surely did not happen and may be sent again after `retry_at`."""
-    _settle(conn, post_id, state="pending", not_before=retry_at, error=error)
+    return _settle(conn, post_id, owner=owner, state="pending", not_before=retry_at, error=error)
 
 
 def find_post(conn: sa.Connection, dedupe_key: str) -> tuple[str, str | None] | None:
@@ -118,6 +118,7 @@ def count_posts(conn: sa.Connection) -> dict[str, int]:
     return {row.state: row.rows for row in rows}
 
 
-def _settle(conn: sa.Connection, post_id: int, **values: object) -> None:
+def _settle(conn: sa.Connection, post_id: int, *, owner: str, **values: object) -> bool:
     values |= {"lease_owner": None, "lease_until": None}
-    conn.execute(sa.update(outbox).where(outbox.c.post_id == post_id).values(values))
+    mine = (outbox.c.post_id == post_id) & (outbox.c.lease_owner == owner)
+    return bool(conn.execute(sa.update(outbox).where(mine).values(values)).rowcount)
