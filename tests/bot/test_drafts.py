@@ -160,3 +160,53 @@ def test_few_shot_uses_approved_replies_but_no_held_out_thread(staffed: Office) 
     assert "few-shot from 3 approved replies" in str(card)
     system = staffed.model.requests[0]["messages"][0]["content"]
     assert system.count("Yes, within 30 days") == 3
+
+
+def submit_edit(office: Office, card: dict, text: str) -> None:
+    office.press(PRIYA, card, "draft_edit")
+    view = wait_for(lambda: office.view(PRIYA))
+    values = {"reply": {"text": {"type": "plain_text_input", "value": text}}}
+    office.page("view_submit", user=PRIYA, view_id=view["id"], values=values)
+
+
+def test_edit_that_leaves_a_placeholder_is_not_posted_and_not_lost(staffed: Office) -> None:
+    question, card = ask_for_card(staffed)
+    submit_edit(staffed, card, "Hi [NAME_7], we ship it again.")
+    again = staffed.wait_for_card(PRIYA, question, holding="Not posted: [NAME_7] is still to be filled in")
+    assert "Hi [NAME_7], we ship it again." in str(again)
+    assert len(staffed.thread(question)) == 1
+    submit_edit(staffed, again, "Hi Maya, we ship it again.")
+    wait_for(lambda: staffed.thread(question)[-1]["text"] == "Hi Maya, we ship it again.")
+
+
+def test_draft_too_long_for_the_editor_offers_no_edit(staffed: Office) -> None:
+    question = staffed.say(MAYA, "Tell me everything.")
+    staffed.model.reply = lambda request: "It arrives on Friday. " * 150
+    staffed.ask(PRIYA, question)
+    card = staffed.wait_for_card(PRIYA, question)
+    assert "Too long to edit here" in str(card)
+    assert "'draft_edit'" not in str(card)
+    assert "'draft_post'" in str(card)
+
+
+def test_reply_that_slack_refused_can_be_tried_again(staffed: Office) -> None:
+    question, card = ask_for_card(staffed)
+    api = staffed.slack.slack.web_api
+    scopes, api.bot_scopes = api.bot_scopes, api.bot_scopes - {"chat:write"}
+    staffed.press(PRIYA, card, "draft_post")
+    failed = staffed.wait_for_card(PRIYA, question, holding="It was not posted")
+    assert [draft.state for draft in staffed.drafts()] == ["failed"]
+    api.bot_scopes = scopes
+    staffed.model.reply = lambda request: "Another way to say it."
+    staffed.press(PRIYA, failed, "draft_retry")
+    staffed.wait_for_card(PRIYA, question, holding="Another way to say it")
+
+
+def test_reply_whose_lookup_is_refused_is_said_to_be_unclear(staffed: Office) -> None:
+    question, card = ask_for_card(staffed)
+    staffed.control("faults", cut_before=1.0, methods=["chat.postMessage"])
+    staffed.press(PRIYA, card, "draft_post")
+    wait_for(lambda: [draft for draft in staffed.drafts() if draft.state == "sent"])
+    api = staffed.slack.slack.web_api
+    api.bot_scopes = api.bot_scopes - {"channels:history"}
+    staffed.wait_for_card(PRIYA, question, holding="It is unknown whether the reply was posted")

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 
 from slack_sdk.models.blocks import Block
 
+from thumbtune.bot.blocks.edit_modal import MAX_INPUT_CHARS
 from thumbtune.bot.blocks.parts import button, buttons, render_blocks, section, small, split_text
 from thumbtune.bot.markup import encode_text
 from thumbtune.bot.slack import Json
@@ -23,16 +24,36 @@ POST, POST_ANYWAY, EDIT, RETRY, DISMISS = (
 MAX_TITLE_CHARS = 120
 
 
-def build_draft_card(draft: Draft, *, text: str, footer: str, link_domains: Collection[str]) -> list[Json]:
-    """Return the card of a draft that is ready; `text` is filled back already."""
-    blocks: list[Block] = [small("*Draft* · only you can see this")]
+def build_draft_card(
+    draft: Draft,
+    *,
+    text: str,
+    footer: str,
+    link_domains: Collection[str],
+    problem: str = "",
+    not_posted: str = "",
+) -> list[Json]:
+    """Return the card of a draft that is ready; `text` is filled back already.
+
+    `problem` says why an edited text was `not_posted`; that text is shown so that it is not lost.
+    """
+    blocks: list[Block] = [section(f":warning: {problem}")] if problem else []
+    if not_posted:
+        blocks.append(small("*Your text*"))
+        blocks += [section(encode_text(part, link_domains=link_domains)) for part in split_text(not_posted)]
+    blocks.append(small("*Draft* · only you can see this"))
     for index, part in enumerate(split_text(text)):
         blocks.append(section(encode_text(part, link_domains=link_domains), block_id=f"draft_text_{index}"))
     unfilled = find_unfilled(text)
-    if unfilled:
+    can_edit = len(text) <= MAX_INPUT_CHARS
+    if unfilled and can_edit:
         blocks.append(
             section(f":warning: Fill in {', '.join(unfilled)} before this can go out: *Edit* opens the text.")
         )
+    elif unfilled:
+        blocks.append(section(f":warning: {', '.join(unfilled)} cannot be filled in here, so this cannot go out."))
+    if not can_edit:
+        blocks.append(small(f"Too long to edit here: Slack's editor holds {MAX_INPUT_CHARS:,} characters."))
     blocks.append(small(footer, *_list_sources(draft, link_domains=link_domains)))
     post = button("Post", action_id=POST, value=draft.draft_id, style="primary")
     edit = button("Edit", action_id=EDIT, value=draft.draft_id, style="primary" if unfilled else None)
@@ -40,7 +61,7 @@ def build_draft_card(draft: Draft, *, text: str, footer: str, link_domains: Coll
         button("Try again", action_id=RETRY, value=draft.draft_id),
         button("Dismiss", action_id=DISMISS, value=draft.draft_id),
     )
-    blocks.append(buttons(*([edit] if unfilled else [post, edit]), *rest))
+    blocks.append(buttons(*([] if unfilled else [post]), *([edit] if can_edit else []), *rest))
     return render_blocks(blocks)
 
 

@@ -17,7 +17,7 @@ MAX_INPUT_CHARS = 3000
 
 
 def build_edit_modal(*, draft_id: str, response_url: str, question: str, text: str) -> Json:
-    """Return the modal with the draft in it and the question above."""
+    """Return the modal with the draft in it and the question above; a text over MAX_INPUT_CHARS does not fit."""
     asked = question if len(question) <= 600 else question[:599] + "…"
     view = View(
         type="modal",
@@ -35,7 +35,7 @@ def build_edit_modal(*, draft_id: str, response_url: str, question: str, text: s
                 element=PlainTextInputElement(
                     action_id=INPUT_ID,
                     multiline=True,
-                    initial_value=text[:MAX_INPUT_CHARS],
+                    initial_value=text,
                     max_length=MAX_INPUT_CHARS,
                     focus_on_load=True,
                 ),
