@@ -181,6 +181,18 @@ def test_wrong_files_are_refused_before_vllm_sees_them(
     assert seen == []
 
 
+def test_adapters_folder_that_is_away_for_a_while_costs_no_adapter(bench: Bench) -> None:
+    name = bench.publish()
+    aside = bench.adapters_dir.with_name("away")
+    bench.adapters_dir.rename(aside)
+    assert bench.reconcile()
+    assert bench.load(name).state == "published"
+    aside.rename(bench.adapters_dir)
+    bench.timer.seconds += 120
+    assert bench.reconcile()
+    assert bench.live() == name
+
+
 def test_manifest_that_was_exchanged_is_refused(bench: Bench) -> None:
     name = bench.publish()
     folder = bench.adapters_dir / name

@@ -160,6 +160,8 @@ class Rollout:
         )
 
     def _verify(self, adapter: Adapter, folder: Path) -> Manifest:
+        if not folder.is_dir():  # a volume that is not mounted, or not caught up, says nothing about the adapter
+            raise FileNotFoundError(f"{folder} is not there; is the adapters folder mounted?")
         manifest = verify_adapter(
             folder,
             base_hash=self._facts.base_hash,
