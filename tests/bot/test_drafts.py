@@ -210,3 +210,31 @@ def test_reply_whose_lookup_is_refused_is_said_to_be_unclear(staffed: Office) ->
     api = staffed.slack.slack.web_api
     api.bot_scopes = api.bot_scopes - {"channels:history"}
     staffed.wait_for_card(PRIYA, question, holding="It is unknown whether the reply was posted")
+
+
+def test_card_that_slack_was_too_busy_to_show_is_shown_later(staffed: Office) -> None:
+    question = staffed.say(MAYA, "Can I return shoes?")
+    staffed.control("faults", rate_limits={"chat.postEphemeral": 1.0}, retry_after_s=1)
+    staffed.ask(PRIYA, question)
+    wait_for(lambda: [draft for draft in staffed.drafts() if draft.state == "ready"])
+    staffed.control("clear")
+    staffed.wait_for_card(PRIYA, question)
+    assert len(staffed.model.requests) == 1
+
+
+def test_edit_opens_while_every_writer_is_busy(staffed: Office) -> None:
+    _, card = ask_for_card(staffed)
+    staffed.model.gate.clear()
+    for question in [staffed.say(MAYA, f"And parcel {number}?") for number in range(3)]:
+        staffed.ask(PRIYA, question)
+    wait_for(lambda: len(staffed.model.requests) == 3)
+    staffed.press(PRIYA, card, "draft_edit")
+    wait_for(lambda: staffed.view(PRIYA), timeout_s=5)
+    staffed.model.gate.set()
+
+
+def test_edit_that_came_too_late_asks_to_press_again(staffed: Office) -> None:
+    question, card = ask_for_card(staffed)
+    staffed.control("pace", trigger_lifetime_s=0.0)
+    staffed.press(PRIYA, card, "draft_edit")
+    staffed.wait_for_card(PRIYA, question, holding="press *Edit* again")

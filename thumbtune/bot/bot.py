@@ -47,6 +47,7 @@ class Signals:
     """Wakes the loops of this process at once; other processes' rows are found by looking now and then."""
 
     collect: threading.Event = field(default_factory=threading.Event)
+    click: threading.Event = field(default_factory=threading.Event)
     ask: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     send: threading.Event = field(default_factory=threading.Event)
     announce: threading.Event = field(default_factory=threading.Event)

@@ -99,8 +99,11 @@ def show_draft(bot: Bot, draft: Draft, *, live: Sequence[LiveMessage], footer: s
 
 
 def whisper_card(bot: Bot, draft: Draft, *, text: str, blocks: list[dict[str, object]]) -> bool:
-    """Show a card about a draft to who asked for it, in its thread."""
-    return bot.slack.whisper(
+    """Show a card about a draft to who asked for it, in its thread.
+
+    Raises: SlackBusy, SlackUnknown; the event is then worked on again and the card shown again.
+    """
+    return bot.slack.whisper_surely(
         channel_id=draft.channel_id,
         user_id=draft.asked_by,
         thread_ts=draft.thread_ts,
@@ -224,9 +227,9 @@ def _wait_for_model(bot: Bot, ask: Ask, draft: Draft) -> None:
 
 
 def _give_up(bot: Bot, draft: Draft, *, reason: str) -> None:
+    whisper_card(bot, draft, text=reason, blocks=build_failed_card(draft.draft_id, reason=reason))
     with bot.store.write() as conn:
         settle_draft(conn, draft.draft_id, state="failed", now=bot.store.now())
-    whisper_card(bot, draft, text=reason, blocks=build_failed_card(draft.draft_id, reason=reason))
 
 
 @contextmanager

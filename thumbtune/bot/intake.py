@@ -82,6 +82,7 @@ class Intake(Middleware):
         if is_new and entry.name in COLLECTED:
             self._signals.collect.set()
         elif is_new:
+            self._signals.click.set()
             self._signals.ask.release()
         return BoltResponse(status=200, body="")
 

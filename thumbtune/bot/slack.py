@@ -86,10 +86,21 @@ class SlackApi:
 
     def whisper(self, *, channel_id: str, user_id: str, thread_ts: str | None = None, **message: object) -> bool:
         """Show one person a message that nobody else sees, as well as it goes."""
+        try:
+            return self.whisper_surely(channel_id=channel_id, user_id=user_id, thread_ts=thread_ts, **message)
+        except SlackUnknown as exc:
+            logger.warning("ephemeral_failed", extra={"channel_id": channel_id, "error": describe_error(exc)})
+            return False
+
+    def whisper_surely(self, *, channel_id: str, user_id: str, thread_ts: str | None = None, **message: object) -> bool:
+        """Show one person a message that nobody else sees; False when Slack refuses it for good.
+
+        Raises: SlackBusy, SlackUnknown.
+        """
         place = {"thread_ts": thread_ts} if thread_ts else {}
         try:
             self.call("chat.postEphemeral", channel=channel_id, user=user_id, **place, **message)
-        except SlackError as exc:
+        except SlackRefused as exc:
             logger.warning("ephemeral_failed", extra={"channel_id": channel_id, "error": describe_error(exc)})
             return False
         return True

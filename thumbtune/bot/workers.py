@@ -1,4 +1,4 @@
-"""Works on what lies in the inbox: one thread collects in batches, others answer people, each event by lease.
+"""Works on what lies in the inbox: one thread collects in batches, one answers clicks, others write, each event by lease.
 
 It does not know what handlers do. A handler that fails is tried again with growing pauses and set aside in the end.
 """
@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
 
+from thumbtune.bot.blocks import draft_card
 from thumbtune.bot.bot import Bot, Handler, Later, Write
 from thumbtune.bot.intake import COLLECTED
 from thumbtune.bot.people import PeopleMissing
@@ -34,6 +35,7 @@ logger = logging.getLogger(__name__)
 BATCH = 32
 LOOK_S = 1.0
 MAX_ATTEMPTS = 10
+CLICK_KINDS: Sequence[EventKind] = ("action", "view")
 MAX_PAUSE_S = 300.0
 MAX_OUTAGE_PAUSE_S = 30.0
 KEEP_DONE = timedelta(days=7)
@@ -50,10 +52,18 @@ class Workers:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._in_hand: set[int] = set()
+        self._hand_lock = threading.Lock()
+        clicks = {name for kind, name in handlers if kind in CLICK_KINDS}
+        self._clicks = sorted(clicks - {draft_card.RETRY})  # a retry writes a draft, which takes its time
+        self._no_asks = (*COLLECTED, *self._clicks)
 
     def start(self) -> None:
         """Start all threads."""
-        loops: list[tuple[str, Callable[[], None]]] = [("collect", self._collect), ("leases", self._keep_leases)]
+        loops: list[tuple[str, Callable[[], None]]] = [
+            ("collect", self._collect),
+            ("click", self._click),
+            ("leases", self._keep_leases),
+        ]
         loops += [(f"answer-{number}", self._answer) for number in range(self._bot.settings.bot_workers)]
         for name, loop in loops:
             thread = threading.Thread(target=loop, name=name, daemon=True)
@@ -64,6 +74,7 @@ class Workers:
         """Take nothing new, finish what is in hand, and return whether all ended in time."""
         self._stop.set()
         self._bot.signals.collect.set()
+        self._bot.signals.click.set()
         for _ in self._threads:
             self._bot.signals.ask.release()
         for thread in self._threads:
@@ -79,10 +90,16 @@ class Workers:
         return done
 
     def _collect(self) -> None:
-        self._loop(lambda: self._claim(BATCH, names=COLLECTED), self._wait_for_collect)
+        self._loop(lambda: self._claim(BATCH, names=COLLECTED), lambda: _wait_for(self._bot.signals.collect))
 
     def _answer(self) -> None:
-        self._loop(lambda: self._claim(1, but_names=COLLECTED), lambda: self._bot.signals.ask.acquire(timeout=LOOK_S))
+        self._loop(
+            lambda: self._claim(1, but_names=self._no_asks), lambda: self._bot.signals.ask.acquire(timeout=LOOK_S)
+        )
+
+    def _click(self) -> None:
+        """Answer clicks while drafts are being written: a modal has to open within three seconds."""
+        self._loop(lambda: self._claim(1, names=self._clicks), lambda: _wait_for(self._bot.signals.click))
 
     def _loop(self, claim: Callable[[], list[InboxEvent]], wait: Callable[[], object]) -> None:
         while not self._stop.is_set():
@@ -99,10 +116,6 @@ class Workers:
                 logger.exception("worker_failed")
                 self._stop.wait(LOOK_S)
 
-    def _wait_for_collect(self) -> None:
-        self._bot.signals.collect.wait(LOOK_S)
-        self._bot.signals.collect.clear()
-
     def _claim(
         self, limit: int, *, names: Sequence[str] | None = None, but_names: Sequence[str] = ()
     ) -> list[InboxEvent]:
@@ -118,14 +131,16 @@ class Workers:
                 names=names,
                 but_names=but_names,
             )
-        self._in_hand.update(event.inbox_id for event in events)
+        with self._hand_lock:
+            self._in_hand.update(event.inbox_id for event in events)
         return events
 
     def _work_on_batch(self, events: Sequence[InboxEvent]) -> None:
         try:
             self._work_on_claimed(events)
         finally:
-            self._in_hand.difference_update(event.inbox_id for event in events)
+            with self._hand_lock:
+                self._in_hand.difference_update(event.inbox_id for event in events)
 
     def _work_on_claimed(self, events: Sequence[InboxEvent]) -> None:
         """Prepare each event by itself, then store all results at once; one by one where that does not work."""
@@ -196,7 +211,10 @@ class Workers:
     def _wake_after(self, pause_s: float, name: str) -> None:
         if pause_s > LOOK_S or self._stop.is_set():
             return
-        wake = self._bot.signals.collect.set if name in COLLECTED else self._bot.signals.ask.release
+        signals = self._bot.signals
+        wake: Callable[[], None] = signals.ask.release
+        if name in COLLECTED or name in self._clicks:
+            wake = signals.collect.set if name in COLLECTED else signals.click.set
         timer = threading.Timer(pause_s + 0.01, wake)
         timer.daemon = True
         timer.start()
@@ -207,14 +225,19 @@ class Workers:
             looks += 1
             try:
                 store = self._bot.store
+                with self._hand_lock:
+                    in_hand = sorted(self._in_hand)
                 with store.write() as conn:
-                    extend_leases(
-                        conn, sorted(self._in_hand), owner=self._owner, now=store.now(), lease_s=self._lease_s
-                    )
+                    extend_leases(conn, in_hand, owner=self._owner, now=store.now(), lease_s=self._lease_s)
                     if looks % 100 == 1:
                         forget_done_events(conn, before=store.now() - KEEP_DONE)
             except Exception:  # the next look comes before the lease ends
                 logger.exception("leases_not_extended")
+
+
+def _wait_for(signal: threading.Event) -> None:
+    signal.wait(LOOK_S)
+    signal.clear()
 
 
 def _hide_text(exc: Exception) -> tuple[type[Exception], Exception, TracebackType | None]:
