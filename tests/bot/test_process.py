@@ -5,7 +5,12 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from tests.bot.conftest import JONAS, MAYA, PRIYA, Office, wait_for
+from thumbtune.bot.process import run_bot
+from thumbtune.core.errors import ConfigError
+from thumbtune.core.settings import Settings
 from thumbtune.demo.slack.seed import APP_TOKEN, BOT_TOKEN
 
 START = (
@@ -53,3 +58,8 @@ def test_kill_loses_nothing_and_sigterm_ends_cleanly(office: Office) -> None:
     assert "bot_stopped" in more
     assert "Traceback" not in errors + more
     assert "Where is parcel" not in errors + more
+
+
+def test_bot_does_not_start_on_a_store_that_was_not_migrated(settings: Settings) -> None:
+    with pytest.raises(ConfigError, match="thumbtune migrate"):
+        run_bot(settings)

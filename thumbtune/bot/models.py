@@ -7,7 +7,6 @@ import threading
 from dataclasses import dataclass
 
 from thumbtune.core.inference import InferenceClient
-from thumbtune.core.records import Replica
 from thumbtune.core.store import Store
 from thumbtune.core.store.adapters import find_live
 from thumbtune.core.store.replicas import list_replicas
@@ -51,7 +50,7 @@ class Models:
                 if live.name in replica.proven:
                     return Choice(replica.url, live.name, live.name, None)
         for replica in replicas:
-            return Choice(replica.url, _name_base(replica), None, live.name if live else None)
+            return Choice(replica.url, replica.base_model, None, live.name if live else None)
         return None
 
     def open_client(self, url: str) -> InferenceClient:
@@ -67,7 +66,3 @@ class Models:
             for client in self._clients.values():
                 client.close()
             self._clients.clear()
-
-
-def _name_base(replica: Replica) -> str:
-    return replica.base_model

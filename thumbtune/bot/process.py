@@ -24,7 +24,7 @@ from thumbtune.bot.posting import Sender
 from thumbtune.bot.workers import Workers
 from thumbtune.core.errors import ConfigError
 from thumbtune.core.settings import Settings
-from thumbtune.core.store import connect_store
+from thumbtune.core.store import check_store, connect_store
 
 logger = logging.getLogger(__name__)
 
@@ -69,8 +69,10 @@ class RunningBot:
 def run_bot(settings: Settings) -> None:
     """Run until SIGTERM or Ctrl-C.
 
-    Raises: ConfigError, SlackError when Slack refuses the tokens at the start.
+    Raises: ConfigError, also when the store was not migrated; SlackError when Slack refuses the tokens at the start.
     """
+    store = connect_store(settings)
+    check_store(store)
     asked_to_stop = threading.Event()
 
     def ask_to_stop(_signal: int, _frame: FrameType | None) -> None:
@@ -78,7 +80,7 @@ def run_bot(settings: Settings) -> None:
 
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
-    running = RunningBot(build_bot(settings, connect_store(settings)))
+    running = RunningBot(build_bot(settings, store))
     running.start()
     asked_to_stop.wait()
     running.stop()

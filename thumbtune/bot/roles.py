@@ -62,8 +62,8 @@ def may_ask(person: Person | None, roles: DeskRoles) -> bool:
     return is_agent(person, roles)
 
 
-def name_role(person: Person | None, roles: DeskRoles, *, was_sent_by_agent: bool) -> Role | None:
+def name_role(person: Person | None, roles: DeskRoles) -> Role | None:
     """Return whose turn a message is; None for messages of bots, which are nobody's."""
-    if was_sent_by_agent or is_agent(person, roles):
+    if is_agent(person, roles):
         return "agent"
     return None if person is None or person.is_bot else "customer"

@@ -194,7 +194,7 @@ def needs_repair(conn: sa.Connection, bot: Bot, *, channel_id: str, ts: str) -> 
 def is_request(bot: Bot, live: LiveMessage, roles: DeskRoles) -> bool:
     """Return whether a message is an agent's word to the bot rather than part of the conversation."""
     person = bot.people.get_person(live.user_id)
-    return live.calls_bot and name_role(person, roles, was_sent_by_agent=False) == "agent"
+    return live.calls_bot and name_role(person, roles) == "agent"
 
 
 def build_turns(messages: Sequence[Message], *, roles: DeskRoles, people: Mapping[str, Person]) -> list[Turn]:
@@ -203,7 +203,7 @@ def build_turns(messages: Sequence[Message], *, roles: DeskRoles, people: Mappin
     for message in messages:
         if message.is_bot or not message.text.strip():
             continue
-        role = name_role(people.get(message.user_id), roles, was_sent_by_agent=False)
+        role = name_role(people.get(message.user_id), roles)
         if role is not None:
             turns.append(Turn(role, message.text))
     return turns
