@@ -15,8 +15,10 @@ from cryptography.fernet import Fernet
 from tests.bot.model_server import ModelServer
 from thumbtune.bot.app import build_bot
 from thumbtune.bot.process import RunningBot
+from thumbtune.core.errors import RedactionFailed
 from thumbtune.core.prompt import Passage
 from thumbtune.core.records import Desk, Draft, Replica, TrainingPair
+from thumbtune.core.redaction import NameIndex, Redactor, Span
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store, connect_store, migrate_store
 from thumbtune.core.store.desks import save_desk
@@ -48,6 +50,15 @@ def wait_for(look: Callable[[], T | None], *, what: str = "it", timeout_s: float
             return found
         assert time.monotonic() < deadline, f"{what} did not come about within {timeout_s:g} s"
         time.sleep(0.01)
+
+
+class BrittleRedactor(Redactor):
+    """Breaks on one word."""
+
+    def find_spans(self, text: str, *, names: NameIndex) -> list[Span]:
+        if "broken" in text:
+            raise RedactionFailed("the text could not be redacted: ValueError")
+        return super().find_spans(text, names=names)
 
 
 class Office:

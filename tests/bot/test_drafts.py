@@ -1,8 +1,11 @@
 """From "draft a reply" to a private card, and what its buttons do."""
 
 import re
+from dataclasses import replace
 
-from tests.bot.conftest import JONAS, MAYA, PRIYA, RUTH, SUPPORT, TOMAS, Office, wait_for
+from tests.bot.conftest import JONAS, MAYA, PRIYA, RUTH, SUPPORT, TOMAS, BrittleRedactor, Office, wait_for
+from thumbtune.bot.app import build_bot
+from thumbtune.bot.process import RunningBot
 from thumbtune.demo.slack.seed import BOT_USER_ID
 
 
@@ -212,11 +215,16 @@ def test_reply_whose_lookup_is_refused_is_said_to_be_unclear(staffed: Office) ->
     staffed.wait_for_card(PRIYA, question, holding="It is unknown whether the reply was posted")
 
 
+def has_failed_with(office: Office, error: str) -> bool:
+    with office.store.read() as conn:
+        return error in conn.exec_driver_sql("SELECT error FROM inbox").scalars().all()
+
+
 def test_card_that_slack_was_too_busy_to_show_is_shown_later(staffed: Office) -> None:
     question = staffed.say(MAYA, "Can I return shoes?")
     staffed.control("faults", rate_limits={"chat.postEphemeral": 1.0}, retry_after_s=1)
     staffed.ask(PRIYA, question)
-    wait_for(lambda: [draft for draft in staffed.drafts() if draft.state == "ready"])
+    wait_for(lambda: has_failed_with(staffed, "SlackBusy"), what="Slack's refusal of the card")
     staffed.control("clear")
     staffed.wait_for_card(PRIYA, question)
     assert len(staffed.model.requests) == 1
@@ -238,3 +246,15 @@ def test_edit_that_came_too_late_asks_to_press_again(staffed: Office) -> None:
     staffed.control("pace", trigger_lifetime_s=0.0)
     staffed.press(PRIYA, card, "draft_edit")
     staffed.wait_for_card(PRIYA, question, holding="press *Edit* again")
+
+
+def test_no_draft_where_a_message_could_not_be_redacted(office: Office) -> None:
+    running = RunningBot(replace(build_bot(office.settings, office.store), redactor=BrittleRedactor()))
+    running.start()
+    office.bots.append(running)
+    question = office.say(MAYA, "Can I return shoes?")
+    office.say(MAYA, "They are broken.", thread=question)
+    office.ask(PRIYA, question)
+    office.wait_for_card(PRIYA, question, holding="could not be made safe")
+    assert not office.model.requests
+    wait_for(lambda: [draft.state for draft in office.drafts()] == ["failed"])

@@ -5,14 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, SUPPORT, make_desk, wait_for
+from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, SUPPORT, BrittleRedactor, make_desk, wait_for
 from thumbtune.bot.app import build_bot
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.collecting import settle_reply
 from thumbtune.bot.threads import read_message, record_live
-from thumbtune.core.errors import RedactionFailed
 from thumbtune.core.records import Approval, Desk, Message, TrainingPair
-from thumbtune.core.redaction import NameIndex, Redactor, Span
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store
 from thumbtune.core.store.approvals import record_approval
@@ -67,15 +65,6 @@ def test_two_approvals_at_once_are_judged_together(bot: Bot, store: Store) -> No
     approve(JONAS, "1700000000.000003", hold=True)
     second.join(10)
     assert [pair.reply_ts for pair in load_pairs(store)] == [REPLY]
-
-
-class BrittleRedactor(Redactor):
-    """Breaks on one word."""
-
-    def find_spans(self, text: str, *, names: NameIndex) -> list[Span]:
-        if "broken" in text:
-            raise RedactionFailed("the text could not be redacted: ValueError")
-        return super().find_spans(text, names=names)
 
 
 @pytest.mark.parametrize("broken_ts", [QUESTION, REPLY])
