@@ -1,6 +1,7 @@
 """Runs `thumbtune demo` as a person does and looks at what it leaves."""
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -33,9 +34,18 @@ class DemoRun:
             self.process = subprocess.Popen([*command, *arguments], cwd=folder, env=env, stdout=output, stderr=output)
 
     @property
+    def data_dir(self) -> Path:
+        """The demo's own folder."""
+        return self.folder / "data" / "demo"
+
+    def wait_started(self) -> None:
+        """Wait until the processes are about to start: the store is made by then."""
+        self.wait_until((self.data_dir / "run" / "supervisor.conf").exists, "the processes started")
+
+    @functools.cached_property
     def store(self) -> Store:
-        """The demo's store."""
-        data_dir = self.folder / "data" / "demo"
+        """The demo's store, once it has started."""
+        data_dir = self.data_dir
         return connect_store(read_settings({"THUMBTUNE_DATA_DIR": str(data_dir)}))
 
     def finish(self) -> dict[str, Any]:  # Any: the report's JSON
@@ -60,10 +70,11 @@ class DemoRun:
             time.sleep(0.1)
 
     def kill(self, *words: str) -> int:
-        """Kill -9 the one process of this demo whose command line holds all the words; return its process id."""
-        (found,) = [process for process in self.family() if all(word in _command(process) for word in words)]
-        found.kill()
-        return int(found.pid)
+        """Kill -9 the innermost process of this demo whose command line holds all the words; return its id."""
+        found = [process for process in self.family() if all(word in _command(process) for word in words)]
+        assert found, f"no process with {words} runs\n{self.describe()}"
+        found[-1].kill()
+        return int(found[-1].pid)
 
     def family(self) -> list[psutil.Process]:
         """Every process of this demo."""
@@ -94,6 +105,8 @@ def start_demo(folder: Path, *arguments: str) -> Iterator[DemoRun]:
                 run.interrupt()
         run.process.kill()
         run.process.wait()
+        if "store" in vars(run):
+            run.store.engine.dispose()
 
 
 def _command(process: psutil.Process) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.runs import list_running, start_demo
-from thumbtune.core.errors import StoreUnavailable
 from thumbtune.core.store import Store, adapters, pairs, runs
 from thumbtune.demo import shop
 from thumbtune.demo.threads import OWN_THREADS, load_threads
@@ -15,11 +14,15 @@ from thumbtune.demo.threads import OWN_THREADS, load_threads
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(1200), pytest.mark.xdist_group("heavy")]
 
 
+PROCESSES = ("slack", "supervisor", "bot", "trainer", "serving")
+
+
 def test_approvals_become_an_adapter_that_writes_the_drafts(tmp_path: Path) -> None:
     threads = load_threads(OWN_THREADS)
     replies = sum(turn.role == "agent" for thread in threads[:-6] for turn in thread.turns)
     with start_demo(tmp_path, "--headless", "--ask", "6") as demo:
-        demo.wait_until(lambda: bool(demo.family()), "the processes started")
+        demo.wait_started()
+        demo.wait_until(lambda: len(demo.family()) > len(PROCESSES), "the processes run")
         family = demo.family()
         report = demo.finish()
     assert report["pairs"] == replies
@@ -57,6 +60,7 @@ def test_whatever_is_killed_nothing_is_lost_doubled_or_stuck(tmp_path: Path) -> 
     ]
     threads.write_text("\n".join(json.dumps(line, ensure_ascii=False) for line in lines), encoding="utf-8")
     with start_demo(tmp_path, "--headless", "--threads", str(threads), "--ask", "2") as demo:
+        demo.wait_started()
         demo.wait_until(lambda: _has_pairs(demo.store, 10), "ten pairs were learned")
         demo.kill("thumbtune.cli.main bot")
         demo.wait_until(lambda: _has_phase(demo.store, "finetune"), "fine-tuning began")
@@ -75,11 +79,8 @@ def test_whatever_is_killed_nothing_is_lost_doubled_or_stuck(tmp_path: Path) -> 
 
 
 def _has_pairs(store: Store, count: int) -> bool:
-    try:
-        with store.read() as conn:
-            return pairs.count_pairs(conn, desk_id="support").get("active", 0) >= count
-    except StoreUnavailable:  # the demo has not made its tables yet
-        return False
+    with store.read() as conn:
+        return pairs.count_pairs(conn, desk_id="support").get("active", 0) >= count
 
 
 def _has_phase(store: Store, phase: str) -> bool:

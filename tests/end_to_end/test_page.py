@@ -3,7 +3,6 @@
 import re
 import shutil
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -36,6 +35,7 @@ def test_newcomer_asks_for_a_draft_in_the_page_and_posts_it(tmp_path: Path) -> N
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with start_demo(tmp_path, "--port", str(port)) as demo, sync_playwright() as playwright:
+        demo.wait_started()
         demo.wait_until(lambda: _is_live(demo), "an adapter went live", timeout_s=600)
         program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
@@ -73,9 +73,5 @@ def _ask_and_post(page: Page, *, picture: Path) -> None:
 
 
 def _is_live(demo: DemoRun) -> bool:
-    database = demo.folder / "data" / "demo" / "thumbtune.sqlite3"
-    if not database.exists():
-        time.sleep(0.5)
-        return False
     with demo.store.read() as conn:
         return bool(adapters.list_adapters(conn, state="live"))
