@@ -34,7 +34,7 @@ TUNING = {
 }
 """What differs from the defaults because the demo's base model and its data are small."""
 
-SHOP_RECIPE = {"TRAIN_LEARNING_RATE": "2e-3", "TRAIN_MIN_STEPS": "100", "TRAIN_MAX_EPOCHS": "8"}
+SHOP_RECIPE = {"TRAIN_LEARNING_RATE": "2e-3", "TRAIN_MIN_STEPS": "120", "TRAIN_MAX_EPOCHS": "12"}
 OTHER_RECIPE = {"TRAIN_LEARNING_RATE": "4e-3", "TRAIN_MIN_STEPS": "600", "TRAIN_MAX_EPOCHS": "4"}
 """How to train on the shop's own conversations, and on others, of which the base model knows nothing."""
 
