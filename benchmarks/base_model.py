@@ -1,6 +1,6 @@
 """Measures the demo's base model: NLL, facts copied right, brand voice before and after a LoRA on its own threads.
 
-    python -m benchmarks.base_model [--base DIR] [--learning-rate 2e-3] [--epochs 8]
+    python -m benchmarks.base_model [--base DIR] [--learning-rate 2e-3] [--epochs 12]
 
 It does not know vLLM or the store: drafts are greedy and come from transformers, adapters from the trainer's child
 program. Held-out values are never in the base's training text; weekdays, colours and other closed lists are.
@@ -54,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base", type=Path, default=BASE)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--batch-tokens", type=int, default=2048)
     parser.add_argument("--conversations", type=int, default=200, help="fresh conversations for NLL and facts")
     options = parser.parse_args()
