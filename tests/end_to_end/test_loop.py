@@ -14,13 +14,17 @@ from thumbtune.demo.threads import OWN_THREADS, load_threads
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(1200), pytest.mark.xdist_group("heavy")]
 
 
+ASKED = 8
+IN_VOICE = 5
+"""Of the drafts asked for. The base model writes none in the shop's voice; docs/log.md has the measured share."""
+
 PROCESSES = ("slack", "supervisor", "bot", "trainer", "serving")
 
 
 def test_approvals_become_an_adapter_that_writes_the_drafts(tmp_path: Path) -> None:
     threads = load_threads(OWN_THREADS)
-    replies = sum(turn.role == "agent" for thread in threads[:-6] for turn in thread.turns)
-    with start_demo(tmp_path, "--headless", "--ask", "6") as demo:
+    replies = sum(turn.role == "agent" for thread in threads[:-ASKED] for turn in thread.turns)
+    with start_demo(tmp_path, "--headless", "--ask", str(ASKED)) as demo:
         demo.wait_started()
         demo.wait_until(lambda: len(demo.family()) > len(PROCESSES), "the processes run")
         family = demo.family()
@@ -30,8 +34,8 @@ def test_approvals_become_an_adapter_that_writes_the_drafts(tmp_path: Path) -> N
     assert report["run"]["nll"]["candidate"] < 0.7 * report["run"]["nll"]["base"]
     assert report["run"]["examples"] + report["run"]["held_out"] == replies
     assert report["adapter"] == "support-0001"
-    assert [(draft["mode"], draft["adapter"]) for draft in report["drafts"]] == [("adapter", "support-0001")] * 6
-    assert sum(shop.is_in_voice(draft["text"]) for draft in report["drafts"]) >= 5, report["drafts"]
+    assert [(draft["mode"], draft["adapter"]) for draft in report["drafts"]] == [("adapter", "support-0001")] * ASKED
+    assert sum(shop.is_in_voice(draft["text"]) for draft in report["drafts"]) >= IN_VOICE, report["drafts"]
     assert not any("[NAME_" in draft["text"] for draft in report["drafts"])
     assert report["seconds"]["total"] >= report["seconds"]["train"] > 0
     assert list_running(family) == []
