@@ -5,7 +5,6 @@ environment, because a command line can be read by every user of the host.
 """
 
 import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from thumbtune.core.base_model import find_base, fit_context, name_base
 from thumbtune.core.errors import ConfigError
 from thumbtune.core.settings import Settings
 
@@ -63,12 +63,10 @@ def plan_engine(
     on_gpu: bool | None = None,
 ) -> EnginePlan:
     """Return the plan for this machine; `ranks` are those of adapters that exist already and must fit."""
-    base_dir = find_base_dir(settings.base_model)
+    base_dir = find_base(settings.base_model)
     return EnginePlan(
         base_model=settings.base_model,
-        base_name=base_dir.name
-        if base_dir and Path(settings.base_model).expanduser().is_dir()
-        else settings.base_model,
+        base_name=name_base(settings.base_model),
         base_dir=base_dir,
         socket_path=socket_path,
         log_path=settings.logs_dir / "vllm.log",
@@ -170,32 +168,11 @@ def detect_gpu() -> bool:
     return listed.returncode == 0 and "GPU " in listed.stdout
 
 
-def find_base_dir(base_model: str) -> Path | None:
-    """Return the folder of the base model's files: the path itself, or the local copy of a hub name; else None."""
-    path = Path(base_model).expanduser()
-    if path.is_dir():
-        return path.resolve()
-    try:
-        from huggingface_hub import snapshot_download  # comes with vLLM; a host that only attaches may lack it
-
-        return Path(snapshot_download(base_model, local_files_only=True))
-    except (ImportError, OSError, ValueError):
-        return None
-
-
-def name_base(base_model: str) -> str:
-    """Return the name a base model is served and recorded under: a folder's own name, or the hub name."""
-    path = Path(base_model).expanduser()
-    return path.resolve().name if path.is_dir() else base_model
-
-
 def _fit_context(wanted: int, base_dir: Path | None) -> int:
     """Return the context to ask for: vLLM refuses to start with more than the model was made for."""
     if base_dir is None or not (base_dir / "config.json").is_file():
         return wanted
-    config = json.loads((base_dir / "config.json").read_bytes())
-    made_for = config.get("max_position_embeddings")
-    return min(wanted, made_for) if isinstance(made_for, int) and not config.get("rope_scaling") else wanted
+    return fit_context(base_dir, wanted=wanted)
 
 
 def _fit_rank(wanted: int) -> int:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from thumbtune.core.base_model import find_base
 from thumbtune.core.errors import AdapterError, ConfigError, EngineUnavailable, ThumbtuneError
 from thumbtune.core.inference import resolve_api_key
 from thumbtune.core.manifest import hash_base, load_manifest, load_template
@@ -22,7 +23,7 @@ from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store, check_store, connect_store
 from thumbtune.core.store.replicas import remove_replica
 from thumbtune.serving.engine import Engine
-from thumbtune.serving.plan import EnginePlan, find_base_dir, place_socket, plan_engine
+from thumbtune.serving.plan import EnginePlan, place_socket, plan_engine
 from thumbtune.serving.replica import ReplicaServer
 from thumbtune.serving.rollout import Rollout, ServerFacts
 from thumbtune.serving.wanted import list_wanted
@@ -181,7 +182,7 @@ def _attach(settings: Settings, store: Store, *, api_key: str, stop: threading.E
         base_name = _wait_for_base(server, stop)
         if base_name is None:
             return
-        base_dir = find_base_dir(settings.base_model) if settings.base_model else None
+        base_dir = find_base(settings.base_model) if settings.base_model else None
         facts = describe_server(base_dir, base_name=base_name, max_rank=None, max_loaded=settings.max_cpu_loras)
         rollout = Rollout(store, server, facts=facts, adapters_dir=settings.adapters_dir)
         watch = ProgressWatch(server, model=base_name)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from thumbtune.core.base_model import locate_base, name_base
 from thumbtune.core.errors import LeaseLost, StoreUnavailable, ThumbtuneError
 from thumbtune.core.manifest import (
     MANIFEST_NAME,
@@ -30,7 +31,6 @@ from thumbtune.core.settings import Settings
 from thumbtune.core.store import adapters, desks, runs
 from thumbtune.core.store.engine import Store
 from thumbtune.trainer.backend import Job, TrainerBackend
-from thumbtune.trainer.base import locate_base, name_base
 from thumbtune.trainer.child import EXIT_OK, REASONS
 from thumbtune.trainer.gate import GateResult, ReplyScore, decide
 from thumbtune.trainer.lease import Cancelled, RunLease, Stopped

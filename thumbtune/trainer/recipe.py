@@ -8,9 +8,9 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from thumbtune.core.base_model import fit_context, name_base
 from thumbtune.core.errors import BadInput
 from thumbtune.core.settings import Settings
-from thumbtune.trainer.base import fit_context, name_base
 
 
 @dataclass(frozen=True)

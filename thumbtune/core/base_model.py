@@ -9,20 +9,28 @@ from pathlib import Path
 from thumbtune.core.errors import BadInput
 
 
+def find_base(base_model: str) -> Path | None:
+    """Return the folder of a base model given by path or hub name, or None; nothing is downloaded."""
+    path = Path(base_model).expanduser()
+    if path.is_dir():
+        return path.resolve()
+    try:
+        from huggingface_hub import snapshot_download  # comes with transformers and vLLM; other hosts may lack it
+
+        return Path(snapshot_download(base_model, local_files_only=True))
+    except (ImportError, OSError, ValueError):
+        return None
+
+
 def locate_base(base_model: str) -> Path:
     """Return the folder of a base model given by path or hub name; nothing is downloaded.
 
     Raises: BadInput when it is not on this machine.
     """
-    path = Path(base_model).expanduser()
-    if path.is_dir():
-        return path.resolve()
-    try:
-        from huggingface_hub import snapshot_download  # comes with transformers
-
-        return Path(snapshot_download(base_model, local_files_only=True))
-    except (ImportError, OSError, ValueError) as exc:
-        raise BadInput(f"base model {base_model!r} is not on this machine; download it or give a path") from exc
+    found = find_base(base_model)
+    if found is None:
+        raise BadInput(f"base model {base_model!r} is not on this machine; download it or give a path")
+    return found
 
 
 def name_base(base_model: str) -> str:
