@@ -18,6 +18,7 @@ from thumbtune.core.sealing import Sealer
 from thumbtune.core.store.engine import Store, open_store
 from thumbtune.core.store.migrate import migrate_store
 
+SESSION_KEY = Fernet.generate_key().decode()
 _INHERITED = ("THUMBTUNE_", "SLACK_", "PG", "VLLM_", "OPENAI_", "HF_")
 
 
@@ -91,8 +92,8 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def sealer() -> Sealer:
-    """A sealer with a key of its own."""
-    return Sealer(Fernet.generate_key().decode())
+    """The sealer whose key every store of this test session is bound to."""
+    return Sealer(SESSION_KEY)
 
 
 @pytest.fixture
@@ -104,6 +105,6 @@ def store(store_url: str, sealer: Sealer, clock: Clock) -> Iterator[Store]:
 
 
 def _migrate(url: str) -> None:
-    opened = open_store(url, Sealer(Fernet.generate_key().decode()))
+    opened = open_store(url, Sealer(SESSION_KEY))
     migrate_store(opened)
     opened.engine.dispose()

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import httpx2
 import pytest
-from cryptography.fernet import Fernet
 
 from tests.bot.model_server import ModelServer
+from tests.conftest import SESSION_KEY
 from thumbtune.bot.app import build_bot
 from thumbtune.bot.process import RunningBot
 from thumbtune.core.errors import RedactionFailed
@@ -192,7 +192,7 @@ def settings(tmp_path: Path, slack: ServerThread) -> Settings:
     return Settings(
         _env_file=None,
         data_dir=tmp_path / "data",
-        secret_key=Fernet.generate_key().decode(),
+        secret_key=SESSION_KEY,
         SLACK_BOT_TOKEN=seed.BOT_TOKEN,
         SLACK_APP_TOKEN=seed.APP_TOKEN,
         SLACK_SIGNING_SECRET=seed.SIGNING_SECRET,

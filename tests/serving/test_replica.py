@@ -109,13 +109,18 @@ def test_hung_engine_is_noticed_although_it_says_it_is_well(
     family = psutil.Process(engine.pid).children(recursive=True)
     [core] = [process for process in family if process.name().startswith("VLLM::Engine")]
     assert server.check_progress(model=tiny_base.name, timeout_s=30)
+    before = server.count_tokens()
+    assert before is not None
     core.suspend()
     try:
         assert server.check_health()
         assert not server.check_progress(model=tiny_base.name, timeout_s=0.5)
+        assert server.count_tokens() == before
     finally:
         core.resume()
     assert server.check_progress(model=tiny_base.name, timeout_s=30)
+    after = server.count_tokens()
+    assert after is not None and after > before
 
 
 def test_context_of_the_base_is_known(server: ReplicaServer, tiny_base: Path) -> None:

@@ -62,7 +62,7 @@ class Bench:
             run = runs.claim_run(conn, owner="trainer", now=self.clock(), lease_s=30)
             assert run is not None
             runs.finish_run(conn, run, state="passed", message="", now=self.clock())
-            name = adapters.next_name(conn, desk_id=self.desk_id)
+            name = f"{self.desk_id}-{len(adapters.list_adapters(conn, desk_id=self.desk_id)) + 1:04d}"
         if make is None:
             publish_random(self.adapters_dir, name, base=self.base, seed=seed)
         else:

@@ -4,6 +4,7 @@ It does not know Slack or training. Run: `thumbtune serving`.
 """
 
 import fcntl
+import hashlib
 import logging
 import os
 import signal
@@ -81,8 +82,13 @@ class Keeper:
 
     def run(self) -> None:
         """Start vLLM, keep it, start it anew, until told to stop."""
-        facts = describe_server(self._plan.base_dir, base_name=self._plan.base_name, max_rank=self._plan.max_lora_rank,
-                                max_loaded=self._plan.max_cpu_loras)  # fmt: skip
+        facts = describe_server(
+            self._plan.base_dir,
+            data_dir=self._settings.data_dir,
+            base_name=self._plan.base_name,
+            max_rank=self._plan.max_lora_rank,
+            max_loaded=self._plan.max_cpu_loras,
+        )
         pause_s = 1.0
         try:
             with ReplicaServer(self._plan.url, self._plan.api_key, adapters_dir=self._settings.adapters_dir) as server:
@@ -126,18 +132,25 @@ class Keeper:
 
 
 class ProgressWatch:
-    """Looks now and then whether a server still writes tokens, since a hung one says it is well."""
+    """Looks now and then whether a server still writes tokens, since a hung one says it is well.
+
+    A look whose own token does not come in time is no miss while the server's counts rise: it has a long queue.
+    """
 
     def __init__(self, server: ReplicaServer, *, model: str) -> None:
         self._server = server
         self._model = model
         self._looked_at = 0.0
+        self._tokens: float | None = None
         self.misses = 0
 
     def is_moving(self) -> bool:
         """Return whether the last look saw a token; looks again when it is time, at once after a miss."""
         if self.misses or time.monotonic() - self._looked_at >= PROGRESS_EVERY_S:
             moved = self._server.check_progress(model=self._model, timeout_s=PROGRESS_TIMEOUT_S)
+            before, self._tokens = self._tokens, self._server.count_tokens()
+            if not moved and before is not None and self._tokens is not None:
+                moved = self._tokens > before
             self.misses = 0 if moved else self.misses + 1
             self._looked_at = time.monotonic()
         return self.misses == 0
@@ -164,10 +177,12 @@ def report_quietly(rollout: Rollout, *, healthy: bool) -> None:
         logger.error("report_failed", extra={"error": str(exc)})
 
 
-def describe_server(base_dir: Path | None, *, base_name: str, max_rank: int | None, max_loaded: int) -> ServerFacts:
-    """Return what adapters must fit on this machine's server."""
+def describe_server(
+    base_dir: Path | None, *, data_dir: Path, base_name: str, max_rank: int | None, max_loaded: int
+) -> ServerFacts:
+    """Return what adapters must fit on this server, which is named after its host and its data folder."""
     return ServerFacts(
-        replica_id=socket.gethostname()[:64],
+        replica_id=f"{socket.gethostname()[:48]}-{hashlib.sha256(bytes(data_dir.resolve())).hexdigest()[:6]}",
         base_name=base_name,
         base_hash=hash_base(base_dir) if base_dir is not None else None,
         template_hash=hash_template(load_template(base_dir)) if base_dir is not None else None,
@@ -183,7 +198,13 @@ def _attach(settings: Settings, store: Store, *, api_key: str, stop: threading.E
         if base_name is None:
             return
         base_dir = find_base(settings.base_model) if settings.base_model else None
-        facts = describe_server(base_dir, base_name=base_name, max_rank=None, max_loaded=settings.max_cpu_loras)
+        facts = describe_server(
+            base_dir,
+            data_dir=settings.data_dir,
+            base_name=base_name,
+            max_rank=None,
+            max_loaded=settings.max_cpu_loras,
+        )
         rollout = Rollout(store, server, facts=facts, adapters_dir=settings.adapters_dir)
         watch = ProgressWatch(server, model=base_name)
         while not stop.is_set():

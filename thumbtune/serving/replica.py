@@ -4,6 +4,7 @@ It does not know the store or which adapter is live. vLLM's refusals are told ap
 adapter and a broken server both come back as HTTP 500.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,10 @@ from thumbtune.core.manifest import ADAPTER_NAME
 from thumbtune.core.prompt import ChatMessage
 
 LOAD_TIMEOUT_S = 300.0
+METRICS_TIMEOUT_S = 5.0
+
+_TOKEN_COUNTS = re.compile(r"^vllm:(?:prompt|generation)_tokens_total\{.*\} (\S+)$", re.MULTILINE)
+"""Source: docs.vllm.ai, "Production metrics", and what 0.32.0 answers, seen 2026-11-21."""
 
 _DEAD_ENGINE = ("enginecore", "enginedead", "engine core", "engine is dead")
 _NAME_TAKEN = "already been loaded"
@@ -144,6 +149,15 @@ class ReplicaServer:
         except InferenceError:
             return False
         return True
+
+    def count_tokens(self) -> float | None:
+        """Return the tokens the server has read and written since it started; None where it does not say."""
+        try:
+            text = self._http.get("/metrics", timeout=METRICS_TIMEOUT_S).text
+        except httpx2.HTTPError:
+            return None
+        counts = [float(value) for value in _TOKEN_COUNTS.findall(text)]
+        return sum(counts) if counts else None
 
     def _check_folder(self, name: str, path: Path) -> Path:
         if not ADAPTER_NAME.fullmatch(name):

@@ -1,9 +1,12 @@
 import threading
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from cryptography.fernet import Fernet
 
 from thumbtune.core.errors import ConfigError, StoreUnavailable
 from thumbtune.core.sealing import Sealer
@@ -41,6 +44,26 @@ def test_store_that_was_never_migrated_says_which_command_to_run(sealer: Sealer)
     store = open_store("sqlite://", sealer)
     with pytest.raises(ConfigError, match="run `thumbtune migrate`"):
         check_store(store)
+    store.engine.dispose()
+
+
+def test_store_is_bound_to_the_key_it_was_made_with(store: Store) -> None:
+    check_store(store)
+    migrate_store(store)
+    stranger = replace(store, sealer=Sealer(Fernet.generate_key().decode()))
+    for use in (check_store, migrate_store):
+        with pytest.raises(ConfigError, match="the secret key is not the one this store was made with"):
+            use(stranger)
+    check_store(store)
+
+
+def test_store_made_before_it_was_bound_takes_the_key_it_is_migrated_with(tmp_path: Path, sealer: Sealer) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/old.sqlite3", sealer)
+    migrate_store(store, to="0001")
+    with pytest.raises(ConfigError, match="is at 0001 revision"):
+        check_store(store)
+    migrate_store(store)
+    check_store(store)
     store.engine.dispose()
 
 

@@ -17,13 +17,6 @@ ROLLED_BACK = "rolled back"
 _COLUMNS = [adapters.c[field.name] for field in fields(Adapter)]
 
 
-def next_name(conn: sa.Connection, *, desk_id: str) -> str:
-    """Return a name never used before, such as `support-0007`."""
-    names = conn.execute(sa.select(adapters.c.name).where(adapters.c.desk_id == desk_id)).scalars()
-    highest = max((int(name.rsplit("-", 1)[1]) for name in names), default=0)
-    return f"{desk_id}-{highest + 1:04d}"
-
-
 def add_adapter(
     conn: sa.Connection,
     *,

@@ -55,6 +55,13 @@ NAMING = {
 }
 metadata = MetaData(naming_convention=NAMING)
 
+installation = Table(
+    "installation",
+    metadata,
+    Column("key", String(32), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
 inbox = Table(
     "inbox",
     metadata,
