@@ -36,6 +36,8 @@ class Desk:
     leads: tuple[str, ...] = ()
     emojis: tuple[str, ...] = ("+1",)
     """Normalised reaction names that approve."""
+    vetoes: tuple[str, ...] = ("-1",)
+    """Normalised reaction names with which one approver keeps a reply out, whoever approves it."""
     approvals_needed: int = 1
     author_may_approve: bool = False
     """Whether the author's own 👍 alone is enough."""
@@ -59,6 +61,14 @@ class InboxEvent:
 
 
 @dataclass(frozen=True)
+class FormerText:
+    """What a message said before an edit, redacted."""
+
+    revision: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Message:
     """A message of a desk's channel, redacted."""
 
@@ -73,6 +83,8 @@ class Message:
     revision: str
     """Slack's `ts` of the last edit; empty while never edited."""
     deleted: bool
+    former: tuple[FormerText, ...] = ()
+    """Texts it had before its last edit, as far as they were seen."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +116,8 @@ class TrainingPair:
     approved_by: str
     created_at: datetime
     changed_at: datetime
+    decided_by: str = ""
+    """Who decided by hand about its state; empty while the approvals do."""
 
 
 @dataclass(frozen=True)

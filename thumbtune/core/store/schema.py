@@ -95,6 +95,7 @@ messages = Table(
     Column("revision", String(32), nullable=False),
     Column("deleted", Boolean, nullable=False, server_default=text("false")),
     Column("event_ts", String(32), nullable=False),
+    Column("former", JSON, nullable=False, server_default="[]"),
     Index("ix_messages_thread", "team_id", "channel_id", "thread_ts", "ts"),
 )
 
@@ -137,6 +138,7 @@ desks = Table(
     Column("author_may_approve", Boolean, nullable=False),
     Column("threshold", Integer, nullable=False),
     Column("categories", JSON, nullable=False),
+    Column("vetoes", JSON, nullable=False, server_default='["-1"]'),
 )
 
 desk_channels = Table(
@@ -164,6 +166,7 @@ pairs = Table(
     Column("reason", Text, nullable=False, server_default=""),
     Column("source", String(16), nullable=False),
     Column("approved_by", String(32), nullable=False),
+    Column("decided_by", String(32), nullable=False, server_default=""),
     Column("created_at", UtcTime, nullable=False),
     Column("changed_at", UtcTime, nullable=False),
     UniqueConstraint("team_id", "channel_id", "reply_ts", "revision"),
