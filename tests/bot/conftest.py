@@ -168,10 +168,11 @@ class Office:
 
         wait_for(look, what="quiet", timeout_s=timeout_s)
 
-    def serve_model(self, *, proven: tuple[str, ...] = (), healthy: bool = True) -> None:
+    def serve_model(self, *, proven: tuple[str, ...] = (), healthy: bool = True, store: Store | None = None) -> None:
         """Report the model server as serving does."""
-        with self.store.write() as conn:
-            report_replica(conn, Replica("r1", self.model.url, healthy, "base", proven, self.store.now()))
+        store = store or self.store
+        with store.write() as conn:
+            report_replica(conn, Replica("r1", self.model.url, healthy, "base", proven, store.now()))
 
 
 def make_desk(**changes: object) -> Desk:

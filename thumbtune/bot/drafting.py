@@ -8,12 +8,12 @@ import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 from thumbtune.bot.blocks.draft_card import build_draft_card, build_failed_card, describe_mode
 from thumbtune.bot.bot import Bot, Later
-from thumbtune.bot.grounding import gather_grounds
+from thumbtune.bot.grounding import Grounds, gather_grounds
 from thumbtune.bot.people import PeopleMissing
 from thumbtune.bot.roles import DeskRoles, may_ask
 from thumbtune.bot.threads import (
@@ -81,7 +81,8 @@ def answer_ask(bot: Bot, ask: Ask) -> None:
         footer = describe_mode(draft, examples=bot.settings.few_shot_examples, missing_adapter=None, is_cut=False)
     else:
         return
-    show_draft(bot, draft, live=live, footer=footer)
+    if draft.state == "ready":
+        show_draft(bot, draft, live=live, footer=footer)
 
 
 def fill_from_live(bot: Bot, text: str, live: Sequence[LiveMessage]) -> str:
@@ -185,35 +186,29 @@ def _write(bot: Bot, ask: Ask, desk: Desk, draft: Draft, roles: DeskRoles) -> tu
         logger.error("draft_failed", extra={"draft_id": draft.draft_id, "error": type(exc).__name__})
         _give_up(bot, draft, reason="The model could not write this reply.")
         return None
-    ready = replace(
-        draft,
-        state="ready",
-        mode=grounds.mode,
-        adapter=choice.adapter,
-        text=written.text,
-        passages=grounds.passages,
-        latency_ms=written.latency_ms,
-    )
-    _keep(bot, ready, written)
+    kept = _keep(bot, draft, written, grounds=grounds, adapter=choice.adapter)
     missing = choice.missing_adapter
-    examples = len(grounds.examples)
-    return ready, describe_mode(ready, examples=examples, missing_adapter=missing, is_cut=written.is_cut)
+    is_cut = written.is_cut and kept.text == written.text
+    return kept, describe_mode(kept, examples=len(grounds.examples), missing_adapter=missing, is_cut=is_cut)
 
 
-def _keep(bot: Bot, draft: Draft, written: Written) -> None:
+def _keep(bot: Bot, draft: Draft, written: Written, *, grounds: Grounds, adapter: str | None) -> Draft:
+    """Store what was written and return the draft as it is stored: another worker may have been quicker."""
     with bot.store.write() as conn:
-        if draft.mode is not None and load_draft(conn, draft.draft_id).state == "requested":
-            fill_draft(
-                conn,
-                draft.draft_id,
-                mode=draft.mode,
-                adapter=draft.adapter,
-                text=written.text,
-                passages=draft.passages,
-                latency_ms=written.latency_ms,
-            )
-    fields = {"draft_id": draft.draft_id, "mode": draft.mode, "adapter": draft.adapter}
-    logger.info("draft_ready", extra={**fields, "latency_ms": written.latency_ms})
+        is_first = fill_draft(
+            conn,
+            draft.draft_id,
+            mode=grounds.mode,
+            adapter=adapter,
+            text=written.text,
+            passages=grounds.passages,
+            latency_ms=written.latency_ms,
+        )
+        kept = load_draft(conn, draft.draft_id)
+    if is_first:
+        fields = {"draft_id": draft.draft_id, "mode": grounds.mode, "adapter": adapter}
+        logger.info("draft_ready", extra={**fields, "latency_ms": written.latency_ms})
+    return kept
 
 
 def _wait_for_model(bot: Bot, ask: Ask, draft: Draft) -> None:
@@ -227,9 +222,12 @@ def _wait_for_model(bot: Bot, ask: Ask, draft: Draft) -> None:
 
 
 def _give_up(bot: Bot, draft: Draft, *, reason: str) -> None:
+    with bot.store.read() as conn:
+        if load_draft(conn, draft.draft_id).state != "requested":
+            return  # another worker wrote it
     whisper_card(bot, draft, text=reason, blocks=build_failed_card(draft.draft_id, reason=reason))
     with bot.store.write() as conn:
-        settle_draft(conn, draft.draft_id, state="failed", now=bot.store.now())
+        settle_draft(conn, draft.draft_id, state="failed", now=bot.store.now(), only_from=("requested",))
 
 
 @contextmanager

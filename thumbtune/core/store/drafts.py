@@ -60,8 +60,11 @@ def fill_draft(
     text: str,
     passages: Sequence[Passage],
     latency_ms: int,
-) -> None:
-    """Store what the model wrote, with placeholders, and how; the draft is then ready."""
+) -> bool:
+    """Store what the model wrote, with placeholders, and how; the draft is then ready.
+
+    False when it is not being written any more: another writer was quicker, or it was settled.
+    """
     values = {
         "state": "ready",
         "mode": mode,
@@ -70,7 +73,8 @@ def fill_draft(
         "passages": [asdict(passage) for passage in passages],
         "latency_ms": latency_ms,
     }
-    conn.execute(sa.update(drafts).where(drafts.c.draft_id == draft_id).values(values))
+    which = sa.and_(drafts.c.draft_id == draft_id, drafts.c.state == "requested")
+    return bool(conn.execute(sa.update(drafts).where(which).values(values)).rowcount)
 
 
 def settle_draft(
@@ -79,12 +83,13 @@ def settle_draft(
     *,
     state: DraftState,
     now: datetime,
+    only_from: Sequence[DraftState] = ("requested", "ready"),
     sent_text: str = "",
     edit_share: float | None = None,
 ) -> bool:
     """Move a draft that is still open to its last state; return False when it was settled before."""
     values = {"state": state, "sent_text": sent_text, "edit_share": edit_share, "settled_at": now}
-    which = sa.and_(drafts.c.draft_id == draft_id, drafts.c.state.in_(("requested", "ready")))
+    which = sa.and_(drafts.c.draft_id == draft_id, drafts.c.state.in_(only_from))
     return bool(conn.execute(sa.update(drafts).where(which).values(values)).rowcount)
 
 
