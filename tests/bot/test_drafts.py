@@ -97,6 +97,36 @@ def test_post_on_a_thread_that_moved_on_asks_first(staffed: Office) -> None:
     wait_for(lambda: len(staffed.thread(question)) == 3)
 
 
+def test_post_after_a_colleague_posted_asks_first(staffed: Office) -> None:
+    question, card = ask_for_card(staffed)
+    staffed.ask(JONAS, question)
+    second = staffed.wait_for_card(JONAS, question)
+    staffed.press(PRIYA, card, "draft_post")
+    staffed.wait_for_card(PRIYA, question, holding="Posted in the thread")
+    staffed.press(JONAS, second, "draft_post")
+    assert "Priya" in str(staffed.wait_for_card(JONAS, question, holding="The thread moved on"))
+    assert len(staffed.thread(question)) == 2
+
+
+def test_post_while_a_colleagues_reply_is_on_its_way_asks_first(staffed: Office) -> None:
+    question, card = ask_for_card(staffed)
+    staffed.ask(JONAS, question)
+    second = staffed.wait_for_card(JONAS, question)
+    staffed.control("faults", rate_limits={"chat.postMessage": 1.0}, retry_after_s=1)
+    staffed.press(PRIYA, card, "draft_post")
+    wait_for(lambda: [draft for draft in staffed.drafts() if draft.state == "sent"])
+    staffed.press(JONAS, second, "draft_post")
+    assert "Priya" in str(staffed.wait_for_card(JONAS, question, holding="The thread moved on"))
+
+
+def test_customer_who_mentions_the_bot_moves_the_thread_on_and_an_agent_does_not(staffed: Office) -> None:
+    question, card = ask_for_card(staffed)
+    staffed.say(MAYA, f"<@{BOT_USER_ID}> never mind", thread=question)
+    staffed.say(JONAS, f"<@{BOT_USER_ID}> please", thread=question)
+    staffed.press(PRIYA, card, "draft_post")
+    assert "Maya" in str(staffed.wait_for_card(PRIYA, question, holding="The thread moved on"))
+
+
 def test_mention_in_the_thread_asks_too_and_is_no_part_of_the_conversation(staffed: Office) -> None:
     question = staffed.say(MAYA, "Can I return shoes?")
     staffed.say(PRIYA, f"<@{BOT_USER_ID}> please", thread=question)

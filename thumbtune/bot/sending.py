@@ -11,18 +11,18 @@ from rapidfuzz.distance import Levenshtein
 
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.markup import encode_text, list_urls
+from thumbtune.bot.roles import DeskRoles
 from thumbtune.bot.slack import Json
-from thumbtune.bot.threads import LiveMessage, number_spans
+from thumbtune.bot.threads import LiveMessage, is_request, number_spans
 from thumbtune.core.records import Draft, DraftState
 from thumbtune.core.redaction import apply_placeholders
-from thumbtune.core.store.drafts import settle_draft
+from thumbtune.core.store.drafts import list_thread_drafts, settle_draft
 from thumbtune.core.store.outbox import add_post
 
 logger = logging.getLogger(__name__)
 
 POST_MESSAGE = "chat.postMessage"
 DRAFT_EVENT = "thumbtune_draft"
-MAX_POST_CHARS = 12_000
 
 
 def send_draft(bot: Bot, draft: Draft, *, text: str, drafted: str, response_url: str) -> bool:
@@ -84,16 +84,28 @@ def measure_edit(drafted: str, sent: str) -> float:
     return round(float(Levenshtein.normalized_distance(drafted.strip(), sent.strip())), 4)
 
 
-def find_newcomer(bot: Bot, draft: Draft, live: Sequence[LiveMessage]) -> str | None:
-    """Return who wrote in the thread after the draft was asked for, other than the asker; None when nobody did."""
+def find_newcomer(bot: Bot, draft: Draft, live: Sequence[LiveMessage], *, roles: DeskRoles) -> str | None:
+    """Return who wrote in the thread after the draft was asked for, other than the asker; None when nobody did.
+
+    A colleague's draft that was sent counts, also while it is on its way to Slack.
+    """
+    with bot.store.read() as conn:
+        drafts = list_thread_drafts(conn, channel_id=draft.channel_id, thread_ts=draft.thread_ts)
+    sent = [other for other in drafts if other.state in ("sent", "edited")]
+    senders = {other.sent_ts: other.asked_by for other in sent}
+    authors = [other.asked_by for other in sent if other.sent_ts is None]
     for message in reversed(live):
         if message.ts <= draft.last_seen_ts:
             break
-        if message.is_own or message.is_bot or message.calls_bot or message.user_id == draft.asked_by:
-            continue
-        person = bot.people.get_person(message.user_id)
-        return person.name if person is not None else "someone"
-    return None
+        if message.is_own:
+            authors.append(senders.get(message.ts, ""))
+        elif not message.is_bot and not is_request(bot, message, roles):
+            authors.append(message.user_id)
+    newcomer = next((user_id for user_id in authors if user_id not in ("", draft.asked_by)), None)
+    if newcomer is None:
+        return None
+    person = bot.people.get_person(newcomer)
+    return person.name if person is not None else "someone"
 
 
 def _redact(conn: sa.Connection, bot: Bot, text: str, draft: Draft) -> str:

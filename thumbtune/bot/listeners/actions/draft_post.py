@@ -30,7 +30,7 @@ def post_draft(event: InboxEvent, bot: Bot, *, in_any_case: bool) -> None:
         return
     live = fetch_thread(bot, channel_id=card.draft.channel_id, ts=card.draft.thread_ts)
     text = fill_from_live(bot, card.draft.text, live)
-    newcomer = None if in_any_case else find_newcomer(bot, card.draft, live)
+    newcomer = None if in_any_case else find_newcomer(bot, card.draft, live, roles=card.roles)
     domains = bot.settings.allowed_link_domains
     if find_unfilled(text):
         blocks = build_draft_card(card.draft, text=text, footer="Not posted", link_domains=domains)
