@@ -13,6 +13,7 @@ from thumbtune.core.manifest import MANIFEST_NAME, hash_base, hash_file, load_ma
 from thumbtune.core.prompt import ChatMessage, hash_template
 from thumbtune.core.records import Adapter, Desk, Replica
 from thumbtune.core.store import Store, adapters, desks, replicas, runs
+from thumbtune.core.store.audits import list_acts
 from thumbtune.serving.replica import ReplicaServer
 from thumbtune.serving.rollout import ATTEMPTS, UNLOAD_AFTER_S, Rollout, ServerFacts
 
@@ -255,6 +256,9 @@ def test_live_adapter_whose_files_broke_falls_back_to_the_one_before(bench: Benc
     bench.reconcile()
     assert bench.load(second).state == "quarantined"
     assert bench.live() == first
+    with bench.store.read() as conn:
+        acts = [(act.actor, act.action, act.subject) for act in list_acts(conn, limit=2)]
+    assert acts == [("serving", "adapter_quarantined", second), ("serving", "adapter_rolled_back", first)]
 
 
 def test_live_adapter_of_another_base_is_neither_served_nor_rolled_back(bench: Bench) -> None:

@@ -34,7 +34,7 @@ def start_run(bot: Bot, desk: Desk, *, user_id: str, announce_channel: str | Non
             announce_channel=announce_channel,
         )
         if is_new:
-            record_act(conn, actor=user_id, action="retrain", subject=run.run_id, now=now)
+            record_act(conn, actor=user_id, action="run_requested", subject=run.run_id, now=now)
     bot.signals.announce.set()
     if not is_new:
         return f"*{desk.name}* is already training: {run.progress:.0%}, {describe_phase(run).lower()} (`{run.run_id}`)."

@@ -60,7 +60,10 @@ def roll_back(
     with store.write() as conn:
         previous = adapters.roll_back(conn, desk_id=chosen.desk_id, now=store.now())
         subject = previous.name if previous else "base"
-        audits.record_act(conn, actor="cli", action="adapter_rolled_back", subject=subject, now=store.now())
+        detail = {"desk_id": chosen.desk_id}
+        audits.record_act(
+            conn, actor="cli", action="adapter_rolled_back", subject=subject, now=store.now(), detail=detail
+        )
     if previous:
         console.print(f"{previous.name} is live for {chosen.desk_id} again.")
     else:

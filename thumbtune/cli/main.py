@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from thumbtune.cli import adapters, demo, desks, doctor, documents, drafts, pairs, processes, runs
+from thumbtune.cli import adapters, audit, demo, desks, doctor, documents, drafts, inbox, pairs, processes, runs
 from thumbtune.cli.output import errors
 from thumbtune.core.errors import ConfigError, ThumbtuneError
 
@@ -29,6 +29,8 @@ app.add_typer(adapters.app, name="adapters")
 app.add_typer(desks.app, name="desks")
 app.add_typer(documents.app, name="documents")
 app.add_typer(drafts.app, name="drafts")
+app.add_typer(inbox.app, name="inbox")
+app.add_typer(audit.app, name="audit")
 
 
 def main() -> None:

@@ -61,6 +61,21 @@ class InboxEvent:
 
 
 @dataclass(frozen=True)
+class DeadEvent:
+    """Something Slack sent that was set aside after several attempts, without what it says."""
+
+    inbox_id: int
+    kind: EventKind
+    name: str
+    error: str
+    """Slack's code or an error's class, never a text."""
+    attempts: int
+    received_at: datetime
+    done_at: datetime
+    """When it was set aside."""
+
+
+@dataclass(frozen=True)
 class FormerText:
     """What a message said before an edit, redacted."""
 
@@ -219,3 +234,17 @@ class Replica:
     proven: tuple[str, ...]
     """Adapters loaded and proven on it, by name."""
     seen_at: datetime
+
+
+@dataclass(frozen=True)
+class Act:
+    """One row of the audit: who did what to which thing."""
+
+    audit_id: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    detail: dict[str, Any]  # Any: ids and counts as JSON
+    prev_hash: str
+    hash: str

@@ -188,7 +188,9 @@ class Rollout:
                 if isinstance(error, WrongBase) or any(seen.healthy for seen in others):
                     return
                 if adapter.state == "live":
-                    roll_back(conn, desk_id=adapter.desk_id, now=now)
+                    previous = roll_back(conn, desk_id=adapter.desk_id, now=now)
+                    back_to, detail = previous.name if previous else "base", {"desk_id": adapter.desk_id}
+                    record_act(conn, actor=ACTOR, action="adapter_rolled_back", subject=back_to, now=now, detail=detail)
             elif adapter.state == "retired":
                 return
             quarantine(conn, adapter.name, reason=str(error))

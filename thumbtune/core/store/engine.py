@@ -28,6 +28,10 @@ Source: sqlite.org/wal.html, seen 2026-11-20.
 
 BUSY_TIMEOUT_S = 30.0
 
+Step = Callable[[sa.Connection, list[Any]], None]  # Any: what was put off for it
+_LastSteps = dict[Step, list[Any]]  # Any: as above
+_LAST_STEPS = "thumbtune_last_steps"
+
 
 def utc_now() -> datetime:
     """Return the current time in UTC."""
@@ -54,7 +58,14 @@ class Store:
         with _mapped_errors(), self.turn, self.engine.connect() as conn:
             conn.execution_options(thumbtune_write=True)
             with conn.begin():
-                yield conn
+                info, last_steps = conn.info, _LastSteps()
+                info[_LAST_STEPS] = last_steps
+                try:
+                    yield conn
+                    for step, items in last_steps.items():
+                        step(conn, items)
+                finally:
+                    del info[_LAST_STEPS]
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -71,6 +82,14 @@ def open_store(url: str, sealer: Sealer, *, now: Callable[[], datetime] = utc_no
     if sa.make_url(url).get_backend_name() == "sqlite":
         return Store(_open_sqlite(url), sealer, now, threading.RLock())
     return Store(sa.create_engine(url, pool_pre_ping=True, hide_parameters=True), sealer, now)
+
+
+def put_off(conn: sa.Connection, step: Step, item: object) -> None:
+    """Have `step` done with all its items just before this transaction of `Store.write` commits.
+
+    For rows that all writers share: their lock is taken last and held briefly, and no two writers can deadlock on it.
+    """
+    conn.info[_LAST_STEPS].setdefault(step, []).append(item)
 
 
 def insert_row(conn: sa.Connection, table: sa.Table) -> Any:  # Any: either dialect's Insert, both with on_conflict_*

@@ -334,4 +334,6 @@ audit = Table(
     Column("action", String(64), nullable=False),
     Column("subject", String(200), nullable=False),
     Column("detail", JSON, nullable=False),
+    Column("prev_hash", String(64), nullable=False, server_default=""),
+    Column("hash", String(64), nullable=False, server_default=""),
 )
