@@ -6,8 +6,9 @@ import pytest
 
 from tests.bot.conftest import MAYA, PRIYA, SUPPORT, Office, make_desk, wait_for
 from thumbtune.bot.app import build_bot
+from thumbtune.bot.asks import Ask
 from thumbtune.bot.bot import Bot
-from thumbtune.bot.drafting import Ask, answer_ask
+from thumbtune.bot.drafting import answer_ask
 from thumbtune.core.store import Store
 from thumbtune.core.store.desks import save_desk
 from thumbtune.core.store.drafts import list_drafts

@@ -1,16 +1,21 @@
 """Waits and outages never set an event aside; a handler that always fails does, and who asked is told."""
 
+from dataclasses import replace
+
 import pytest
 
-from tests.bot.conftest import MAYA, PRIYA, SUPPORT, Office
+from tests.bot.conftest import MAYA, PRIYA, SUPPORT, Office, make_desk
 from tests.conftest import Clock
 from thumbtune.bot.app import build_bot
 from thumbtune.bot.bot import Bot, Later
-from thumbtune.bot.slack import SlackBusy
+from thumbtune.bot.listeners.table import LISTENERS
+from thumbtune.bot.slack import SlackBusy, SlackLockedOut
 from thumbtune.bot.workers import MAX_ATTEMPTS, Workers
 from thumbtune.core.errors import SlackUnknown, StoreUnavailable
 from thumbtune.core.records import InboxEvent
 from thumbtune.core.store import Store
+from thumbtune.core.store.desks import save_desk
+from thumbtune.core.store.drafts import list_drafts
 from thumbtune.core.store.inbox import add_event, count_events
 from thumbtune.demo.slack.seed import TEAM_ID
 
@@ -26,7 +31,7 @@ def bot(office: Office, store: Store, question: str) -> Bot:
     event = {"type": "app_mention", "channel": SUPPORT, "user": PRIYA, "thread_ts": question}
     with store.write() as conn:
         place = {"team_id": TEAM_ID, "event_key": "Ev1", "kind": "event", "name": "app_mention"}
-        add_event(conn, store.sealer, **place, body={"event": event}, now=store.now())
+        add_event(conn, store.sealer, **place, body={"event_id": "Ev1", "event": event}, now=store.now())
     return build_bot(office.settings, store)
 
 
@@ -44,7 +49,7 @@ def work(bot: Bot, clock: Clock, error: Exception, *, times: int) -> dict[str, i
 
 def test_waits_and_outages_never_set_an_event_aside(bot: Bot, clock: Clock) -> None:
     errors = (Later(1), SlackBusy("chat", retry_after_s=1), SlackUnknown("no answer"), StoreUnavailable("no answer"))
-    for error in errors:
+    for error in (*errors, SlackLockedOut("chat", "token_revoked")):
         assert work(bot, clock, error, times=MAX_ATTEMPTS + 2) == {"received": 1}, error
 
 
@@ -54,3 +59,38 @@ def test_who_asked_is_told_when_their_ask_is_set_aside(bot: Bot, office: Office,
     (note,) = office.private(PRIYA, thread=question)
     assert "the reference is `event-" in note["text"]
     assert "KeyError" not in note["text"]
+
+
+def test_ask_waits_while_the_app_lacks_a_permission(
+    bot: Bot, office: Office, question: str, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    with bot.store.write() as conn:
+        save_desk(conn, make_desk())
+    office.serve_model(store=bot.store)
+    patient = replace(bot, settings=bot.settings.model_copy(update={"draft_deadline_s": 1e9}))
+    workers, api = Workers(patient, LISTENERS), office.slack.slack.web_api
+    scopes, api.bot_scopes = api.bot_scopes, api.bot_scopes - {"usergroups:read"}
+    for _ in range(MAX_ATTEMPTS + 2):
+        assert workers.work_once() == 1
+        clock.advance(seconds=3600)
+    assert "slack_locks_us_out" in caplog.messages
+    api.bot_scopes = scopes
+    office.serve_model(store=bot.store)
+    workers.work_once()
+    assert [message for message in office.private(PRIYA, thread=question) if "draft_post" in str(message)]
+
+
+def test_draft_of_an_ask_that_is_set_aside_has_failed(bot: Bot, office: Office, clock: Clock) -> None:
+    with bot.store.write() as conn:
+        save_desk(conn, make_desk())
+    office.serve_model(store=bot.store)
+    workers = Workers(bot, LISTENERS)
+    office.control("faults", server_errors=1.0, methods=["chat.postEphemeral"])
+    workers.work_once()
+    with bot.store.read() as conn:
+        assert [draft.state for draft in list_drafts(conn)] == ["ready"]
+    office.control("clear")
+    clock.advance(seconds=3600)
+    assert work(bot, clock, KeyError("x"), times=MAX_ATTEMPTS) == {"dead": 1}
+    with bot.store.read() as conn:
+        assert [draft.state for draft in list_drafts(conn)] == ["failed"]

@@ -8,9 +8,9 @@ import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 
+from thumbtune.bot.asks import Ask
 from thumbtune.bot.blocks.draft_card import build_draft_card, build_failed_card, describe_mode
 from thumbtune.bot.bot import Bot, Later
 from thumbtune.bot.grounding import Grounds, gather_grounds
@@ -37,20 +37,6 @@ logger = logging.getLogger(__name__)
 
 LOOK_AGAIN_S = 2.0
 SIGN_AFTER_S = 2.0
-
-
-@dataclass(frozen=True)
-class Ask:
-    """Someone's wish for a draft."""
-
-    channel_id: str
-    ts: str
-    """Any message of the thread."""
-    user_id: str
-    request_key: str
-    temperature: float
-    is_first_try: bool
-    """Whether the asker has been told nothing yet."""
 
 
 def answer_ask(bot: Bot, ask: Ask) -> None:

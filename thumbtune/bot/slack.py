@@ -24,6 +24,24 @@ HTTP_TOO_MANY = 429
 _UNCLEAR_CODES = frozenset(
     {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org", "unknown_error"}
 )
+_LOCKED_OUT_CODES = frozenset(
+    {
+        "account_inactive",
+        "accesslimited",
+        "ekm_access_denied",
+        "enterprise_is_restricted",
+        "invalid_auth",
+        "missing_scope",
+        "not_allowed_token_type",
+        "not_authed",
+        "org_login_required",
+        "team_access_not_granted",
+        "token_expired",
+        "token_revoked",
+        "two_factor_setup_required",
+    }
+)
+"""Source: Slack's errors of every method as slack_kit 1.0.0-alpha.0 collects them (common_errors.json), seen 2026-11-21."""
 _RESPONSE_HOST = "hooks.slack.com"
 
 
@@ -36,6 +54,10 @@ class SlackBusy(SlackUnknown):
         super().__init__(f"Slack limits {method}; again in {retry_after_s:g} s")
 
 
+class SlackLockedOut(SlackRefused):
+    """Slack refuses the whole installation, not this call: it passes when someone mends the app or its token."""
+
+
 class SlackApi:
     """The Web API as one bot sees it."""
 
@@ -46,7 +68,7 @@ class SlackApi:
     def call(self, method: str, **arguments: object) -> Json:
         """Return Slack's answer.
 
-        Raises: SlackBusy, SlackRefused, SlackUnknown.
+        Raises: SlackBusy, SlackRefused, of which SlackLockedOut may pass, SlackUnknown.
         """
         try:
             response = (
@@ -88,18 +110,20 @@ class SlackApi:
         """Show one person a message that nobody else sees, as well as it goes."""
         try:
             return self.whisper_surely(channel_id=channel_id, user_id=user_id, thread_ts=thread_ts, **message)
-        except SlackUnknown as exc:
+        except SlackError as exc:
             logger.warning("ephemeral_failed", extra={"channel_id": channel_id, "error": describe_error(exc)})
             return False
 
     def whisper_surely(self, *, channel_id: str, user_id: str, thread_ts: str | None = None, **message: object) -> bool:
         """Show one person a message that nobody else sees; False when Slack refuses it for good.
 
-        Raises: SlackBusy, SlackUnknown.
+        Raises: SlackBusy, SlackLockedOut, SlackUnknown.
         """
         place = {"thread_ts": thread_ts} if thread_ts else {}
         try:
             self.call("chat.postEphemeral", channel=channel_id, user=user_id, **place, **message)
+        except SlackLockedOut:
+            raise
         except SlackRefused as exc:
             logger.warning("ephemeral_failed", extra={"channel_id": channel_id, "error": describe_error(exc)})
             return False
@@ -128,7 +152,7 @@ def _read_refusal(method: str, exc: SlackApiError) -> SlackError:
         return SlackBusy(method, retry_after_s=_read_seconds(headers.get("retry-after")))
     if status >= 500 or not code or code in _UNCLEAR_CODES:
         return SlackUnknown(f"{method} got HTTP {status}")
-    return SlackRefused(method, code)
+    return (SlackLockedOut if code in _LOCKED_OUT_CODES else SlackRefused)(method, code)
 
 
 def _read_seconds(value: object) -> float:

@@ -13,20 +13,22 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
 
+from thumbtune.bot.asks import key_request
 from thumbtune.bot.blocks import draft_card
 from thumbtune.bot.bot import Bot, Handler, Later, Write
 from thumbtune.bot.intake import COLLECTED
 from thumbtune.bot.people import PeopleMissing
 from thumbtune.bot.regrets import say_sorry
-from thumbtune.bot.slack import SlackBusy, describe_error
+from thumbtune.bot.slack import SlackBusy, SlackLockedOut, describe_error
 from thumbtune.core.errors import SlackUnknown, StoreUnavailable
 from thumbtune.core.records import EventKind, InboxEvent
+from thumbtune.core.store.drafts import find_requested_draft, settle_draft
 from thumbtune.core.store.inbox import (
     bury_event,
     claim_events,
     extend_leases,
     finish_events,
-    forget_done_events,
+    forget_old_events,
     postpone_event,
 )
 
@@ -38,7 +40,7 @@ MAX_ATTEMPTS = 10
 CLICK_KINDS: Sequence[EventKind] = ("action", "view")
 MAX_PAUSE_S = 300.0
 MAX_OUTAGE_PAUSE_S = 30.0
-KEEP_DONE = timedelta(days=7)
+KEEP_DONE, KEEP_DEAD = timedelta(days=7), timedelta(days=30)
 
 
 class Workers:
@@ -183,30 +185,42 @@ class Workers:
             self._set_back(event, exc)
 
     def _set_back(self, event: InboxEvent, exc: Exception) -> None:
-        """Give an event back: waits and outages may last as long as they like, other failures are counted."""
+        """Give an event back: waits, outages and a locked-out app may last long, other failures are counted."""
         store, now = self._bot.store, self._bot.store.now()
         fields = {"inbox_id": event.inbox_id, "kind": event.kind, "event_name": event.name, "attempts": event.attempts}
         error = describe_error(exc)
-        is_wait = isinstance(exc, Later | SlackUnknown | StoreUnavailable)
+        is_wait = isinstance(exc, Later | SlackUnknown | SlackLockedOut | StoreUnavailable)
         if not is_wait and event.attempts >= MAX_ATTEMPTS:
             logger.error("event_set_aside", extra={**fields, "error": error})
-            with store.write() as conn:
-                buried = bury_event(conn, event.inbox_id, owner=self._owner, error=error, now=now)
-            if buried:
-                say_sorry(self._bot, event)
+            self._bury(event, error=error)
             return
         if isinstance(exc, Later | SlackBusy):
             pause_s = exc.seconds if isinstance(exc, Later) else exc.retry_after_s
         else:
             longest_s = min(2.0 ** (event.attempts - 1), MAX_PAUSE_S)
             if is_wait:
-                longest_s = min(max(1.0, (now - event.received_at).total_seconds() / 2), MAX_OUTAGE_PAUSE_S)
+                max_pause_s = MAX_PAUSE_S if isinstance(exc, SlackLockedOut) else MAX_OUTAGE_PAUSE_S
+                longest_s = min(max(1.0, (now - event.received_at).total_seconds() / 2), max_pause_s)
             pause_s = longest_s * random.uniform(0.75, 1.25)
-            logger.warning("event_failed", extra={**fields, "error": error}, exc_info=_hide_text(exc))
+            if isinstance(exc, SlackLockedOut):
+                logger.error("slack_locks_us_out", extra={**fields, "method": exc.method, "error": error})
+            else:
+                logger.warning("event_failed", extra={**fields, "error": error}, exc_info=_hide_text(exc))
         until = now + timedelta(seconds=pause_s)
         with store.write() as conn:
             postpone_event(conn, event.inbox_id, owner=self._owner, until=until, error=error, counts=not is_wait)
         self._wake_after(pause_s, event.name)
+
+    def _bury(self, event: InboxEvent, *, error: str) -> None:
+        """Set an event aside; a draft that it asked for has failed, and who asked is told."""
+        store, now, request_key = self._bot.store, self._bot.store.now(), key_request(event)
+        with store.write() as conn:
+            if not bury_event(conn, event.inbox_id, owner=self._owner, error=error, now=now):
+                return
+            draft = find_requested_draft(conn, request_key) if request_key else None
+            if draft is not None:
+                settle_draft(conn, draft.draft_id, state="failed", now=now)
+        say_sorry(self._bot, event)
 
     def _wake_after(self, pause_s: float, name: str) -> None:
         if pause_s > LOOK_S or self._stop.is_set():
@@ -230,7 +244,8 @@ class Workers:
                 with store.write() as conn:
                     extend_leases(conn, in_hand, owner=self._owner, now=store.now(), lease_s=self._lease_s)
                     if looks % 100 == 1:
-                        forget_done_events(conn, before=store.now() - KEEP_DONE)
+                        now = store.now()
+                        forget_old_events(conn, done_before=now - KEEP_DONE, dead_before=now - KEEP_DEAD)
             except Exception:  # the next look comes before the lease ends
                 logger.exception("leases_not_extended")
 

@@ -118,8 +118,37 @@ def test_old_keys_are_forgotten_only_when_done(store: Store, clock: Clock) -> No
     add(store, "open")
     later = clock.advance(seconds=100)
     with store.write() as conn:
-        assert inbox.forget_done_events(conn, before=later) == 1
+        assert inbox.forget_old_events(conn, done_before=later, dead_before=later) == 1
         assert inbox.count_events(conn) == {"received": 1}
+
+
+def bury(store: Store, key: str) -> int:
+    add(store, key)
+    (inbox_id,) = claim(store, "w")
+    with store.write() as conn:
+        assert inbox.bury_event(conn, inbox_id, owner="w", error="KeyError", now=store.now())
+    return inbox_id
+
+
+def test_what_was_set_aside_is_listed_until_it_is_old(store: Store, clock: Clock) -> None:
+    inbox_id = bury(store, "Ev1")
+    with store.write() as conn:
+        (dead,) = inbox.list_dead_events(conn)
+        assert (dead.inbox_id, dead.name, dead.error, dead.attempts) == (inbox_id, "message", "KeyError", 1)
+        now = clock.advance(seconds=10)
+        assert inbox.forget_old_events(conn, done_before=now, dead_before=now - timedelta(seconds=11)) == 0
+        assert inbox.forget_old_events(conn, done_before=now, dead_before=now) == 1
+        assert inbox.list_dead_events(conn) == []
+
+
+def test_what_was_set_aside_is_tried_again_or_forgotten_by_hand(store: Store) -> None:
+    first, second = bury(store, "Ev1"), bury(store, "Ev2")
+    with store.write() as conn:
+        assert inbox.retry_dead_events(conn, [first]) == 1
+        assert inbox.retry_dead_events(conn, [first]) == 0
+        assert inbox.forget_dead_events(conn, [first, second]) == 1
+        (event,) = inbox.claim_events(conn, store.sealer, owner="w", limit=9, now=store.now(), lease_s=30)
+    assert (event.inbox_id, event.attempts, event.body) == (first, 1, {"text": "hello"})
 
 
 def test_event_that_only_waits_never_uses_up_its_attempts(store: Store, clock: Clock) -> None:

@@ -115,6 +115,12 @@ def load_draft(conn: sa.Connection, draft_id: str) -> Draft:
     return _read(row)
 
 
+def find_requested_draft(conn: sa.Connection, request_key: str) -> Draft | None:
+    """Return the draft that was asked for under this key, if any."""
+    row = conn.execute(sa.select(*_COLUMNS).where(drafts.c.request_key == request_key)).first()
+    return _read(row) if row else None
+
+
 def find_sent_draft(conn: sa.Connection, *, team_id: str, channel_id: str, sent_ts: str) -> Draft | None:
     """Return the draft that was posted as this message, if any."""
     which = sa.and_(drafts.c.team_id == team_id, drafts.c.channel_id == channel_id, drafts.c.sent_ts == sent_ts)

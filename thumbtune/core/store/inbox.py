@@ -4,13 +4,14 @@ It does not know what an event means.
 """
 
 from collections.abc import Collection
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from thumbtune.core.errors import ConfigError
-from thumbtune.core.records import EventKind, InboxEvent
+from thumbtune.core.records import DeadEvent, EventKind, InboxEvent
 from thumbtune.core.sealing import Sealer
 from thumbtune.core.store.engine import changes_a_row, insert_row
 from thumbtune.core.store.schema import inbox
@@ -30,8 +31,30 @@ def add_event(
     now: datetime,
 ) -> bool:
     """Store an event unless this team already sent one with the same key; return whether it is new."""
+    sealed_body = sealer.seal(body)
+    return add_sealed_event(
+        conn, team_id=team_id, event_key=event_key, kind=kind, name=name, sealed_body=sealed_body, received_at=now
+    )
+
+
+def add_sealed_event(
+    conn: sa.Connection,
+    *,
+    team_id: str,
+    event_key: str,
+    kind: EventKind,
+    name: str,
+    sealed_body: str,
+    received_at: datetime,
+) -> bool:
+    """As `add_event`, for a body that the store's sealer has sealed already."""
     statement = insert_row(conn, inbox).values(
-        team_id=team_id, event_key=event_key, kind=kind, name=name, sealed_body=sealer.seal(body), received_at=now
+        team_id=team_id,
+        event_key=event_key,
+        kind=kind,
+        name=name,
+        sealed_body=sealed_body,
+        received_at=received_at,
     )
     return changes_a_row(conn, statement.on_conflict_do_nothing())
 
@@ -122,7 +145,7 @@ def postpone_event(
 
 
 def bury_event(conn: sa.Connection, inbox_id: int, *, owner: str, error: str, now: datetime) -> bool:
-    """Set an event aside for good, keeping its sealed body for whoever looks into it; False when it was taken over."""
+    """Set an event aside, keeping its sealed body for another try by hand; False when it was taken over."""
     mine = (inbox.c.inbox_id == inbox_id) & (inbox.c.lease_owner == owner)
     buried = conn.execute(sa.update(inbox).where(mine).values(state="dead", error=error, done_at=now, lease_until=None))
     return bool(buried.rowcount)
@@ -139,6 +162,30 @@ def count_received(conn: sa.Connection) -> int:
     return int(conn.execute(sa.select(sa.func.coalesce(sa.func.max(inbox.c.inbox_id), 0))).scalar_one())
 
 
-def forget_done_events(conn: sa.Connection, *, before: datetime) -> int:
-    """Delete events done before this time; their keys guard against Slack's retries only for minutes."""
-    return conn.execute(sa.delete(inbox).where(inbox.c.state == "done", inbox.c.done_at < before)).rowcount
+def list_dead_events(conn: sa.Connection) -> list[DeadEvent]:
+    """Return what was set aside, the oldest first; never a body."""
+    query = sa.select(*(inbox.c[field.name] for field in fields(DeadEvent))).where(inbox.c.state == "dead")
+    return [DeadEvent(**row) for row in conn.execute(query.order_by(inbox.c.inbox_id)).mappings()]
+
+
+def retry_dead_events(conn: sa.Connection, inbox_ids: Collection[int]) -> int:
+    """Give events that were set aside back to the workers, as if they were new; return how many there were."""
+    which = inbox.c.inbox_id.in_(inbox_ids) & (inbox.c.state == "dead")
+    values = {"state": "received", "attempts": 0, "error": "", "done_at": None, "lease_owner": None}
+    return conn.execute(sa.update(inbox).where(which).values(values)).rowcount
+
+
+def forget_dead_events(conn: sa.Connection, inbox_ids: Collection[int]) -> int:
+    """Delete events that were set aside, with their bodies; return how many there were."""
+    which = inbox.c.inbox_id.in_(inbox_ids) & (inbox.c.state == "dead")
+    return conn.execute(sa.delete(inbox).where(which)).rowcount
+
+
+def forget_old_events(conn: sa.Connection, *, done_before: datetime, dead_before: datetime) -> int:
+    """Delete events done or set aside before these times; return how many there were.
+
+    The keys of what is done guard against Slack's retries only for minutes; what is dead still has its body.
+    """
+    done = (inbox.c.state == "done") & (inbox.c.done_at < done_before)
+    dead = (inbox.c.state == "dead") & (inbox.c.done_at < dead_before)
+    return conn.execute(sa.delete(inbox).where(done | dead)).rowcount

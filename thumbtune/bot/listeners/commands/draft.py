@@ -6,9 +6,9 @@ It does not know how drafts are written. Slack runs no commands inside threads, 
 import re
 from urllib.parse import parse_qs, urlsplit
 
+from thumbtune.bot.asks import build_ask
 from thumbtune.bot.bot import Bot
-from thumbtune.bot.drafting import Ask, answer_ask
-from thumbtune.bot.intake import read_entry
+from thumbtune.bot.drafting import answer_ask
 from thumbtune.core.records import InboxEvent
 
 USAGE = (
@@ -20,24 +20,14 @@ _PATH = re.compile(r"/archives/([CG][A-Z0-9]+)/p(\d{10})(\d{6})")
 
 def handle_draft(event: InboxEvent, bot: Bot) -> None:
     """Write a draft for the linked thread, or say how to ask."""
-    body, entry = event.body, read_entry(event.body)
+    body = event.body
     place = read_permalink(str(body.get("text") or ""))
-    if entry is None:
-        return
     if place is None:
         bot.slack.respond(str(body.get("response_url") or ""), response_type="ephemeral", text=USAGE)
         return
-    answer_ask(
-        bot,
-        Ask(
-            channel_id=place[0],
-            ts=place[1],
-            user_id=str(body.get("user_id") or ""),
-            request_key=f"{entry.team_id}:{entry.event_key}",
-            temperature=bot.settings.temperature,
-            is_first_try=event.attempts == 1,
-        ),
-    )
+    ask = build_ask(event, bot, channel_id=place[0], ts=place[1], user_id=str(body.get("user_id") or ""))
+    if ask is not None:
+        answer_ask(bot, ask)
 
 
 def read_permalink(text: str) -> tuple[str, str] | None:

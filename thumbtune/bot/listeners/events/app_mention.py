@@ -3,9 +3,9 @@
 It does not know how drafts are written.
 """
 
+from thumbtune.bot.asks import build_ask
 from thumbtune.bot.bot import Bot
-from thumbtune.bot.drafting import Ask, answer_ask
-from thumbtune.bot.intake import read_entry
+from thumbtune.bot.drafting import answer_ask
 from thumbtune.bot.roles import may_ask
 from thumbtune.bot.slack import Json
 from thumbtune.core.records import InboxEvent
@@ -16,8 +16,7 @@ def handle_app_mention(event: InboxEvent, bot: Bot) -> None:
     payload: Json = event.body["event"]
     channel_id, user_id = str(payload.get("channel") or ""), str(payload.get("user") or "")
     desk = bot.find_desk(channel_id)
-    entry = read_entry(event.body)
-    if desk is None or entry is None or not user_id:
+    if desk is None or not user_id:
         return
     if not may_ask(bot.people.fetch_person(user_id), bot.people.fetch_roles(desk)):
         return
@@ -25,14 +24,6 @@ def handle_app_mention(event: InboxEvent, bot: Bot) -> None:
         text = "Mention me in a customer's thread and I draft a reply to it. Only you will see it."
         bot.slack.whisper(channel_id=channel_id, user_id=user_id, text=text)
         return
-    answer_ask(
-        bot,
-        Ask(
-            channel_id=channel_id,
-            ts=str(payload["thread_ts"]),
-            user_id=user_id,
-            request_key=f"{entry.team_id}:{entry.event_key}",
-            temperature=bot.settings.temperature,
-            is_first_try=event.attempts == 1,
-        ),
-    )
+    ask = build_ask(event, bot, channel_id=channel_id, ts=str(payload["thread_ts"]), user_id=user_id)
+    if ask is not None:
+        answer_ask(bot, ask)

@@ -3,26 +3,18 @@
 It does not know how drafts are written.
 """
 
+from thumbtune.bot.asks import build_ask
 from thumbtune.bot.bot import Bot
-from thumbtune.bot.drafting import Ask, answer_ask
-from thumbtune.bot.intake import read_entry
+from thumbtune.bot.drafting import answer_ask
 from thumbtune.core.records import InboxEvent
 
 
 def handle_draft_reply(event: InboxEvent, bot: Bot) -> None:
     """Write a draft for the message's thread."""
-    message, entry = event.body.get("message") or {}, read_entry(event.body)
+    message = event.body.get("message") or {}
     ts = str(message.get("thread_ts") or message.get("ts") or event.body.get("message_ts") or "")
-    if entry is None or not ts:
-        return
-    answer_ask(
-        bot,
-        Ask(
-            channel_id=str((event.body.get("channel") or {}).get("id") or ""),
-            ts=ts,
-            user_id=str((event.body.get("user") or {}).get("id") or ""),
-            request_key=f"{entry.team_id}:{entry.event_key}",
-            temperature=bot.settings.temperature,
-            is_first_try=event.attempts == 1,
-        ),
-    )
+    channel_id = str((event.body.get("channel") or {}).get("id") or "")
+    user_id = str((event.body.get("user") or {}).get("id") or "")
+    ask = build_ask(event, bot, channel_id=channel_id, ts=ts, user_id=user_id)
+    if ask is not None and ts:
+        answer_ask(bot, ask)
