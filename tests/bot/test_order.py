@@ -24,7 +24,8 @@ from thumbtune.core.store.pairs import list_pairs
 from thumbtune.demo.slack.seed import TEAM_ID
 from thumbtune.demo.slack.wire import Json
 
-CHANGES = ("edit", "delete", *(f"{sign}{who}" for who in (JONAS, AIKO, PRIYA, MAYA) for sign in "+-"))
+EARLIER = ("edit earlier", "delete earlier")
+CHANGES = ("edit", "delete", *EARLIER, *(f"{sign}{who}" for who in (JONAS, AIKO, PRIYA, MAYA) for sign in "+-"))
 
 
 class Feed:
@@ -32,11 +33,13 @@ class Feed:
 
     def __init__(self, number: int, changes: list[str]) -> None:
         self._base, self._step = 1_700_000_000 + number * 1000, 0
-        self.root, self.reply = self._next(), self._next()
+        self.root, self.follow_up, self.reply = self._next(), self._next(), self._next()
+        self.follow_up_deleted = False
         self.text, self.revision, self.deleted = "It comes on Friday.", "", False
         self.given: dict[str, str] = {}
         self.events = [
             {"type": "message", "user": MAYA, "text": "Where is it?", "ts": self.root, "event_ts": self.root},
+            {**self._follow_up("Is it blue?"), "type": "message", "event_ts": self.follow_up},
             {**self._message(), "type": "message", "event_ts": self.reply},
         ]
         for change in changes:
@@ -51,9 +54,26 @@ class Feed:
         place = {"ts": self.reply, "thread_ts": self.root, "parent_user_id": MAYA}
         return {"user": PRIYA, "text": self.text, **place, **edited}
 
+    def _follow_up(self, text: str, **changes: Json) -> Json:
+        place = {"ts": self.follow_up, "thread_ts": self.root, "parent_user_id": MAYA}
+        return {"user": MAYA, "text": text, **place, **changes}
+
+    def _change_earlier(self, change: str, now: str) -> None:
+        if self.follow_up_deleted:
+            return
+        message = self._follow_up(f"Never mind ({now}).", edited={"user": MAYA, "ts": now})
+        event: Json = {"type": "message", "subtype": "message_changed", "message": message, "event_ts": now}
+        if change == "delete earlier":
+            self.follow_up_deleted = True
+            event = {"type": "message", "subtype": "message_deleted", "deleted_ts": self.follow_up, "event_ts": now}
+            event["previous_message"] = message
+        self.events.append(event)
+
     def _apply(self, change: str) -> None:
         now = self._next()
-        if change[0] in "+-":
+        if change in EARLIER:
+            self._change_earlier(change, now)
+        elif change[0] in "+-":
             user = change[1:]
             if self.deleted or (change[0] == "+") == (user in self.given):
                 return
@@ -97,7 +117,7 @@ def test_every_order_and_repetition_ends_alike(quiet_bot: Bot, clock: Clock) -> 
     workers = Workers(quiet_bot, LISTENERS)
     numbers = iter(range(10_000))
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(st.lists(st.sampled_from(CHANGES), min_size=1, max_size=7), st.randoms(use_true_random=False))
     def check(changes: list[str], random: object) -> None:
         feed = Feed(next(numbers), changes)
@@ -116,7 +136,8 @@ def test_every_order_and_repetition_ends_alike(quiet_bot: Bot, clock: Clock) -> 
             active = [pair for pair in list_pairs(conn, state="active", limit=5000) if pair.thread_ts == feed.root]
             assert set(count_events(conn)) == {"done"}
         assert [pair.reply for pair in active] == feed.expected
-        assert all([turn.text for turn in pair.turns] == ["Where is it?"] for pair in active)
+        turns = ["Where is it?"] if feed.follow_up_deleted else ["Where is it?", "Is it blue?"]
+        assert all([turn.text for turn in pair.turns] == turns for pair in active)
 
     check()
 

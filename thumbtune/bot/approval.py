@@ -16,10 +16,13 @@ _ALIASES = {"thumbsup": "+1", "thumbs_up": "+1", "thumbsdown": "-1"}
 
 @dataclass(frozen=True)
 class Verdict:
-    """Who approved, earliest first, and whether that is enough."""
+    """Who approved, earliest first, who is against it, and whether that makes it approved."""
 
     is_approved: bool
     approvers: tuple[str, ...]
+    against: tuple[str, ...]
+    is_certain: bool
+    """Whether it is known that enough of them approved what the message says now, not what it said before an edit."""
     newest_event_ts: str
     """When the last reaction that matters was given or taken back."""
 
@@ -41,6 +44,19 @@ def is_later(ts: str, than: str) -> bool:
     return _split_ts(ts) > _split_ts(than)
 
 
+def end_of_edit(revision: str) -> str:
+    """Return the latest moment at which an edit can have been made: Slack cuts its time to the second."""
+    whole, _, part = revision.partition(".")
+    return f"{whole}.999999" if part == "000000" else revision
+
+
+def find_text_at(message: Message, ts: str) -> str | None:
+    """Return what a message said when another was written; None when only what it says since a later edit is known."""
+    texts = {message.revision: message.text, **{item.revision: item.text for item in message.former}}
+    known = [revision for revision in texts if not is_later(end_of_edit(revision), ts)]
+    return texts[max(known, key=_split_ts)] if known else None
+
+
 def judge(
     message: Message,
     approvals: Sequence[Approval],
@@ -52,25 +68,37 @@ def judge(
     """Return the verdict on a message as it stands now.
 
     A reaction counts when it was given after the last edit, by someone whose reaction counts; the author's own never
-    is enough unless the desk allows it.
+    is enough unless the desk allows it. One such person's veto outweighs every approval.
     """
-    emojis = {normalize_emoji(emoji) for emoji in desk.emojis}
-    relevant = [approval for approval in approvals if normalize_emoji(approval.emoji) in emojis]
+    emojis, vetoes = list_emojis(desk.emojis), list_emojis(desk.vetoes)
+    relevant = [approval for approval in approvals if normalize_emoji(approval.emoji) in emojis | vetoes]
     newest = max((approval.event_ts for approval in relevant), key=_split_ts, default="")
+    edited_at = end_of_edit(message.revision)
     counting: list[str] = []
+    against: list[str] = []
+    certain = 0
     for approval in sorted(relevant, key=lambda item: _split_ts(item.event_ts)):
-        is_own = approval.user_id == message.user_id and not desk.author_may_approve
-        if not approval.given or is_own or approval.user_id in counting:
+        is_veto = normalize_emoji(approval.emoji) in vetoes
+        chosen = against if is_veto else counting
+        is_own = approval.user_id == message.user_id and not desk.author_may_approve and not is_veto
+        if not approval.given or is_own or approval.user_id in chosen:
             continue
-        if is_approver(people.get(approval.user_id), roles) and is_later(approval.event_ts, message.revision):
-            counting.append(approval.user_id)
-    is_approved = bool(counting) and len(counting) >= desk.approvals_needed and not message.deleted
-    return Verdict(is_approved, tuple(counting), newest)
+        if is_approver(people.get(approval.user_id), roles) and is_later(approval.event_ts, edited_at):
+            chosen.append(approval.user_id)
+            certain += not is_veto and (not approval.found or not message.revision)
+    is_approved = bool(counting) and len(counting) >= desk.approvals_needed and not message.deleted and not against
+    is_certain = certain >= max(desk.approvals_needed, 1)
+    return Verdict(is_approved, tuple(counting), tuple(against), is_certain, newest)
 
 
-def list_approvers_needed(approvals: Sequence[Approval], *, emojis: Collection[str]) -> list[str]:
+def list_emojis(names: Collection[str]) -> frozenset[str]:
+    """Return the normalised names of some reactions."""
+    return frozenset(normalize_emoji(name) for name in names)
+
+
+def list_approvers_needed(approvals: Sequence[Approval], *, desk: Desk) -> list[str]:
     """Return whose reactions have to be looked at."""
-    wanted = {normalize_emoji(emoji) for emoji in emojis}
+    wanted = list_emojis([*desk.emojis, *desk.vetoes])
     return [approval.user_id for approval in approvals if normalize_emoji(approval.emoji) in wanted]
 
 

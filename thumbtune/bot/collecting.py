@@ -4,21 +4,35 @@ It does not know which event led here. It runs inside one transaction and asks S
 """
 
 import logging
+from dataclasses import replace
 
 import sqlalchemy as sa
 
-from thumbtune.bot.approval import Verdict, judge, list_approvers_needed
+from thumbtune.bot.approval import Verdict, find_text_at, judge, list_approvers_needed
 from thumbtune.bot.bot import Bot, Later
 from thumbtune.bot.roles import DeskRoles, is_agent
 from thumbtune.bot.threads import FILE_ONLY, UNREDACTED, build_turns, holds_unredacted, needs_repair
 from thumbtune.core.prompt import find_question
 from thumbtune.core.records import Desk, Message, PairSource
-from thumbtune.core.store.approvals import load_approvals
+from thumbtune.core.store.approvals import list_reacted, load_approvals
 from thumbtune.core.store.documents import search_passages
 from thumbtune.core.store.drafts import find_sent_draft
 from thumbtune.core.store.messages import load_message, load_thread
 from thumbtune.core.store.outbox import add_post
-from thumbtune.core.store.pairs import DELETED, EDITED, NOT_APPROVED, is_learned, put_pair, withdraw_reply
+from thumbtune.core.store.pairs import (
+    DELETED,
+    EDITED,
+    FOUND_EDITED,
+    LATE_EDIT,
+    NO_QUESTION,
+    NOT_APPROVED,
+    UNREADABLE,
+    VETOED,
+    find_passages,
+    is_learned,
+    put_pair,
+    withdraw_reply,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +40,22 @@ SYNC_REACTION = "thumbtune.sync_reaction"
 WAIT_FOR_MESSAGE_S = 0.7
 
 
+def settle_thread(
+    conn: sa.Connection, bot: Bot, *, desk: Desk, roles: DeskRoles, channel_id: str, thread_ts: str, after_ts: str
+) -> None:
+    """Settle every reply after a message that came late, was edited or deleted: it is part of what they answer.
+
+    Raises: PeopleMissing.
+    """
+    place = {"team_id": bot.identity.team_id, "channel_id": channel_id, "thread_ts": thread_ts}
+    for reply_ts in list_reacted(conn, after_ts=after_ts, **place):
+        settle_reply(conn, bot, desk=desk, roles=roles, channel_id=channel_id, reply_ts=reply_ts, may_wait=False)
+
+
 def settle_reply(
     conn: sa.Connection, bot: Bot, *, desk: Desk, roles: DeskRoles, channel_id: str, reply_ts: str, may_wait: bool
 ) -> None:
-    """Bring a reply's training pair to what its text and its approvals say; doing it again changes nothing.
+    """Bring a reply's training pair to what its thread and its approvals say; doing it again changes nothing.
 
     Raises: Later when its thread is not stored yet and `may_wait`; PeopleMissing.
     """
@@ -43,7 +69,7 @@ def settle_reply(
         if may_wait:
             raise Later(WAIT_FOR_MESSAGE_S)
         return
-    approvers = list_approvers_needed(approvals, emojis=desk.emojis)
+    approvers = list_approvers_needed(approvals, desk=desk)
     people = bot.people.get_people([message.user_id, *approvers] if not message.is_bot else approvers)
     verdict = judge(message, approvals, desk=desk, roles=roles, people=people)
     is_reply = not message.is_bot and is_agent(people.get(message.user_id), roles)
@@ -52,10 +78,7 @@ def settle_reply(
             raise Later(WAIT_FOR_MESSAGE_S)
         changed = _put(conn, bot, message, verdict, desk=desk, roles=roles)
     else:
-        reason = DELETED if message.deleted else EDITED if message.revision and not verdict.approvers else NOT_APPROVED
-        changed = bool(withdraw_reply(conn, reply_ts=reply_ts, reason=reason, now=bot.store.now(), **place))
-        if changed:
-            logger.info("pair_withdrawn", extra={"channel_id": channel_id, "reply_ts": reply_ts, "reason": reason})
+        changed = _withdraw(conn, bot, message, reason=_explain(message, verdict))
     if changed:
         add_sign(
             conn, bot, channel_id=channel_id, reply_ts=reply_ts, cause=f"{verdict.newest_event_ts}:{message.revision}"
@@ -83,32 +106,58 @@ def _put(conn: sa.Connection, bot: Bot, message: Message, verdict: Verdict, *, d
     place = {"team_id": message.team_id, "channel_id": message.channel_id}
     earlier = load_thread(conn, thread_ts=message.thread_ts, before_ts=message.ts, **place)
     people = bot.people.get_people(item.user_id for item in earlier if not item.is_bot)
-    turns = build_turns(earlier, roles=roles, people=people)
+    texts = [find_text_at(item, message.ts) for item in earlier]
+    then = [replace(item, text=item.text if text is None else text) for item, text in zip(earlier, texts, strict=True)]
+    turns = build_turns(then, roles=roles, people=people)
     question = find_question(turns)
     if not question or holds_unredacted(turns):
-        return False
+        return _withdraw(conn, bot, message, reason=UNREADABLE if question else NO_QUESTION)
     now = bot.store.now()
+    key = {"reply_ts": message.ts, "revision": message.revision, **place}
     withdrawn = withdraw_reply(
         conn, reply_ts=message.ts, reason=EDITED, now=now, keep_revision=message.revision, **place
     )
-    limit = bot.settings.grounding_passages
-    added = put_pair(
+    passages = find_passages(conn, turns=turns, **key)
+    if passages is None:
+        limit = bot.settings.grounding_passages
+        passages = search_passages(conn, question, desk_id=desk.desk_id, limit=limit) if limit else []
+    doubt = LATE_EDIT if None in texts else "" if verdict.is_certain else FOUND_EDITED
+    changed = put_pair(
         conn,
         desk_id=desk.desk_id,
         thread_ts=message.thread_ts,
-        reply_ts=message.ts,
-        revision=message.revision,
         turns=turns,
         reply=message.text,
-        passages=search_passages(conn, question, desk_id=desk.desk_id, limit=limit) if limit else [],
+        passages=passages,
         source=_find_source(conn, message),
         approved_by=verdict.approvers[0],
         now=now,
-        **place,
+        state="quarantined" if doubt else "active",
+        reason=doubt,
+        **key,
     )
-    if added:
-        logger.info("pair_added", extra={"channel_id": message.channel_id, "reply_ts": message.ts})
-    return added or bool(withdrawn)
+    if changed:
+        logger.info("pair_settled", extra={"channel_id": message.channel_id, "reply_ts": message.ts})
+    return changed or bool(withdrawn)
+
+
+def _withdraw(conn: sa.Connection, bot: Bot, message: Message, *, reason: str) -> bool:
+    place = {"team_id": message.team_id, "channel_id": message.channel_id, "reply_ts": message.ts}
+    changed = bool(withdraw_reply(conn, reason=reason, now=bot.store.now(), **place))
+    if changed:
+        logger.info(
+            "pair_withdrawn", extra={"channel_id": message.channel_id, "reply_ts": message.ts, "reason": reason}
+        )
+    return changed
+
+
+def _explain(message: Message, verdict: Verdict) -> str:
+    """Return why a reply that was approved once is not any more."""
+    if message.deleted:
+        return DELETED
+    if verdict.against:
+        return VETOED
+    return EDITED if message.revision and not verdict.approvers else NOT_APPROVED
 
 
 def _find_source(conn: sa.Connection, message: Message) -> PairSource:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from thumbtune.bot.blocks.draft_card import build_failed_card, build_posted_card
 from thumbtune.bot.bot import Bot
-from thumbtune.bot.collecting import SYNC_REACTION, settle_reply
+from thumbtune.bot.collecting import SYNC_REACTION, settle_reply, settle_thread
 from thumbtune.bot.people import PeopleMissing
 from thumbtune.bot.sending import DRAFT_EVENT
 from thumbtune.bot.slack import Json, SlackBusy, describe_error
@@ -177,15 +177,19 @@ class Sender:
         desk = bot.find_desk(draft.channel_id)
         if desk is None:
             return
-        place = {"channel_id": draft.channel_id, "reply_ts": slack_ts}
-        roles = bot.people.fetch_roles(desk)
-        try:
+        roles, channel_id = bot.people.fetch_roles(desk), draft.channel_id
+
+        def settle() -> None:
             with bot.store.write() as conn:
-                settle_reply(conn, bot, desk=desk, roles=roles, may_wait=False, **place)
+                at = {"channel_id": channel_id}
+                settle_reply(conn, bot, desk=desk, roles=roles, reply_ts=slack_ts, may_wait=False, **at)
+                settle_thread(conn, bot, desk=desk, roles=roles, thread_ts=draft.thread_ts, after_ts=slack_ts, **at)
+
+        try:
+            settle()
         except PeopleMissing as missing:
             bot.people.fetch_people(missing.user_ids)
-            with bot.store.write() as conn:
-                settle_reply(conn, bot, desk=desk, roles=roles, may_wait=False, **place)
+            settle()
 
     def _fail(self, post: Post, *, code: str) -> None:
         """Set a call aside; a draft that was not taken is open to another try."""

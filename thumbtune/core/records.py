@@ -110,6 +110,8 @@ class Approval:
     emoji: str
     given: bool
     event_ts: str
+    found: bool = False
+    """Found on the message later: that it was given is known, when is not."""
 
 
 @dataclass(frozen=True)

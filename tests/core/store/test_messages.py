@@ -1,8 +1,9 @@
 import itertools
+from dataclasses import replace
 
 import pytest
 
-from thumbtune.core.records import Approval, Message
+from thumbtune.core.records import Approval, FormerText, Message
 from thumbtune.core.store import Store, approvals, messages
 
 PLACE = {"team_id": "T1", "channel_id": "C1"}
@@ -37,7 +38,22 @@ def test_edit_that_arrives_first_is_not_overwritten_by_the_original(store: Store
             state, event_ts = STATES[name]
             messages.record_message(conn, state, event_ts=event_ts)
         stored = messages.load_message(conn, ts="100.000002", lock=True, **PLACE)
-    assert stored == STATES["edited"][0]
+    assert stored == replace(STATES["edited"][0], former=(FormerText("", "old"),))
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["posted", "edited", "edited again"])))
+def test_former_texts_are_kept_in_any_order_and_gone_when_the_message_is(store: Store, order: tuple[str, ...]) -> None:
+    again = (message("100.000002", "newest", revision="155.000001"), "155.000001")
+    with store.write() as conn:
+        for name in order:
+            state, event_ts = {**STATES, "edited again": again}[name]
+            assert messages.record_message(conn, state, event_ts=event_ts)
+            assert not messages.record_message(conn, state, event_ts=event_ts)
+        stored = messages.load_message(conn, ts="100.000002", **PLACE)
+        assert stored == replace(again[0], former=(FormerText("", "old"), FormerText("150.000001", "new")))
+        messages.record_message(conn, *STATES["deleted"][:1], event_ts="160.000001")
+        stored = messages.load_message(conn, ts="100.000002", **PLACE)
+    assert stored is not None and (stored.text, stored.former) == ("", ())
 
 
 def test_thread_is_read_up_to_a_message_oldest_first(store: Store) -> None:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from thumbtune.core.records import Approval
 from thumbtune.core.store.engine import changes_a_row, insert_row
-from thumbtune.core.store.schema import approvals
+from thumbtune.core.store.schema import approvals, messages
 
 
 def record_approval(conn: sa.Connection, approval: Approval, *, team_id: str, channel_id: str, message_ts: str) -> bool:
@@ -20,19 +20,44 @@ def record_approval(conn: sa.Connection, approval: Approval, *, team_id: str, ch
         emoji=approval.emoji,
         given=approval.given,
         event_ts=approval.event_ts,
+        found=approval.found,
     )
     statement = statement.on_conflict_do_update(
         index_elements=["team_id", "channel_id", "message_ts", "user_id", "emoji"],
-        set_={"given": statement.excluded.given, "event_ts": statement.excluded.event_ts},
+        set_={name: statement.excluded[name] for name in ("given", "event_ts", "found")},
         where=approvals.c.event_ts < statement.excluded.event_ts,
     )
     return changes_a_row(conn, statement)
 
 
+def list_reacted(conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts: str, after_ts: str) -> list[str]:
+    """Return the `ts` of a thread's messages after one that have or had reactions, oldest first."""
+    query = (
+        sa.select(messages.c.ts)
+        .distinct()
+        .join(
+            approvals,
+            sa.and_(
+                approvals.c.team_id == messages.c.team_id,
+                approvals.c.channel_id == messages.c.channel_id,
+                approvals.c.message_ts == messages.c.ts,
+            ),
+        )
+        .where(
+            messages.c.team_id == team_id,
+            messages.c.channel_id == channel_id,
+            messages.c.thread_ts == thread_ts,
+            messages.c.ts > after_ts,
+        )
+        .order_by(messages.c.ts)
+    )
+    return list(conn.execute(query).scalars())
+
+
 def load_approvals(conn: sa.Connection, *, team_id: str, channel_id: str, message_ts: str) -> list[Approval]:
     """Return every reaction known of a message, given or taken back."""
     columns = approvals.c
-    query = sa.select(columns.user_id, columns.emoji, columns.given, columns.event_ts).where(
+    query = sa.select(columns.user_id, columns.emoji, columns.given, columns.event_ts, columns.found).where(
         columns.team_id == team_id, columns.channel_id == channel_id, columns.message_ts == message_ts
     )
     return [Approval(*row) for row in conn.execute(query)]

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from thumbtune.core.records import Message
+from thumbtune.core.records import FormerText, Message
 from thumbtune.core.store.engine import changes_a_row, insert_row
 from thumbtune.core.store.schema import messages, placeholders
 
@@ -17,42 +17,39 @@ from thumbtune.core.store.schema import messages, placeholders
 def record_message(conn: sa.Connection, message: Message, *, event_ts: str) -> bool:
     """Store a message as it stood at `event_ts`; an older state never overwrites a newer one.
 
-    A deleted message stays deleted. Returns whether anything changed.
+    What it said before an edit is kept beside it, in whatever order the states come. A deleted message stays deleted,
+    and all its texts are gone. Returns whether anything changed.
     """
-    statement = insert_row(conn, messages).values(
-        team_id=message.team_id,
-        channel_id=message.channel_id,
-        ts=message.ts,
-        thread_ts=message.thread_ts,
-        user_id=message.user_id,
-        is_bot=message.is_bot,
-        text=message.text,
-        revision=message.revision,
-        deleted=message.deleted,
-        event_ts=event_ts,
-    )
-    new = statement.excluded
-    statement = statement.on_conflict_do_update(
-        index_elements=["team_id", "channel_id", "ts"],
-        set_={
-            "thread_ts": sa.case((new.thread_ts == "", messages.c.thread_ts), else_=new.thread_ts),
-            "user_id": sa.case((new.user_id == "", messages.c.user_id), else_=new.user_id),
-            "is_bot": new.is_bot,
-            "revision": new.revision,
-            "text": new.text,
-            "deleted": new.deleted,
-            "event_ts": new.event_ts,
-        },
-        where=sa.and_(messages.c.event_ts < new.event_ts, sa.not_(messages.c.deleted)),
-    )
-    return changes_a_row(conn, statement)
+    values = {field.name: getattr(message, field.name) for field in fields(Message)}
+    values = {**values, "event_ts": event_ts, "former": []}
+    if changes_a_row(conn, insert_row(conn, messages).values(values).on_conflict_do_nothing()):
+        return True
+    here = sa.and_(*(messages.c[name] == values[name] for name in ("team_id", "channel_id", "ts")))
+    stored = conn.execute(sa.select(messages).where(here).with_for_update()).one()
+    if stored.deleted:
+        return False
+    former = {item["revision"]: item["text"] for item in stored.former}
+    if stored.event_ts < event_ts:
+        if stored.revision != message.revision:
+            former[stored.revision] = stored.text
+        former.pop(message.revision, None)
+        values["thread_ts"] = message.thread_ts or stored.thread_ts
+        values["user_id"] = message.user_id or stored.user_id
+    elif message.deleted or message.revision in (stored.revision, *former):
+        return False
+    else:
+        former[message.revision] = message.text
+        values = {}
+    kept = [] if values.get("deleted") else [{"revision": key, "text": former[key]} for key in sorted(former)]
+    conn.execute(sa.update(messages).where(here).values({**values, "former": kept}))
+    return True
 
 
 def load_message(conn: sa.Connection, *, team_id: str, channel_id: str, ts: str, lock: bool = False) -> Message | None:
     """Return one message, deleted or not; `lock` holds its row until the transaction ends."""
     query = _select().where(messages.c.team_id == team_id, messages.c.channel_id == channel_id, messages.c.ts == ts)
     row = conn.execute(query.with_for_update() if lock else query).first()
-    return Message(*row) if row else None
+    return _read(row) if row else None
 
 
 def load_thread(
@@ -67,7 +64,7 @@ def load_thread(
     )
     if before_ts is not None:
         query = query.where(messages.c.ts < before_ts)
-    return [Message(*row) for row in conn.execute(query.order_by(messages.c.ts))]
+    return [_read(row) for row in conn.execute(query.order_by(messages.c.ts))]
 
 
 def number_placeholders(
@@ -102,3 +99,7 @@ def number_placeholders(
 
 def _select() -> sa.Select[Any]:
     return sa.select(*(messages.c[field.name] for field in fields(Message)))
+
+
+def _read(row: sa.Row[Any]) -> Message:
+    return Message(**{**row._mapping, "former": tuple(FormerText(**item) for item in row.former)})

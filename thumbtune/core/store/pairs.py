@@ -32,42 +32,60 @@ def put_pair(
     source: PairSource,
     approved_by: str,
     now: datetime,
+    state: PairState = "active",
+    reason: str = "",
 ) -> bool:
-    """Make this revision of a reply an active pair; return whether that changed anything.
+    """Bring the pair of this revision of a reply to this content and state; return whether that changed anything.
 
-    A pair that a person withdrew or that is quarantined stays so: only an un-approval that came through Slack is
-    undone by a new approval.
+    What a person decided about its state stays, as long as the reply is approved; its content follows all the same.
     """
-    values = {
-        "desk_id": desk_id,
-        "team_id": team_id,
-        "channel_id": channel_id,
-        "thread_ts": thread_ts,
-        "reply_ts": reply_ts,
-        "revision": revision,
+    key = {"team_id": team_id, "channel_id": channel_id, "reply_ts": reply_ts, "revision": revision}
+    content = {
         "turns": [asdict(turn) for turn in turns],
         "reply": reply,
         "passages": [asdict(passage) for passage in passages],
-        "state": "active",
-        "reason": "",
-        "source": source,
-        "approved_by": approved_by,
-        "created_at": now,
-        "changed_at": now,
     }
-    statement = insert_row(conn, pairs).values(values)
-    statement = statement.on_conflict_do_update(
-        index_elements=["team_id", "channel_id", "reply_ts", "revision"],
-        set_={"state": "active", "reason": "", "approved_by": approved_by, "changed_at": now},
-        where=sa.and_(pairs.c.state == "withdrawn", pairs.c.reason.in_(UNDONE_BY_APPROVAL)),
+    standing = {"state": state, "reason": reason, "approved_by": approved_by}
+    new = {**key, **content, **standing, "desk_id": desk_id, "thread_ts": thread_ts, "source": source}
+    insert = insert_row(conn, pairs).values({**new, "created_at": now, "changed_at": now})
+    if changes_a_row(conn, insert.on_conflict_do_nothing()):
+        return True
+    stored = conn.execute(sa.select(pairs).filter_by(**key).with_for_update()).one()
+    changes = {name: value for name, value in content.items() if getattr(stored, name) != value}
+    if not stored.decided_by and (stored.state, stored.reason) != (state, reason):
+        changes.update(standing)
+    if changes:
+        conn.execute(sa.update(pairs).filter_by(**key).values({**changes, "changed_at": now}))
+    return bool(changes)
+
+
+def find_passages(
+    conn: sa.Connection,
+    *,
+    team_id: str,
+    channel_id: str,
+    reply_ts: str,
+    revision: str,
+    turns: Sequence[Turn],
+) -> list[Passage] | None:
+    """Return the passages a pair was made with, while it still answers this conversation."""
+    query = sa.select(pairs.c.turns, pairs.c.passages).filter_by(
+        team_id=team_id, channel_id=channel_id, reply_ts=reply_ts, revision=revision
     )
-    return changes_a_row(conn, statement)
+    row = conn.execute(query).first()
+    if row is None or row.turns != [asdict(turn) for turn in turns]:
+        return None
+    return [Passage(**passage) for passage in row.passages]
 
 
 NOT_APPROVED = "no longer approved"
 EDITED = "the reply was edited after the approval"
 DELETED = "the reply was deleted"
-UNDONE_BY_APPROVAL = (NOT_APPROVED, EDITED)
+VETOED = "an approver is against it"
+NO_QUESTION = "no customer's message is left before the reply"
+UNREADABLE = "a message of the thread could not be redacted"
+FOUND_EDITED = "approved and edited while the bot was away; in which order is not known"
+LATE_EDIT = "an earlier message was edited after the reply, and what it said before is not known"
 
 
 def withdraw_reply(
@@ -80,25 +98,36 @@ def withdraw_reply(
     now: datetime,
     keep_revision: str | None = None,
 ) -> int:
-    """Withdraw every active pair of a reply but the revision to keep; return how many changed."""
+    """Withdraw every pair of a reply that counts or waits for review, but the revision to keep; return how many."""
     which = sa.and_(
         pairs.c.team_id == team_id,
         pairs.c.channel_id == channel_id,
         pairs.c.reply_ts == reply_ts,
-        pairs.c.state == "active",
+        sa.or_(pairs.c.state == "active", sa.and_(pairs.c.state == "quarantined", pairs.c.decided_by == "")),
     )
     if keep_revision is not None:
         which = sa.and_(which, pairs.c.revision != keep_revision)
-    values = {"state": "withdrawn", "reason": reason, "changed_at": now}
+    values = {"state": "withdrawn", "reason": reason, "decided_by": "", "changed_at": now}
     return conn.execute(sa.update(pairs).where(which).values(values)).rowcount
 
 
-def set_pair_state(conn: sa.Connection, pair_id: int, *, state: PairState, reason: str, now: datetime) -> TrainingPair:
+def erase_texts(conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts: str, deleted_ts: str) -> None:
+    """Erase what pairs that do not count still hold of a deleted message; those that count are settled anew instead."""
+    here = sa.and_(pairs.c.team_id == team_id, pairs.c.channel_id == channel_id)
+    own = sa.and_(here, pairs.c.reply_ts == deleted_ts)
+    conn.execute(sa.update(pairs).where(own).values(turns=[], passages=[], reply=""))
+    later = sa.and_(here, pairs.c.thread_ts == thread_ts, pairs.c.reply_ts > deleted_ts, pairs.c.state == "withdrawn")
+    conn.execute(sa.update(pairs).where(later).values(turns=[], passages=[]))
+
+
+def set_pair_state(
+    conn: sa.Connection, pair_id: int, *, state: PairState, reason: str, now: datetime, decided_by: str = "cli"
+) -> TrainingPair:
     """Withdraw, quarantine or restore one pair by hand.
 
     Raises: NotFound.
     """
-    values = {"state": state, "reason": reason, "changed_at": now}
+    values = {"state": state, "reason": reason, "decided_by": decided_by, "changed_at": now}
     conn.execute(sa.update(pairs).where(pairs.c.pair_id == pair_id).values(values))
     return load_pair(conn, pair_id)
 

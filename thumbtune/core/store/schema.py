@@ -121,6 +121,18 @@ approvals = Table(
     Column("emoji", String(64), primary_key=True),
     Column("given", Boolean, nullable=False),
     Column("event_ts", String(32), nullable=False),
+    Column("found", Boolean, nullable=False, server_default=text("false")),
+)
+
+backfills = Table(
+    "backfills",
+    metadata,
+    Column("team_id", String(32), primary_key=True),
+    Column("channel_id", String(32), primary_key=True),
+    Column("swept_at", UtcTime),
+    Column("lease_owner", String(64)),
+    Column("lease_until", UtcTime),
+    Column("threads_done", JSON, nullable=False),
 )
 
 desks = Table(

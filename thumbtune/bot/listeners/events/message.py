@@ -6,10 +6,11 @@ It does not know threads' turns or pairs.
 import sqlalchemy as sa
 
 from thumbtune.bot.bot import Bot, Write
-from thumbtune.bot.collecting import settle_reply
+from thumbtune.bot.collecting import settle_reply, settle_thread
 from thumbtune.bot.slack import Json
 from thumbtune.bot.threads import is_request, needs_repair, read_message, record_deletion, record_live, repair_thread
 from thumbtune.core.records import InboxEvent
+from thumbtune.core.store.pairs import erase_texts
 
 
 def handle_message(event: InboxEvent, bot: Bot) -> Write | None:
@@ -31,12 +32,17 @@ def handle_message(event: InboxEvent, bot: Bot) -> Write | None:
 
     def write(conn: sa.Connection) -> None:
         if live is not None:
-            record_live(conn, bot, live, event_ts=event_ts)
+            thread_ts = live.thread_ts
+            changed = record_live(conn, bot, live, event_ts=event_ts)
         else:
-            thread_ts = str((payload.get("previous_message") or {}).get("thread_ts") or "")
-            record_deletion(conn, bot, channel_id=channel_id, ts=ts, thread_ts=thread_ts, event_ts=event_ts)
+            thread_ts = str((payload.get("previous_message") or {}).get("thread_ts") or ts)
+            changed = record_deletion(conn, bot, channel_id=channel_id, ts=ts, thread_ts=thread_ts, event_ts=event_ts)
         may_wait = event.attempts == 1
         settle_reply(conn, bot, desk=desk, roles=roles, channel_id=channel_id, reply_ts=ts, may_wait=may_wait)
+        if changed:
+            settle_thread(conn, bot, desk=desk, roles=roles, channel_id=channel_id, thread_ts=thread_ts, after_ts=ts)
+        if live is None:
+            erase_texts(conn, team_id=bot.identity.team_id, channel_id=channel_id, thread_ts=thread_ts, deleted_ts=ts)
 
     return write
 

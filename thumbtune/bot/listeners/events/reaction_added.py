@@ -1,11 +1,11 @@
-"""Someone reacted to a message: where it may be an approval, it is kept and the message settled.
+"""Someone reacted to a message: where it may be an approval or a veto, it is kept and the message settled.
 
 It does not know whose reaction counts.
 """
 
 import sqlalchemy as sa
 
-from thumbtune.bot.approval import key_emoji, normalize_emoji
+from thumbtune.bot.approval import key_emoji, list_emojis, normalize_emoji
 from thumbtune.bot.bot import Bot, Write
 from thumbtune.bot.collecting import settle_reply
 from thumbtune.bot.slack import Json
@@ -20,7 +20,7 @@ def handle_reaction_added(event: InboxEvent, bot: Bot) -> Write | None:
 
 
 def keep_reaction(event: InboxEvent, bot: Bot, *, given: bool) -> Write | None:
-    """Return what to store of a reaction; nothing when it is no approving emoji or not in a desk's channel."""
+    """Return what to store of a reaction; nothing when it means nothing to the desk or is not in its channels."""
     payload: Json = event.body["event"]
     item: Json = payload.get("item") or {}
     channel_id, ts = str(item.get("channel") or ""), str(item.get("ts") or "")
@@ -28,7 +28,7 @@ def keep_reaction(event: InboxEvent, bot: Bot, *, given: bool) -> Write | None:
     if item.get("type") != "message" or not (ts and user_id and emoji):
         return None
     desk = bot.find_desk(channel_id)
-    if desk is None or normalize_emoji(emoji) not in {normalize_emoji(name) for name in desk.emojis}:
+    if desk is None or normalize_emoji(emoji) not in list_emojis([*desk.emojis, *desk.vetoes]):
         return None
     roles = bot.people.fetch_roles(desk)
     bot.people.fetch_person(user_id)
