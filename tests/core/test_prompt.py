@@ -11,6 +11,7 @@ from thumbtune.core.prompt import (
     Turn,
     build_prompt,
     find_question,
+    freeze_template,
     hash_template,
     list_budgets,
 )
@@ -90,6 +91,12 @@ def test_budgets_fall_and_end() -> None:
     assert budgets[0] == 1000
     assert budgets == sorted(budgets, reverse=True)
     assert min(budgets) >= 400
+
+
+def test_only_a_template_that_reads_the_clock_is_changed() -> None:
+    assert freeze_template("{{ messages }}") == "{{ messages }}"
+    frozen = freeze_template("{{ strftime_now('%d %B %Y') }}")
+    assert frozen.endswith("{{ strftime_now('%d %B %Y') }}")
 
 
 def test_template_hash_tells_templates_apart() -> None:

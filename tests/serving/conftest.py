@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving.models import build_base, publish_random
+from tests.serving.models import TEXTS, publish_random
+from tests.tiny_base import build_base
 from thumbtune.core.inference import InferenceClient
 from thumbtune.core.settings import Settings
 from thumbtune.serving.engine import Engine
-from thumbtune.serving.plan import EnginePlan, place_socket, plan_engine
+from thumbtune.serving.plan import EnginePlan, place_socket, plan_engine, write_template
 from thumbtune.serving.replica import ReplicaServer
 
 API_KEY = "a key of the tests"
@@ -26,7 +27,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_base(tmp_path_factory.mktemp("base") / "tiny")
+    return build_base(tmp_path_factory.mktemp("base") / "tiny", texts=TEXTS)
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +35,8 @@ def engine_plan(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> En
     data_dir = tmp_path_factory.mktemp("data")
     settings = Settings(_env_file=None, data_dir=data_dir, base_model=str(tiny_base), engine_start_timeout_s=240)
     socket_path = place_socket(data_dir / "run", "vllm")
-    return plan_engine(settings, api_key=API_KEY, socket_path=socket_path, on_gpu=False)
+    template_path = write_template(tiny_base, data_dir=data_dir)
+    return plan_engine(settings, api_key=API_KEY, socket_path=socket_path, on_gpu=False, template_path=template_path)
 
 
 @pytest.fixture(scope="session")

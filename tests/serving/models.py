@@ -1,4 +1,4 @@
-"""A tiny random base model that vLLM can serve, and adapters of it made with PEFT, published with real probes.
+"""Adapters of the tiny base model, made with PEFT and published with real probes.
 
 The probes are computed here with transformers and PEFT, apart from the trainer's own code.
 """
@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tests.tiny_base import AS_ASKED
 from thumbtune.core.manifest import (
     ADAPTER_FILES,
     CONFIG_NAME,
@@ -27,53 +28,10 @@ from thumbtune.core.manifest import (
 from thumbtune.core.prompt import ChatMessage, hash_template
 
 BASE_ID = "tiny"
-CHAT_TEMPLATE = (
-    "{% for message in messages %}<|start|>{{ message['role'] }}\n{{ message['content'] }}<|end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
-)
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 QUESTIONS = ("Where is my order?", "Can I send the lamp back?")
 REPLY = "Hello! It is on its way. Thank you for your order."
-LINES = [*QUESTIONS, REPLY, "system user assistant You answer for the lamp shop."]
-
-
-def build_base(directory: Path, *, seed: int = 0) -> Path:
-    """Write a random two-layer Llama whose head size the CPU's attention supports, and its tokenizer."""
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=400,
-        special_tokens=["<|pad|>", "<|start|>", "<|end|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(LINES * 4, trainer)
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|pad|>", chat_template=CHAT_TEMPLATE
-    )
-    fast.save_pretrained(directory)
-    torch.manual_seed(seed)
-    config = LlamaConfig(
-        vocab_size=400,
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        max_position_embeddings=1024,
-        initializer_range=0.1,
-        tie_word_embeddings=False,
-        eos_token_id=fast.eos_token_id,
-        pad_token_id=fast.pad_token_id,
-        bos_token_id=None,
-    )
-    LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(directory)
-    return directory
+TEXTS = (*QUESTIONS, REPLY, "You answer for the lamp shop.")
 
 
 def publish_random(
@@ -88,7 +46,7 @@ def publish_random(
     model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     prompts = [_make_messages(question) for question in QUESTIONS]
     rows = [
-        tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]
+        tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False, **AS_ASKED)
         for messages in prompts
     ]
     reply = tokenizer(REPLY, add_special_tokens=False)["input_ids"]

@@ -30,7 +30,7 @@ def test_adapter_of_zeros_is_refused(server: ReplicaServer, adapters_dir: Path, 
 def test_other_weights_than_trained_are_refused(
     server: ReplicaServer, adapters_dir: Path, good_adapter: Path, tiny_base: Path
 ) -> None:
-    publish_random(adapters_dir, "other-0001", base=tiny_base, seed=2, scale=0.2)
+    publish_random(adapters_dir, "other-0001", base=tiny_base, seed=2, scale=0.5)
     server.load_adapter("other-0001", adapters_dir / "other-0001")
     claimed = dataclasses.replace(load_manifest(good_adapter), adapter="other-0001")
     with pytest.raises(NotProven, match="differently from how it was trained"):

@@ -1,5 +1,6 @@
 """The whole serving process with real vLLM: what is killed comes back or leaves nothing behind."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from thumbtune.core.records import Desk, Replica
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store, adapters, connect_store, desks, migrate_store, replicas, runs
 from thumbtune.serving.engine import Engine
+from thumbtune.serving.plan import EnginePlan, place_socket
 from thumbtune.serving.process import run_serving
 from thumbtune.serving.replica import ReplicaServer
 
@@ -185,3 +187,22 @@ def test_running_server_is_attached_to_and_left_running(
         serving.join()
     assert installation.find_replica() is None
     assert list(server.list_loaded()) == [installation.adapter]
+
+
+def test_server_that_prints_the_date_is_not_attached_to(installation: Installation, engine_plan: EnginePlan) -> None:
+    socket_path = place_socket(installation.settings.data_dir / "run", "other")
+    plan = dataclasses.replace(
+        engine_plan, template_path=None, socket_path=socket_path, log_path=installation.settings.logs_dir / "vllm.log"
+    )
+    settings = installation.settings.model_copy(
+        update={"inference_url": plan.url, "inference_api_key": SecretStr(API_KEY)}
+    )
+    engine = Engine(plan)
+    engine.start()
+    try:
+        with pytest.raises(ConfigError, match=r"prints today's date.* --chat-template \S+/data/chat_template\.jinja"):
+            run_serving(settings, stop=threading.Event())
+    finally:
+        engine.end()
+    assert installation.find_replica() is None
+    assert "macro strftime_now" in (settings.data_dir / "chat_template.jinja").read_text()

@@ -7,6 +7,7 @@ import pytest
 
 from tests.serving.conftest import API_KEY
 from tests.serving.models import publish_random
+from tests.tiny_base import AS_ASKED
 from thumbtune.core.errors import AdapterError, AdapterNotLoaded, EngineUnavailable, PromptTooLong
 from thumbtune.core.inference import InferenceClient, open_http_client
 from thumbtune.core.prompt import ChatMessage
@@ -121,6 +122,20 @@ def test_hung_engine_is_noticed_although_it_says_it_is_well(
     assert server.check_progress(model=tiny_base.name, timeout_s=30)
     after = server.count_tokens()
     assert after is not None and after > before
+
+
+def test_template_that_prints_the_date_is_frozen_in_training_and_serving_alike(
+    server: ReplicaServer, tiny_base: Path, engine: Engine
+) -> None:
+    from transformers import AutoTokenizer
+
+    messages: list[ChatMessage] = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}]
+    assert not server.reads_clock(messages, model=tiny_base.name)
+    tokens = server.tokenize_prompt(messages, model=tiny_base.name)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_base)
+    assert "01 Jan 2026" in tokenizer.decode(tokens)
+    plain = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False, **AS_ASKED)
+    assert list(tokens) == plain
 
 
 def test_context_of_the_base_is_known(server: ReplicaServer, tiny_base: Path) -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainer.samples import build_base
+from tests.tiny_base import build_base
+from tests.trainer.samples import QUESTIONS, VOICE
 
 
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_base(tmp_path_factory.mktemp("base") / "tiny")
+    return build_base(tmp_path_factory.mktemp("base") / "tiny", texts=(*QUESTIONS, VOICE))
 
 
 @pytest.fixture

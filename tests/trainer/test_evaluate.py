@@ -11,7 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.trainer.samples import VOICE, build_base, make_line
+from tests.tiny_base import AS_ASKED, build_base
+from tests.trainer.samples import QUESTIONS, VOICE, make_line
 from thumbtune.core.manifest import WEIGHTS_NAME
 from thumbtune.core.prompt import Turn, build_prompt
 from thumbtune.trainer.recipe import Recipe, dump_recipe
@@ -73,7 +74,9 @@ def test_likelihoods_agree_with_a_plain_forward_pass_and_the_probe_tells_the_ada
     for score in result["scores"][:6]:
         thread, turn = score["pair_id"][1:].split("-")
         line = make_line(int(thread), int(turn))
-        prompt = tokenizer.apply_chat_template(line["messages"], add_generation_prompt=True, return_dict=False)
+        prompt = tokenizer.apply_chat_template(
+            line["messages"], add_generation_prompt=True, return_dict=False, **AS_ASKED
+        )
         ids = torch.tensor([[*prompt, *tokenizer.encode(f"{line['reply']}<|end|>", add_special_tokens=False)]])
         assert score["tokens"] == ids.shape[1] - len(prompt)
         for name, model in (("base", base), ("candidate", tuned), ("live", tuned)):
@@ -116,7 +119,7 @@ def test_adapter_that_does_not_fit_is_refused(trained: dict[str, Path], tmp_path
 
 
 def test_adapter_of_a_smaller_base_is_refused(trained: dict[str, Path], tmp_path: Path) -> None:
-    other = build_base(tmp_path / "other", hidden_size=128)
+    other = build_base(tmp_path / "other", texts=QUESTIONS, hidden_size=128)
     paths = {**trained, "base": other, "out": tmp_path / "result.json"}
     code, events, _ = run_child("evaluate", **paths)
     assert code == 2

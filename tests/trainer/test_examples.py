@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.tiny_base import AS_ASKED
 from tests.trainer.samples import make_line
 from thumbtune.core.errors import BadInput
 from thumbtune.trainer.examples import (
@@ -23,9 +24,20 @@ from thumbtune.trainer.examples import (
 
 @pytest.fixture(scope="module")
 def tokenizer(tiny_base: Path):
+    from thumbtune.trainer.model import load_tokenizer
+
+    return load_tokenizer(tiny_base)
+
+
+@pytest.fixture(scope="module")
+def render(tiny_base: Path):
+    """The base's own template, apart from our code, with everything said that it could find out for itself."""
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(tiny_base)
+    plain = AutoTokenizer.from_pretrained(tiny_base)
+    return lambda messages: plain.apply_chat_template(
+        messages, add_generation_prompt=True, return_dict=False, **AS_ASKED
+    )
 
 
 def to_line(fields: dict) -> Line:
@@ -39,13 +51,12 @@ def encode(lines: list[dict], tokenizer, **limits: int):
     return encode_lines([to_line(line) for line in lines], tokenizer, end_of_turn=end, **limits)
 
 
-def test_prompt_ids_are_the_chat_templates_and_labels_decode_to_the_reply(tokenizer) -> None:
+def test_prompt_ids_are_the_chat_templates_and_labels_decode_to_the_reply(tokenizer, render) -> None:
     lines = [make_line(thread, turn) for thread in range(4) for turn in range(3)]
     examples, skipped = encode(lines, tokenizer)
     assert not skipped
     for line, example in zip(lines, examples, strict=True):
-        expected = tokenizer.apply_chat_template(line["messages"], add_generation_prompt=True, return_dict=False)
-        assert list(example.prompt_ids) == expected
+        assert list(example.prompt_ids) == render(line["messages"])
         assert tokenizer.decode(example.reply_ids) == f"{line['reply']}<|end|>"
 
 
@@ -66,15 +77,13 @@ def test_supervised_spans_of_merged_rows_decode_to_the_replies(tokenizer) -> Non
     assert sorted(seen) == sorted(lines)
 
 
-def test_first_prompt_that_leaves_room_for_a_reply_is_used(tokenizer) -> None:
+def test_first_prompt_that_leaves_room_for_a_reply_is_used(tokenizer, render) -> None:
     short = make_line(1)["messages"]
     long = [{"role": "system", "content": "word " * 300}, *short[1:]]
     line = make_line(1, messages=long, shorter=[long, short])
     examples, skipped = encode([line], tokenizer, max_context_tokens=200, max_reply_tokens=60)
     assert not skipped
-    assert list(examples[0].prompt_ids) == tokenizer.apply_chat_template(
-        short, add_generation_prompt=True, return_dict=False
-    )
+    assert list(examples[0].prompt_ids) == render(short)
 
 
 def test_lines_that_cannot_fit_are_skipped_with_their_reason(tokenizer) -> None:

@@ -50,7 +50,7 @@ def test_prompts_are_those_of_a_draft_and_recipe_lies_beside(installation: Insta
         assert "shorter" not in line
     recipe = load_recipe(installation.settings.snapshots_dir / run.run_id / "recipe.json")
     assert recipe == plan_recipe(installation.settings, tiny_base)
-    assert recipe.max_context_tokens == 512
+    assert recipe.max_context_tokens == 1024
     assert str(tiny_base) not in recipe.base_model
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from thumbtune.core.errors import ManifestMismatch, WrongBase
-from thumbtune.core.prompt import ChatMessage
+from thumbtune.core.prompt import ChatMessage, freeze_template
 
 MANIFEST_NAME = "manifest.json"
 CONFIG_NAME = "adapter_config.json"
@@ -161,17 +161,17 @@ def verify_config(directory: Path, *, max_rank: int | None = None) -> dict[str, 
 
 
 def load_template(base: Path) -> str:
-    """Return the chat template that lies beside a base model.
+    """Return the chat template that lies beside a base model, frozen: the one that is trained under and served with.
 
     Raises: WrongBase when it has none.
     """
     if (base / "chat_template.jinja").is_file():
-        return (base / "chat_template.jinja").read_text(encoding="utf-8")
+        return freeze_template((base / "chat_template.jinja").read_text(encoding="utf-8"))
     path = base / "tokenizer_config.json"
     template = json.loads(path.read_bytes()).get("chat_template") if path.is_file() else None
     if not isinstance(template, str):
         raise WrongBase(f"base model {base.name} has no chat template; use an instruction-tuned model")
-    return template
+    return freeze_template(template)
 
 
 def hash_base(base: Path) -> str:

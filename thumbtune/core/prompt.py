@@ -16,6 +16,15 @@ PROMPT_SHARES = (1.0, 0.5, 0.25, 0.125)
 
 MIN_PROMPT_CHARS = 400
 
+CLOCK = "strftime_now"
+"""The function by which a chat template prints today's date. Source: transformers, chat_template_utils.py, 5.19."""
+
+_STOPPED_CLOCK = (
+    "{%- macro strftime_now(form) -%}"
+    '{{ form|replace("%Y", "2026")|replace("%m", "01")|replace("%d", "01")|replace("%b", "Jan")|replace("%B", "January") }}'
+    "{%- endmacro %}\n"
+)
+
 TEAM_WRITES_FIRST = "(The team writes first.)"
 NOTHING_NEW = "(Nothing new from the customer.)"
 
@@ -91,6 +100,14 @@ def find_question(turns: Sequence[Turn]) -> str:
         elif burst:
             break
     return "\n".join(reversed(burst))
+
+
+def freeze_template(chat_template: str) -> str:
+    """Return a chat template that prints the first of January 2026 for today; others come back as they are.
+
+    What an adapter was trained on must be what it is asked with, on every later day.
+    """
+    return _STOPPED_CLOCK + chat_template if CLOCK in chat_template else chat_template
 
 
 def hash_template(chat_template: str) -> str:

@@ -16,10 +16,14 @@ from pathlib import Path
 
 from thumbtune.core.base_model import find_base, fit_context, name_base
 from thumbtune.core.errors import ConfigError
+from thumbtune.core.manifest import load_template
+from thumbtune.core.prompt import CLOCK
 from thumbtune.core.settings import Settings
 
 VLLM_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """Ranks vLLM can reserve room for. Source: vllm 0.32.0 vllm/config/lora.py, seen 2026-11-20."""
+
+TEMPLATE_NAME = "chat_template.jinja"
 
 MAX_SOCKET_PATH = 100
 """Longest path of a Unix socket we use; Linux allows 107 bytes."""
@@ -47,6 +51,8 @@ class EnginePlan:
     gpu_memory_share: float
     start_timeout_s: float
     threads: int
+    template_path: Path | None
+    """File of the chat template, where the base's own must not be used as it is."""
 
     @property
     def url(self) -> str:
@@ -61,8 +67,12 @@ def plan_engine(
     socket_path: Path,
     ranks: Iterable[int] = (),
     on_gpu: bool | None = None,
+    template_path: Path | None = None,
 ) -> EnginePlan:
-    """Return the plan for this machine; `ranks` are those of adapters that exist already and must fit."""
+    """Return the plan for this machine.
+
+    `ranks` are those of adapters that exist already and must fit; `template_path` is what `write_template` returned.
+    """
     base_dir = find_base(settings.base_model)
     return EnginePlan(
         base_model=settings.base_model,
@@ -79,7 +89,17 @@ def plan_engine(
         gpu_memory_share=settings.gpu_memory_share,
         start_timeout_s=settings.engine_start_timeout_s,
         threads=max(1, len(os.sched_getaffinity(0)) - 1),
+        template_path=template_path,
     )
+
+
+def write_template(base_dir: Path | None, *, data_dir: Path) -> Path | None:
+    """Write the chat template that vLLM must be given into the data folder; None when the base's own will do."""
+    if base_dir is None or CLOCK not in (template := load_template(base_dir)):
+        return None
+    path = data_dir.resolve() / TEMPLATE_NAME
+    path.write_text(template, encoding="utf-8")
+    return path
 
 
 def build_command(plan: EnginePlan) -> list[str]:
@@ -96,6 +116,8 @@ def build_command(plan: EnginePlan) -> list[str]:
     command += ["--max-model-len", str(plan.max_model_len), "--disable-uvicorn-access-log"]
     command += ["--enable-lora", "--max-loras", str(plan.max_loras), "--max-cpu-loras", str(plan.max_cpu_loras)]
     command += ["--max-lora-rank", str(plan.max_lora_rank)]
+    if plan.template_path is not None:
+        command += ["--chat-template", str(plan.template_path)]
     if plan.on_gpu:
         return [*command, "--gpu-memory-utilization", str(plan.gpu_memory_share)]
     return [*command, "--enforce-eager", "--distributed-executor-backend", "uni", "--max-num-seqs", "1"]

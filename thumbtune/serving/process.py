@@ -19,12 +19,12 @@ from thumbtune.core.base_model import find_base
 from thumbtune.core.errors import AdapterError, ConfigError, EngineUnavailable, ThumbtuneError
 from thumbtune.core.inference import resolve_api_key
 from thumbtune.core.manifest import hash_base, load_manifest, load_template
-from thumbtune.core.prompt import hash_template
+from thumbtune.core.prompt import ChatMessage, hash_template
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store, check_store, connect_store
 from thumbtune.core.store.replicas import remove_replica
 from thumbtune.serving.engine import Engine
-from thumbtune.serving.plan import EnginePlan, place_socket, plan_engine
+from thumbtune.serving.plan import TEMPLATE_NAME, EnginePlan, place_socket, plan_engine, write_template
 from thumbtune.serving.replica import ReplicaServer
 from thumbtune.serving.rollout import Rollout, ServerFacts
 from thumbtune.serving.wanted import list_wanted
@@ -65,6 +65,7 @@ def run_serving(settings: Settings, *, stop: threading.Event | None = None) -> N
                 api_key=api_key,
                 socket_path=place_socket(run_dir, "vllm"),
                 ranks=_list_ranks(store, settings),
+                template_path=write_template(find_base(settings.base_model), data_dir=settings.data_dir),
             )
             Keeper(settings, store, plan=plan, stop=stop).run()
 
@@ -198,6 +199,8 @@ def _attach(settings: Settings, store: Store, *, api_key: str, stop: threading.E
         if base_name is None:
             return
         base_dir = find_base(settings.base_model) if settings.base_model else None
+        template_path = write_template(base_dir, data_dir=settings.data_dir)
+        _check_clock(server, base_name=base_name, template_path=template_path)
         facts = describe_server(
             base_dir,
             data_dir=settings.data_dir,
@@ -224,6 +227,24 @@ def _wait_for_base(server: ReplicaServer, stop: threading.Event) -> str | None:
         stop.wait(pause_s)
         pause_s = min(pause_s * 2, 10.0)
     return None
+
+
+def _check_clock(server: ReplicaServer, *, base_name: str, template_path: Path | None) -> None:
+    """Check that a server we attach to does not print today's date into prompts.
+
+    Raises: ConfigError saying how to start it.
+    """
+    conversation: list[ChatMessage] = [{"role": "system", "content": "-"}, {"role": "user", "content": "-"}]
+    if server.reads_clock(conversation, model=base_name):
+        how = f"start it with --chat-template {template_path}, written just now"
+        if template_path is None:
+            how = (
+                f"set THUMBTUNE_BASE_MODEL to its folder and start again, which writes {TEMPLATE_NAME} to start it with"
+            )
+        raise ConfigError(
+            [f"the chat template of the model server at {server.url} prints today's date, so that no adapter would "
+             f"answer tomorrow as it was trained; {how}"]
+        )  # fmt: skip
 
 
 def _list_ranks(store: Store, settings: Settings) -> list[int]:

@@ -15,7 +15,7 @@ import httpx2
 from thumbtune.core.errors import AdapterError, AdapterNotLoaded, EngineUnavailable, InferenceError
 from thumbtune.core.inference import InferenceClient, ServedModel, open_http_client
 from thumbtune.core.manifest import ADAPTER_NAME
-from thumbtune.core.prompt import ChatMessage
+from thumbtune.core.prompt import CLOCK, ChatMessage
 
 LOAD_TIMEOUT_S = 300.0
 METRICS_TIMEOUT_S = 5.0
@@ -113,6 +113,19 @@ class ReplicaServer:
         """
         body = {"model": model, "messages": list(messages), "add_generation_prompt": True}
         return tuple(self._ask("/tokenize", body, model=model)["tokens"])
+
+    def reads_clock(self, messages: Sequence[ChatMessage], *, model: str) -> bool:
+        """Return whether the server's chat template prints today's date into such a conversation.
+
+        It is asked with something else in the clock's place: only a template that calls the clock stumbles over it.
+        Raises: AdapterNotLoaded, EngineUnavailable.
+        """
+        body = {"model": model, "messages": list(messages), "chat_template_kwargs": {CLOCK: "stopped"}}
+        try:
+            self._call("POST", "/tokenize", body=body)
+        except _Refused as exc:
+            return "not callable" in exc.reason
+        return False
 
     def score_reply(self, prompt_ids: Sequence[int], reply_ids: Sequence[int], *, model: str) -> tuple[float, ...]:
         """Return the log probability in nats of each reply token after the prompt and the tokens before it.

@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from thumbtune.core.errors import BadInput
-from thumbtune.core.manifest import CONFIG_NAME, WEIGHTS_NAME
+from thumbtune.core.errors import BadInput, WrongBase
+from thumbtune.core.manifest import CONFIG_NAME, WEIGHTS_NAME, load_template
 from thumbtune.trainer.examples import TokenSequence
 
 
@@ -31,13 +31,14 @@ def prepare_torch(*, seed: int, threads: int) -> torch.device:
 
 
 def load_tokenizer(base: Path) -> Any:  # a transformers tokenizer; its class depends on the model
-    """Load a base model's tokenizer from its directory."""
+    """Load a base model's tokenizer from its directory, with the chat template that is served with."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+        tokenizer.chat_template = load_template(base)
     except (OSError, ValueError) as exc:
         raise BadInput(f"base model {base}: its tokenizer cannot be loaded") from exc
-    if not tokenizer.chat_template:
-        raise BadInput(f"base model {base} has no chat template; use an instruction-tuned model")
+    except WrongBase as exc:
+        raise BadInput(str(exc)) from exc
     return tokenizer
 
 
