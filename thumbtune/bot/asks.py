@@ -3,7 +3,8 @@
 It does not know how drafts are written or shown.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from thumbtune.bot.blocks.draft_card import RETRY
 from thumbtune.bot.bot import Bot
@@ -23,6 +24,9 @@ class Ask:
     temperature: float
     is_first_try: bool
     """Whether the asker has been told nothing yet."""
+    received_at: datetime
+    response_url: str = field(default="", repr=False)
+    """Reaches the asker where the bot is no member; empty for a mention. A secret: whoever has it can write to them."""
 
 
 def build_ask(event: InboxEvent, bot: Bot, *, channel_id: str, ts: str, user_id: str) -> Ask | None:
@@ -37,6 +41,8 @@ def build_ask(event: InboxEvent, bot: Bot, *, channel_id: str, ts: str, user_id:
         request_key=request_key,
         temperature=bot.settings.retry_temperature if event.name == RETRY else bot.settings.temperature,
         is_first_try=event.attempts == 1,
+        received_at=event.received_at,
+        response_url=str(event.body.get("response_url") or ""),
     )
 
 

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import NoReturn
 
 from thumbtune.bot.asks import Ask
 from thumbtune.bot.blocks.draft_card import build_draft_card, build_failed_card, describe_mode
@@ -16,6 +17,7 @@ from thumbtune.bot.bot import Bot, Later
 from thumbtune.bot.grounding import Grounds, gather_grounds
 from thumbtune.bot.people import PeopleMissing
 from thumbtune.bot.roles import DeskRoles, may_ask
+from thumbtune.bot.slack import Json
 from thumbtune.bot.threads import (
     LiveMessage,
     build_turns,
@@ -28,7 +30,7 @@ from thumbtune.bot.threads import (
 from thumbtune.bot.writing import Written, write_reply
 from thumbtune.core.errors import AdapterNotLoaded, EngineUnavailable, InferenceError
 from thumbtune.core.prompt import Turn
-from thumbtune.core.records import Desk, Draft
+from thumbtune.core.records import Desk, Draft, DraftState
 from thumbtune.core.redaction import fill_back
 from thumbtune.core.store.drafts import fill_draft, load_draft, request_draft, settle_draft
 from thumbtune.core.store.messages import load_thread
@@ -55,50 +57,24 @@ def answer_ask(bot: Bot, ask: Ask) -> None:
     live = fetch_thread(bot, channel_id=ask.channel_id, ts=ask.ts)
     conversation = [message for message in live if not message.is_own and not is_request(bot, message, roles)]
     if not conversation:
-        _say(bot, ask, "There is no conversation here to answer yet.")
+        _say(bot, ask, "I see no conversation here to answer. Where I am no member yet, `/invite` me first.")
         return
     draft = _request(bot, ask, desk, live, roles)
-    if draft.state == "requested":
+    if draft.state in ("requested", "ready") and _is_late(bot, ask):
+        _give_up(bot, ask, draft, state="stale", reason="This could not be done in time, so there is no draft.")
+    elif draft.state == "requested":
         written = _write(bot, ask, desk, draft, roles)
-        if written is None:
-            return
-        draft, footer = written
-    elif draft.state == "ready":
-        footer = describe_mode(draft, examples=bot.settings.few_shot_examples, missing_adapter=None, is_cut=False)
+        if written is not None:
+            _show(bot, ask, written[0], live=live, footer=written[1])
     else:
-        return
-    if draft.state == "ready":
-        show_draft(bot, draft, live=live, footer=footer)
+        footer = describe_mode(draft, examples=bot.settings.few_shot_examples, missing_adapter=None, is_cut=False)
+        _show(bot, ask, draft, live=live, footer=footer)
 
 
 def fill_from_live(bot: Bot, text: str, live: Sequence[LiveMessage]) -> str:
     """Return a text with its placeholders filled from the live thread, in memory."""
     with bot.store.write() as conn:
         return fill_back(text, collect_originals(conn, bot, live))
-
-
-def show_draft(bot: Bot, draft: Draft, *, live: Sequence[LiveMessage], footer: str) -> None:
-    """Show a ready draft on its private card in the thread."""
-    text = fill_from_live(bot, draft.text, live)
-    domains = bot.settings.allowed_link_domains
-    blocks = build_draft_card(draft, text=text, footer=footer, link_domains=domains)
-    whisper_card(bot, draft, text="Your draft is ready", blocks=blocks)
-
-
-def whisper_card(bot: Bot, draft: Draft, *, text: str, blocks: list[dict[str, object]]) -> bool:
-    """Show a card about a draft to who asked for it, in its thread.
-
-    Raises: SlackBusy, SlackUnknown; the event is then worked on again and the card shown again.
-    """
-    return bot.slack.whisper_surely(
-        channel_id=draft.channel_id,
-        user_id=draft.asked_by,
-        thread_ts=draft.thread_ts,
-        text=text,
-        blocks=blocks,
-        unfurl_links=False,
-        unfurl_media=False,
-    )
 
 
 def name_allowed(bot: Bot, configured: Sequence[str], resolved: frozenset[str]) -> str:
@@ -148,10 +124,9 @@ def _write(bot: Bot, ask: Ask, desk: Desk, draft: Draft, roles: DeskRoles) -> tu
     choice = bot.models.choose(desk.desk_id)
     if choice is None:
         _wait_for_model(bot, ask, draft)
-        return None
     turns = load_turns(bot, channel_id=draft.channel_id, thread_ts=draft.thread_ts, roles=roles)
     if holds_unredacted(turns):
-        _give_up(bot, draft, reason="A message here could not be made safe to work with, so there is no draft.")
+        _give_up(bot, ask, draft, reason="A message here could not be made safe to work with, so there is no draft.")
         return None
     grounds = gather_grounds(bot, desk, turns=turns, thread_ts=draft.thread_ts, choice=choice)
     try:
@@ -167,10 +142,9 @@ def _write(bot: Bot, ask: Ask, desk: Desk, draft: Draft, roles: DeskRoles) -> tu
             )
     except (EngineUnavailable, AdapterNotLoaded):
         _wait_for_model(bot, ask, draft)
-        return None
     except InferenceError as exc:
         logger.error("draft_failed", extra={"draft_id": draft.draft_id, "error": type(exc).__name__})
-        _give_up(bot, draft, reason="The model could not write this reply.")
+        _give_up(bot, ask, draft, reason="The model could not write this reply.")
         return None
     kept = _keep(bot, draft, written, grounds=grounds, adapter=choice.adapter)
     missing = choice.missing_adapter
@@ -197,23 +171,52 @@ def _keep(bot: Bot, draft: Draft, written: Written, *, grounds: Grounds, adapter
     return kept
 
 
-def _wait_for_model(bot: Bot, ask: Ask, draft: Draft) -> None:
-    waited = bot.store.now() - draft.requested_at
-    if waited > timedelta(seconds=bot.settings.draft_deadline_s):
-        _give_up(bot, draft, reason="The model did not start in time, so there is no draft.")
-        return
+def _is_late(bot: Bot, ask: Ask) -> bool:
+    """Return whether an ask is older than the deadline, wherever it has been until now."""
+    return bot.store.now() - ask.received_at > timedelta(seconds=bot.settings.draft_deadline_s)
+
+
+def _wait_for_model(bot: Bot, ask: Ask, draft: Draft) -> NoReturn:
     if ask.is_first_try:
         _say(bot, ask, ":hourglass_flowing_sand: The model is starting; your draft will follow here.", draft.thread_ts)
     raise Later(LOOK_AGAIN_S)
 
 
-def _give_up(bot: Bot, draft: Draft, *, reason: str) -> None:
+def _show(bot: Bot, ask: Ask, draft: Draft, *, live: Sequence[LiveMessage], footer: str) -> None:
+    """Show a draft on its private card in the thread, unless it was settled meanwhile."""
+    if draft.state != "ready":
+        return
+    text = fill_from_live(bot, draft.text, live)
+    domains = bot.settings.allowed_link_domains
+    blocks = build_draft_card(draft, text=text, footer=footer, link_domains=domains)
+    _show_card(bot, ask, draft, text="Your draft is ready", blocks=blocks)
+
+
+def _show_card(bot: Bot, ask: Ask, draft: Draft, *, text: str, blocks: list[Json]) -> None:
+    """Show a card about a draft to who asked for it, in its thread.
+
+    Raises: SlackBusy, SlackLockedOut, SlackUnknown; the event is then worked on again and the card shown again.
+    """
+    is_shown = bot.slack.whisper_surely(
+        channel_id=draft.channel_id,
+        user_id=draft.asked_by,
+        thread_ts=draft.thread_ts,
+        text=text,
+        blocks=blocks,
+        unfurl_links=False,
+        unfurl_media=False,
+    )
+    if not is_shown:
+        _respond(bot, ask, text=text, blocks=blocks)
+
+
+def _give_up(bot: Bot, ask: Ask, draft: Draft, *, reason: str, state: DraftState = "failed") -> None:
     with bot.store.read() as conn:
-        if load_draft(conn, draft.draft_id).state != "requested":
-            return  # another worker wrote it
-    whisper_card(bot, draft, text=reason, blocks=build_failed_card(draft.draft_id, reason=reason))
+        if load_draft(conn, draft.draft_id).state != draft.state:
+            return  # another worker did something with it
+    _show_card(bot, ask, draft, text=reason, blocks=build_failed_card(draft.draft_id, reason=reason))
     with bot.store.write() as conn:
-        settle_draft(conn, draft.draft_id, state="failed", now=bot.store.now(), only_from=("requested",))
+        settle_draft(conn, draft.draft_id, state=state, now=bot.store.now(), only_from=(draft.state,))
 
 
 @contextmanager
@@ -230,4 +233,12 @@ def _sign_of_work(bot: Bot, ask: Ask, draft: Draft) -> Iterator[None]:
 
 
 def _say(bot: Bot, ask: Ask, text: str, thread_ts: str | None = None) -> None:
-    bot.slack.whisper(channel_id=ask.channel_id, user_id=ask.user_id, thread_ts=thread_ts or ask.ts, text=text)
+    place = {"channel_id": ask.channel_id, "user_id": ask.user_id, "thread_ts": thread_ts or ask.ts}
+    if not bot.slack.whisper(**place, text=text):
+        _respond(bot, ask, text=text)
+
+
+def _respond(bot: Bot, ask: Ask, **message: object) -> None:
+    """Answer where the asker asked: the bot may be no member of the channel, or the asker none of the thread's."""
+    if ask.response_url:
+        bot.slack.respond(ask.response_url, replace_original=False, response_type="ephemeral", **message)
