@@ -9,8 +9,8 @@ import threading
 from thumbtune.bot.blocks.run_progress import build_run_message
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.sending import POST_MESSAGE
-from thumbtune.bot.slack import Json, SlackBusy, describe_error
-from thumbtune.core.errors import NotFound, SlackError
+from thumbtune.bot.slack import Json, SlackBusy, SlackLockedOut, describe_error
+from thumbtune.core.errors import NotFound, SlackError, SlackRefused
 from thumbtune.core.records import OPEN_RUN_STATES, TrainingRun
 from thumbtune.core.store.desks import load_desk
 from thumbtune.core.store.outbox import add_post, find_post
@@ -19,6 +19,8 @@ from thumbtune.core.store.runs import list_unannounced_runs, mark_announced
 logger = logging.getLogger(__name__)
 
 LOOK_S = 2.0
+QUIET_S = 30.0
+"""Longest pause while Slack is away or wants to be left alone."""
 STEPS = 20
 CLOSED = "closed"
 RUN_EVENT = "thumbtune_run"
@@ -85,12 +87,15 @@ class Announcer:
         try:
             self._bot.slack.call("chat.update", **message)
         except SlackBusy as exc:
-            self._quiet_s = min(exc.retry_after_s, 30.0)
+            self._quiet_s = min(exc.retry_after_s, QUIET_S)
             return
         except SlackError as exc:
             logger.warning("run_not_announced", extra={"run_id": run.run_id, "error": describe_error(exc)})
-            if run.state in OPEN_RUN_STATES:
-                return
+            is_final = isinstance(exc, SlackRefused) and not isinstance(exc, SlackLockedOut)
+            if not is_final:
+                self._quiet_s = QUIET_S
+            if not is_final or run.state in OPEN_RUN_STATES:
+                return  # the next look tries again
         with self._bot.store.write() as conn:
             mark_announced(conn, run.run_id, announced=describe_step(run))
 

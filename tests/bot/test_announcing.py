@@ -1,0 +1,40 @@
+"""The last word on a run reaches Slack, also when Slack is away just then."""
+
+import pytest
+
+from tests.bot.conftest import RUTH, SUPPORT, Office, make_desk
+from tests.conftest import Clock
+from thumbtune.bot.announcing import Announcer
+from thumbtune.bot.app import build_bot
+from thumbtune.bot.posting import Sender
+from thumbtune.core.store import Store
+from thumbtune.core.store.desks import save_desk
+from thumbtune.core.store.runs import beat, claim_run, finish_run, list_unannounced_runs, open_run
+
+RESULT = "support-0001 is live."
+
+
+@pytest.mark.parametrize("fault", ["server_errors", "cut_before", "cut_after"])
+def test_result_is_told_after_slack_was_away(office: Office, store: Store, clock: Clock, fault: str) -> None:
+    bot = build_bot(office.settings, store)
+    announcer = Announcer(bot)
+    with store.write() as conn:
+        save_desk(conn, make_desk())
+        open_run(conn, desk_id="support", reason="retrain", now=clock(), announce_channel=SUPPORT)
+        run = claim_run(conn, owner="t", now=clock(), lease_s=60)
+        assert run is not None
+        beat(conn, run, now=clock(), lease_s=60, phase="finetune", progress=0.85, eta_s=60.0)
+    announcer.announce_due()
+    assert Sender(bot).send_due() == 1
+    announcer.announce_due()
+    with store.write() as conn:
+        finish_run(conn, run, state="passed", message=RESULT, now=clock(), adapter="support-0001")
+    office.control("faults", **{fault: 1.0}, methods=["chat.update"])
+    announcer.announce_due()
+    office.control("clear")
+    announcer.announce_due()
+    history = office.call("conversations.history", user=RUTH, channel=SUPPORT)["messages"]
+    (message,) = [message for message in history if message.get("bot_id")]
+    assert RESULT in str(message)
+    with store.read() as conn:
+        assert list_unannounced_runs(conn) == []
