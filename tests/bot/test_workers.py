@@ -1,5 +1,6 @@
 """Waits and outages never set an event aside; a handler that always fails does, and who asked is told."""
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -94,3 +95,21 @@ def test_draft_of_an_ask_that_is_set_aside_has_failed(bot: Bot, office: Office, 
     assert work(bot, clock, KeyError("x"), times=MAX_ATTEMPTS) == {"dead": 1}
     with bot.store.read() as conn:
         assert [draft.state for draft in list_drafts(conn)] == ["failed"]
+
+
+def test_stop_gives_the_last_worker_all_of_its_time(bot: Bot) -> None:
+    """A draft that takes longer than each thread's equal part of the time is finished all the same."""
+    began, go_on = threading.Event(), threading.Event()
+
+    def write(event: InboxEvent, bot: Bot) -> None:
+        began.set()
+        go_on.wait(10)
+
+    workers = Workers(bot, {("event", "app_mention"): write})
+    workers.start()
+    assert began.wait(10)
+    equal_part_s = 5 / (bot.settings.bot_workers + 3)
+    threading.Timer(1.5 * equal_part_s, go_on.set).start()
+    assert workers.stop(timeout_s=5)
+    with bot.store.read() as conn:
+        assert count_events(conn) == {"done": 1}

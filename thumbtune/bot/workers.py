@@ -8,6 +8,7 @@ import os
 import random
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -79,8 +80,9 @@ class Workers:
         self._bot.signals.click.set()
         for _ in self._threads:
             self._bot.signals.ask.release()
+        deadline = time.monotonic() + timeout_s
         for thread in self._threads:
-            thread.join(max(0.1, timeout_s / max(1, len(self._threads))))
+            thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
     def work_once(self) -> int:
