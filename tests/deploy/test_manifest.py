@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from thumbtune.bot.listeners.table import LISTENERS
+from thumbtune.cli.context import SLACK_MANIFEST
 
 ROOT = Path(__file__).resolve().parents[2]
 CHANNELS_READ = {"channels:read", "groups:read"}
@@ -43,6 +44,10 @@ SCOPES_OF_EVENTS = {
 def load_manifest() -> dict[str, Any]:  # Any: JSON
     manifest: dict[str, Any] = json.loads((ROOT / "deploy/slack-manifest.json").read_text())
     return manifest
+
+
+def test_package_brings_the_same_manifest() -> None:
+    assert SLACK_MANIFEST.read_bytes() == (ROOT / "deploy/slack-manifest.json").read_bytes()
 
 
 def listened(kind: str) -> set[str]:

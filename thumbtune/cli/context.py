@@ -3,10 +3,15 @@
 It does not know any command.
 """
 
+from pathlib import Path
+
 from thumbtune.core.errors import NotFound
 from thumbtune.core.records import Desk
 from thumbtune.core.settings import Settings, load_settings
 from thumbtune.core.store import Store, check_store, connect_store, desks
+
+SLACK_MANIFEST = Path(__file__).with_name("slack-manifest.json")
+"""What a Slack app is made from, as the package brings it; deploy/slack-manifest.json is the same for those who read."""
 
 
 def open_checked_store(settings: Settings | None = None) -> Store:

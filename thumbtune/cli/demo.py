@@ -18,6 +18,7 @@ from typing import Annotated
 
 import typer
 
+from thumbtune.cli.context import SLACK_MANIFEST
 from thumbtune.cli.narration import open_narrator
 from thumbtune.cli.output import console
 from thumbtune.cli.processes import list_programs
@@ -104,8 +105,7 @@ class _Demo:
         logs_dir.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
         command = [sys.executable, "-m", "thumbtune.demo.slack.server", "--port", self._slack_url.rsplit(":", 1)[1]]
-        manifest = Path(__file__).parents[2] / "deploy" / "slack-manifest.json"
-        command += ["--manifest", str(manifest)] if manifest.exists() else []
+        command += ["--manifest", str(SLACK_MANIFEST)]
         programs = list_programs()
         run_dir = self._data_dir / "run"
         with contextlib.ExitStack() as stack:

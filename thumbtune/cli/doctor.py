@@ -1,9 +1,9 @@
 """The `doctor` command: checks settings, store, Slack, people, vLLM and disk, and says how to mend each failure."""
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
@@ -11,13 +11,17 @@ import typer
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from thumbtune.cli.context import SLACK_MANIFEST
 from thumbtune.cli.output import console, print_json
-from thumbtune.core.errors import ConfigError, ThumbtuneError
+from thumbtune.core.errors import BadInput, ConfigError, ThumbtuneError
 from thumbtune.core.settings import Settings, load_settings
-from thumbtune.core.store import adapters, check_store, connect_store, desks, replicas
+from thumbtune.core.store import Store, adapters, check_store, connect_store, desks, replicas
 
 SLACK_TIMEOUT_S = 10
 MIN_FREE_BYTES = 2 * 1024**3
+
+STORE = "store"
+NEED_THE_STORE = ("desks", "vLLM")
 
 Finding = tuple[str, bool, str]
 """What was checked, whether it is well, and what was found or what to do."""
@@ -41,6 +45,18 @@ def run_doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.
         raise typer.Exit(1)
 
 
+def load_scopes(manifest: Path = SLACK_MANIFEST) -> set[str]:
+    """Return the bot scopes that the Slack manifest asks for.
+
+    Raises: BadInput when it is missing or broken, as in a package that was not installed whole.
+    """
+    try:
+        scopes = json.loads(manifest.read_text(encoding="utf-8"))["oauth_config"]["scopes"]["bot"]
+    except (OSError, ValueError, LookupError) as exc:
+        raise BadInput(f"{manifest} cannot be read, so the scopes are not checked: install Thumbtune again") from exc
+    return set(scopes)
+
+
 def _find_all() -> Iterator[Finding]:
     try:
         settings = load_settings()
@@ -54,17 +70,22 @@ def _find_all() -> Iterator[Finding]:
         except ConfigError as exc:
             yield (f"settings for the {role}", False, "; ".join(exc.problems))
     checks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
-        ("store", _check_store),
+        (STORE, _check_store),
         ("Slack", _check_slack),
         ("desks", _check_desks),
         ("base model", _check_base_model),
         ("vLLM", _check_serving),
         ("disk", _check_disk),
     )
+    failed: set[str] = set()
     for name, check in checks:
+        if STORE in failed and name in NEED_THE_STORE:
+            yield (name, False, "not checked: mend the store first")
+            continue
         try:
             yield (name, True, check(settings))
         except (ThumbtuneError, _Trouble) as exc:
+            failed.add(name)
             yield (name, False, str(exc))
 
 
@@ -72,15 +93,25 @@ class _Trouble(Exception):
     """Something is not well; the message says what to do."""
 
 
-def _check_store(settings: Settings) -> str:
+@contextlib.contextmanager
+def _opened_store(settings: Settings) -> Iterator[Store]:
     store = connect_store(settings)
-    check_store(store)
-    return f"{store.engine.dialect.name}, tables up to date"
+    try:
+        yield store
+    finally:
+        store.engine.dispose()
+
+
+def _check_store(settings: Settings) -> str:
+    with _opened_store(settings) as store:
+        check_store(store)
+        return f"{store.engine.dialect.name}, tables up to date"
 
 
 def _check_slack(settings: Settings) -> str:
     if settings.slack_bot_token is None:
-        raise _Trouble("no SLACK_BOT_TOKEN: make the app from deploy/slack-manifest.json and install it")
+        where = f"deploy/slack-manifest.json (also {SLACK_MANIFEST})"
+        raise _Trouble(f"no SLACK_BOT_TOKEN: make the app from {where} and install it")
     client = WebClient(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, timeout=SLACK_TIMEOUT_S)
     try:
         answer = client.auth_test()
@@ -89,21 +120,14 @@ def _check_slack(settings: Settings) -> str:
     except OSError as exc:
         raise _Trouble(f"{settings.slack_api_url} does not answer: check the network and SLACK_API_URL") from exc
     granted = set(str(answer.headers.get("x-oauth-scopes", "")).replace(" ", "").split(","))
-    missing = sorted(_wanted_scopes() - granted)
+    missing = sorted(load_scopes() - granted)
     if missing:
         raise _Trouble(f"scopes missing: {', '.join(missing)}; update the app from the manifest and install it again")
     return f"connected to {answer['team']} as {answer['user']}, all scopes granted"
 
 
-def _wanted_scopes() -> set[str]:
-    manifest = Path(str(resources.files("thumbtune"))).parent / "deploy" / "slack-manifest.json"
-    if not manifest.exists():
-        return set()
-    return set(json.loads(manifest.read_text(encoding="utf-8"))["oauth_config"]["scopes"]["bot"])
-
-
 def _check_desks(settings: Settings) -> str:
-    with connect_store(settings).read() as conn:
+    with _opened_store(settings) as store, store.read() as conn:
         known = desks.list_desks(conn)
         live = {desk.desk_id: adapters.find_live(conn, desk_id=desk.desk_id) for desk in known}
     if not known:
@@ -124,8 +148,7 @@ def _check_base_model(settings: Settings) -> str:
 
 
 def _check_serving(settings: Settings) -> str:
-    store = connect_store(settings)
-    with store.read() as conn:
+    with _opened_store(settings) as store, store.read() as conn:
         seen = replicas.list_replicas(conn, now=store.now())
     if not any(replica.healthy for replica in seen):
         raise _Trouble("no healthy replica was seen in the last minute: is `thumbtune serving` running? See its log")
