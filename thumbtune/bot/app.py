@@ -10,6 +10,7 @@ from slack_sdk import WebClient
 
 from thumbtune.bot.bot import Bot, Identity
 from thumbtune.bot.intake import Intake
+from thumbtune.bot.keeping import Keeper
 from thumbtune.bot.models import Models
 from thumbtune.bot.people import People
 from thumbtune.bot.slack import CALL_TIMEOUT_S, SlackApi
@@ -43,8 +44,8 @@ def build_bot(settings: Settings, store: Store) -> Bot:
     )
 
 
-def build_app(settings: Settings, store: Store, *, bot: Bot) -> App:
-    """Return the Bolt app: it verifies, stores and acknowledges; nothing is handled before it is stored."""
+def build_app(settings: Settings, store: Store, *, bot: Bot, keeper: Keeper) -> App:
+    """Return the Bolt app: it verifies, keeps and acknowledges; nothing is handled before it is kept."""
     token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else ""
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
     client = WebClient(token, base_url=settings.slack_api_url, timeout=CALL_TIMEOUT_S, retry_handlers=[])
@@ -53,5 +54,5 @@ def build_app(settings: Settings, store: Store, *, bot: Bot) -> App:
         signing_secret=secret,
         request_verification_enabled=settings.slack_transport == "http",
         ignoring_self_events_enabled=False,  # deletions of our own posts by others matter; the intake drops the rest
-        before_authorize=Intake(store, identity=bot.identity, signals=bot.signals),
+        before_authorize=Intake(store, keeper, identity=bot.identity),
     )

@@ -1,21 +1,24 @@
 """Takes signed HTTP requests from Slack: a small threaded WSGI server with a guard in front of Bolt.
 
 It does not know what is asked. Put a reverse proxy with TLS before it. Bolt parses a body before it checks the
-signature and answers broken requests with 500; the guard turns those away first.
+signature, answers broken requests with 500 and logs the bodies of unsigned ones; the guard turns those away first.
 """
 
+import io
 import json
 import logging
 import re
 import threading
 from collections.abc import Iterable
+from http import HTTPStatus
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from slack_bolt import App
 from slack_bolt.adapter.wsgi import SlackRequestHandler
+from slack_sdk.signature import SignatureVerifier
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -25,17 +28,28 @@ logger = logging.getLogger(__name__)
 PATH = "/slack/events"
 MAX_BODY_BYTES = 1_000_000
 SOCKET_TIMEOUT_S = 10
-_TIMESTAMP = re.compile(r"\d{1,12}")
+_LENGTH = re.compile(r"[0-9]{1,9}")
+_TIMESTAMP = re.compile(r"[0-9]{1,12}")
 _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}")
+_JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
+_BAD_REQUEST = "400 Bad Request"
 
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
     request_queue_size = 128
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Pass over a connection that broke off or stayed silent."""
+        logger.debug("http_connection_failed")
+
 
 class _QuietHandler(WSGIRequestHandler):
     timeout = SOCKET_TIMEOUT_S
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what is no HTTP request as plainly as the guard refuses the rest."""
+        super().send_error(HTTPStatus.BAD_REQUEST)
 
     def log_message(self, format: str, *args: object) -> None:
         logger.debug("http_request")
@@ -44,8 +58,8 @@ class _QuietHandler(WSGIRequestHandler):
 class HttpServer:
     """Listens for Slack until it is stopped."""
 
-    def __init__(self, app: App, *, host: str, port: int) -> None:
-        guarded = guard(SlackRequestHandler(app, path=PATH))
+    def __init__(self, app: App, *, signing_secret: str, host: str, port: int) -> None:
+        guarded = guard(SlackRequestHandler(app, path=PATH), SignatureVerifier(signing_secret))
         self._server = make_server(host, port, guarded, server_class=_Server, handler_class=_QuietHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, name="http", daemon=True)
         self.port = self._server.server_port
@@ -60,50 +74,60 @@ class HttpServer:
         self._server.server_close()
 
 
-def guard(app: "WSGIApplication") -> "WSGIApplication":
-    """Return the application behind a check that a request has the form of one of Slack's."""
+def guard(app: "WSGIApplication", verifier: SignatureVerifier) -> "WSGIApplication":
+    """Return the application behind a check that a request is one of Slack's, in form and by signature."""
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        refusal = find_refusal(environ)
+        refusal = find_refusal(environ, verifier)
         if refusal is None:
-            return app(environ, start_response)
-        start_response(refusal, [("content-type", "text/plain"), ("content-length", "0")])
+            try:
+                return app(environ, start_response)
+            except Exception as exc:  # Bolt reads a body before it begins; nothing has been answered yet
+                logger.warning("http_request_unreadable", extra={"error": type(exc).__name__})
+                refusal = _BAD_REQUEST
+        headers = [("content-type", "text/plain"), ("content-length", "0")]
+        start_response(refusal, [*headers, ("allow", "POST")] if refusal.startswith("405") else headers)
         return [b""]
 
     return answer
 
 
-def find_refusal(environ: "WSGIEnvironment") -> str | None:
-    """Return the status to refuse a request with, or None; a body that was read can be read again."""
-    if environ.get("PATH_INFO") != PATH or environ.get("REQUEST_METHOD") != "POST":
+def find_refusal(environ: "WSGIEnvironment", verifier: SignatureVerifier) -> str | None:
+    """Return the status to refuse a request with, or None; a body that was read can be read again.
+
+    Nothing is made of a body before its signature was found to be right.
+    """
+    if environ.get("PATH_INFO") != PATH:
         return "404 Not Found"
+    if environ.get("REQUEST_METHOD") != "POST":
+        return "405 Method Not Allowed"
     length = str(environ.get("CONTENT_LENGTH") or "")
-    if not length.isdigit() or int(length) > MAX_BODY_BYTES:
-        return "413 Content Too Large" if length.isdigit() else "411 Length Required"
-    has_form = _TIMESTAMP.fullmatch(str(environ.get("HTTP_X_SLACK_REQUEST_TIMESTAMP") or ""))
-    if not has_form or not _SIGNATURE.fullmatch(str(environ.get("HTTP_X_SLACK_SIGNATURE") or "")):
+    if not _LENGTH.fullmatch(length) or environ.get("HTTP_TRANSFER_ENCODING"):
+        return _BAD_REQUEST
+    if int(length) > MAX_BODY_BYTES:
+        return "413 Content Too Large"
+    timestamp = str(environ.get("HTTP_X_SLACK_REQUEST_TIMESTAMP") or "")
+    signature = str(environ.get("HTTP_X_SLACK_SIGNATURE") or "")
+    if not _TIMESTAMP.fullmatch(timestamp) or not _SIGNATURE.fullmatch(signature):
         return "401 Unauthorized"
-    body = environ["wsgi.input"].read(int(length))
-    environ["wsgi.input"] = _Body(body)
-    return None if _is_readable(body, str(environ.get("CONTENT_TYPE") or "")) else "400 Bad Request"
-
-
-class _Body:
-    """A request body that was read already."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def read(self, size: int = -1) -> bytes:
-        return self._content if size < 0 else self._content[:size]
-
-
-def _is_readable(body: bytes, content_type: str) -> bool:
     try:
+        body = environ["wsgi.input"].read(int(length))
+        environ["wsgi.input"] = io.BytesIO(body)
         text = body.decode("utf-8")
-        if "json" in content_type or text.lstrip().startswith("{"):
+    except (OSError, UnicodeDecodeError):
+        return _BAD_REQUEST
+    if not verifier.is_valid(text, timestamp, signature):
+        return "401 Unauthorized"
+    return None if _is_readable(text, str(environ.get("CONTENT_TYPE") or "")) else _BAD_REQUEST
+
+
+def _is_readable(text: str, content_type: str) -> bool:
+    """Return whether Bolt can make a body of the text: it takes what looks like JSON for JSON, whatever its type."""
+    kind = content_type.partition(";")[0].strip().lower()
+    try:
+        if kind == _JSON or (kind == _FORM and text.startswith("{")):
             return isinstance(json.loads(text), dict)
-        payloads = parse_qs(text).get("payload", [])
-        return all(isinstance(json.loads(payload), dict) for payload in payloads)
+        payloads = [value for name, value in parse_qsl(text, keep_blank_values=True) if name == "payload"]
+        return kind == _FORM and all(isinstance(json.loads(payload), dict) for payload in payloads)
     except (ValueError, RecursionError):
         return False

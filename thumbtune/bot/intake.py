@@ -1,7 +1,7 @@
-"""Commits everything Slack sends to the inbox before it is acknowledged, and does nothing else.
+"""Has everything Slack sends kept before it is acknowledged, and does nothing else.
 
-It does not know what an event means. Retries are kept like anything else: they may be the only delivery, and a
-second row for the same event is refused by its key.
+It does not know what an event means, nor where it is kept. Retries are kept like anything else: they may be the only
+delivery, and a second row for the same event is refused by its key.
 """
 
 import hashlib
@@ -14,11 +14,13 @@ from slack_bolt import BoltRequest, BoltResponse
 from slack_bolt.middleware import Middleware
 
 from thumbtune.bot.bot import Identity, Signals
+from thumbtune.bot.keeping import Keeper
 from thumbtune.bot.slack import Json
+from thumbtune.bot.spool import SealedEvent, Spool
 from thumbtune.core.errors import StoreError
 from thumbtune.core.records import EventKind
+from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store
-from thumbtune.core.store.inbox import add_event
 
 logger = logging.getLogger(__name__)
 
@@ -60,50 +62,55 @@ def read_entry(body: Json) -> Entry | None:
 
 
 class Intake(Middleware):
-    """Bolt's first step after the signature check: stores and acknowledges, and leaves Bolt only Slack's handshake."""
+    """Bolt's first step after the signature check: keeps and acknowledges, and leaves Bolt only Slack's handshake."""
 
-    def __init__(self, store: Store, *, identity: Identity, signals: Signals) -> None:
+    def __init__(self, store: Store, keeper: Keeper, *, identity: Identity) -> None:
         self._store = store
+        self._keeper = keeper
         self._identity = identity
-        self._signals = signals
 
     def process(self, *, req: BoltRequest, resp: BoltResponse, next: Callable[[], BoltResponse]) -> BoltResponse:
-        """Return 200 when the body is stored, was stored before or is of no use; 503 when it could not be stored."""
+        """Return 200 when the body is kept, was kept before or is of no use; 503 when it could not be kept."""
         if req.body.get("type") == "url_verification":
             return next()
         entry = read_entry(req.body)
         if entry is None or not entry.name or _is_own(req.body, self._identity):
             return BoltResponse(status=200, body="")
         try:
-            is_new = self._store_entry(entry, req.body)
+            sealed = self._store.sealer.seal(req.body)
+            self._keeper.keep(SealedEvent(**vars(entry), sealed_body=sealed, received_at=self._store.now()))
         except StoreError as exc:
             logger.error("intake_failed", extra={"kind": entry.kind, "error": type(exc).__name__})
             return BoltResponse(status=503, body="")  # not acknowledged: Slack sends it again
-        if is_new and entry.name in COLLECTED:
-            self._signals.collect.set()
-        elif is_new:
-            self._signals.click.set()
-            self._signals.ask.release()
         return BoltResponse(status=200, body="")
 
-    def _store_entry(self, entry: Entry, body: Json) -> bool:
-        with self._store.write() as conn:
-            return add_event(
-                conn,
-                self._store.sealer,
-                team_id=entry.team_id,
-                event_key=entry.event_key,
-                kind=entry.kind,
-                name=entry.name,
-                body=body,
-                now=self._store.now(),
-            )
+
+def build_keeper(settings: Settings, store: Store, *, signals: Signals) -> Keeper:
+    """Return what keeps events for this process and wakes its workers."""
+
+    def wake(name: str) -> None:
+        if name in COLLECTED:
+            signals.collect.set()
+        else:
+            signals.click.set()
+            signals.ask.release()
+
+    spool = Spool(settings.spool_dir, max_bytes=settings.spool_max_mb * 1_000_000)
+    return Keeper(store, spool, wake=wake)
 
 
 def _make_entry(body: Json, kind: EventKind, name: str, key: str) -> Entry:
     team = body.get("team")
     team_id = str(body.get("team_id") or (team.get("id") if isinstance(team, dict) else "") or "")
-    return Entry(team_id[:32], key[:_MAX_KEY], kind, name[:_MAX_NAME])
+    spelled = _spell(key)
+    if len(spelled) > _MAX_KEY:
+        spelled = hashlib.sha256(spelled.encode()).hexdigest()
+    return Entry(_spell(team_id)[:32], spelled, kind, _spell(name)[:_MAX_NAME])
+
+
+def _spell(text: str) -> str:
+    """Return a text in characters that every database takes: no NUL, no lone surrogate."""
+    return json.dumps(text)[1:-1]
 
 
 def _read_name(body: Json, kind: EventKind) -> str:

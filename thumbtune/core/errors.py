@@ -4,6 +4,7 @@
     ├── ConfigError            settings that cannot work; lists every problem at once
     ├── StoreError
     │   ├── StoreUnavailable   the database does not answer
+    │   ├── SpoolUnavailable   nor can the local spool take what Slack sent
     │   ├── NotFound           a named row does not exist
     │   └── Conflict           the row is not in a state that allows this
     ├── BadInput               a file or an argument the user gave; names line and reason
@@ -46,6 +47,10 @@ class StoreError(ThumbtuneError):
 
 class StoreUnavailable(StoreError):
     """The database does not answer."""
+
+
+class SpoolUnavailable(StoreError):
+    """The local spool cannot take what Slack sent while the store is down."""
 
 
 class NotFound(StoreError):

@@ -73,6 +73,18 @@ class Settings(BaseSettings):
         le=64,
         description="Threads that work on what arrived from Slack. More means more drafts at once and more load.",
     )
+    spool_max_mb: int = Field(
+        512,
+        ge=1,
+        description="Megabytes of what Slack sent that may lie in the data folder while the store is down. "
+        "Full: Slack is told to send again later. More outlasts longer outages.",
+    )
+    socket_deaf_s: float = Field(
+        35.0,
+        gt=0,
+        description="Seconds without any sign of Slack on the Socket Mode connection after which the bot ends itself "
+        "with exit code 75, for its supervisor to start it again. More tolerates worse networks and stays deaf longer.",
+    )
     collected_reaction: str = Field(
         "books", description="Emoji the bot adds to a reply it learned from. Empty adds none."
     )
@@ -212,6 +224,11 @@ class Settings(BaseSettings):
     def snapshots_dir(self) -> Path:
         """Folder of frozen data sets; one per run."""
         return self.data_dir.resolve() / "snapshots"
+
+    @property
+    def spool_dir(self) -> Path:
+        """Folder of what Slack sent while the store was down."""
+        return self.data_dir.resolve() / "spool"
 
     @property
     def logs_dir(self) -> Path:

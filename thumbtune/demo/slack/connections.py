@@ -1,8 +1,9 @@
-"""Guards the server's connections: only this machine's own pages and programs get in, and a fault can cut one.
+"""Guards the server's connections: only this machine's own pages and programs get in; faults cut or deafen one.
 
 It does not know what is served.
 """
 
+import asyncio
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-_TRANSPORT = "thumbtune.transport"
+_CONNECTION = "thumbtune.connection"
 
 
 class CutResponse(Response):
@@ -20,9 +21,46 @@ class CutResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Abort the connection and return once the server knows that it is gone."""
-        scope[_TRANSPORT].abort()
+        scope[_CONNECTION].transport.abort()
         while (await receive())["type"] != "http.disconnect":
             pass
+
+
+def deafen(scope: Scope) -> None:
+    """Keep a WebSocket's connection open, throw away what comes on it, and send nothing more, not even pongs."""
+    protocol = scope[_CONNECTION]
+    transport: asyncio.Transport = protocol.transport
+    transport.set_protocol(_DeafProtocol(protocol))
+    transport.resume_reading()
+    protocol.transport = _MuteTransport()
+
+
+class _DeafProtocol(asyncio.Protocol):
+    def __init__(self, inner: asyncio.Protocol) -> None:
+        self._inner = inner
+
+    def data_received(self, data: bytes) -> None:
+        pass
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._inner.connection_lost(exc)
+
+
+class _MuteTransport(asyncio.Transport):
+    def write(self, data: object) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
 
 
 class ConnectionGuard:
@@ -44,9 +82,8 @@ class ConnectionGuard:
         if not self._is_ours(headers.get("host", "")) or not self._is_own_origin(headers, scope["path"]):
             await _refuse(scope, send)
             return
-        if scope["type"] == "http":
-            # uvicorn's send is a method of the request's cycle, which holds the connection's transport.
-            scope[_TRANSPORT] = getattr(getattr(send, "__self__", None), "transport", None)
+        # uvicorn's send is a method of a request's cycle or of a WebSocket's protocol; both hold the transport.
+        scope[_CONNECTION] = getattr(send, "__self__", None)
         await self.app(scope, receive, send)
 
     def _is_ours(self, host: str) -> bool:

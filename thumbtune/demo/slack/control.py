@@ -101,6 +101,8 @@ class Control:
         return {}
 
     async def _disconnect(self, body: Json) -> Json:
+        if body.get("deaf"):
+            return {"connections": self._server.socket_mode.deafen_all()}
         ended = await self._server.socket_mode.disconnect_all(
             reason=str(body.get("reason") or "refresh_requested"), is_abrupt=bool(body.get("abrupt"))
         )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from thumbtune.demo.slack import seed
+from thumbtune.demo.slack.connections import deafen
 from thumbtune.demo.slack.delivery import Answer, Delivery
 from thumbtune.demo.slack.faults import Faults
 from thumbtune.demo.slack.wire import Json
@@ -118,6 +119,12 @@ class SocketMode:
             else:
                 connection.outbox.put_nowait({"type": "disconnect", "reason": reason, "debug_info": {"host": "local"}})
         return len(connections)
+
+    def deafen_all(self) -> int:
+        """Leave every connection open but let nothing through it any more; return how many there were."""
+        for connection in self._connections:
+            deafen(connection.socket.scope)
+        return len(self._connections)
 
     def _take(self, text: str) -> None:
         try:

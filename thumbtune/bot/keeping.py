@@ -1,0 +1,161 @@
+"""Puts what Slack sent where it cannot be lost before it is acknowledged: into the inbox, or into the spool.
+
+It does not know what an event means. One thread commits what several requests wait for in one transaction. Nobody waits
+for the store longer than `PATIENCE_S`: what it has not committed by then goes to the spool, and so does all that follows
+until the same thread has brought the spool back into the inbox. An event in both is one event: its key says so.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+
+import sqlalchemy as sa
+
+from thumbtune.bot.spool import SealedEvent, Spool
+from thumbtune.core.errors import StoreError, StoreUnavailable
+from thumbtune.core.store import Store
+from thumbtune.core.store.inbox import add_sealed_event
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_S = 1.0
+"""Slack waits three seconds for an acknowledgement, and the spool needs a part of them."""
+
+LOOK_S = 0.5
+_BATCH = 100
+
+_Waiting = tuple[SealedEvent, "Future[None]"]
+
+
+class Keeper:
+    """Keeps events for the requests of one process; before it is started and after it was stopped, in the spool alone.
+
+    `wake` is called with the name of each event that is new in the inbox.
+    """
+
+    def __init__(self, store: Store, spool: Spool, *, wake: Callable[[str], None]) -> None:
+        self._store = store
+        self._spool = spool
+        self._wake = wake
+        self._waiting: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
+        self._is_up = False
+        self._stop = threading.Event()
+        self._next_look = 0.0
+        self._thread = threading.Thread(target=self._run, name="keep", daemon=True)
+
+    def start(self) -> None:
+        """Take events from now on, and bring in what was left in the spool."""
+        self._is_up = True
+        self._thread.start()
+
+    def stop(self, *, timeout_s: float) -> None:
+        """Commit what is waited for, and end."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        self._is_up = False
+
+    def keep(self, event: SealedEvent) -> None:
+        """Return once the event is in the inbox, or on the disk to get there.
+
+        Raises: SpoolUnavailable; StoreError when the database refuses this event for good.
+        """
+        if self._is_up:
+            committed: Future[None] = Future()
+            self._waiting.put((event, committed))
+            try:
+                committed.result(PATIENCE_S)
+                return
+            except (StoreUnavailable, TimeoutError) as exc:
+                self._note_outage(exc)
+        self._spool.append(event)
+
+    def _note_outage(self, exc: Exception) -> None:
+        if self._is_up:
+            self._is_up = False
+            logger.warning("spooling", extra={"error": type(exc).__name__})
+
+    def _run(self) -> None:
+        while not self._stop.is_set() or not self._waiting.empty():
+            try:
+                self._commit_waiting(wait_s=LOOK_S)
+                if time.monotonic() >= self._next_look:
+                    self._next_look = time.monotonic() + LOOK_S
+                    self._empty_spool()
+            except StoreUnavailable as exc:
+                self._note_outage(exc)
+            except Exception:  # the loop must live; whoever waited for it goes to the spool
+                logger.exception("keeping_failed")
+                self._stop.wait(LOOK_S)
+
+    def _commit_waiting(self, *, wait_s: float) -> None:
+        batch = self._take_waiting(wait_s=wait_s)
+        if not batch:
+            return
+        try:
+            self._store_events([event for event, _ in batch])
+        except StoreUnavailable as exc:
+            for _, committed in batch:
+                committed.set_exception(exc)
+            raise
+        except Exception:  # one of them is at fault: each by itself
+            for event, committed in batch:
+                if self._is_stored(event):
+                    committed.set_result(None)
+                else:
+                    committed.set_exception(StoreError("the database refuses this event"))
+            return
+        for _, committed in batch:
+            committed.set_result(None)
+
+    def _take_waiting(self, *, wait_s: float) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        try:
+            batch.append(self._waiting.get(timeout=wait_s))
+            while len(batch) < _BATCH:
+                batch.append(self._waiting.get_nowait())
+        except queue.Empty:
+            pass
+        return batch
+
+    def _empty_spool(self) -> None:
+        if not self._is_up or self._spool.has_files():
+            with self._store.write() as conn:
+                conn.execute(sa.select(1))
+            self._is_up = True
+            count = self._spool.drain(self._store_spooled)
+            if count:
+                logger.info("spool_emptied", extra={"events": count})
+
+    def _store_spooled(self, events: Sequence[SealedEvent]) -> bool:
+        self._commit_waiting(wait_s=0.0)  # somebody waits for these
+        try:
+            self._store_events(events)
+            return True
+        except StoreUnavailable:
+            raise
+        except Exception:  # one of them is at fault: each by itself
+            return not [event for event in events if not self._is_stored(event)]
+
+    def _is_stored(self, event: SealedEvent) -> bool:
+        try:
+            self._store_events([event])
+            return True
+        except StoreUnavailable:
+            raise
+        except Exception as exc:
+            logger.error("event_refused_by_store", extra={"kind": event.kind, "error": type(exc).__name__})
+            return False
+
+    def _store_events(self, events: Sequence[SealedEvent]) -> None:
+        """Commit events in the order of their keys, in which no two processes can deadlock, and wake the workers."""
+        new: list[str] = []
+        with self._store.write() as conn:
+            for event in sorted(events, key=lambda event: (event.team_id, event.event_key)):
+                if add_sealed_event(conn, **vars(event)):
+                    new.append(event.name)
+        for name in new:
+            self._wake(name)
