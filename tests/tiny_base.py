@@ -1,7 +1,7 @@
 """A tiny random base model that vLLM can serve and the trainer can train, with a real tokenizer and chat template.
 
 Its chat template does what those of large models do and what must not differ between trainer and server: it prints
-today's date.
+today's date, and it begins a reply with a thought unless it is told not to.
 """
 
 from pathlib import Path
@@ -10,9 +10,10 @@ CHAT_TEMPLATE = (
     "{% if date is not defined %}{% set date = strftime_now('%d %b %Y') %}{% endif %}"
     "{% for message in messages %}<|start|>{{ message['role'] }}\n"
     "{% if loop.first %}{{ date }}\n{% endif %}{{ message['content'] }}<|end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
+    "{% if add_generation_prompt %}<|start|>assistant\n"
+    "{% if enable_thinking is not defined or enable_thinking %}<|think|>{% endif %}{% endif %}"
 )
-AS_ASKED = {"date": "01 Jan 2026"}
+AS_ASKED = {"date": "01 Jan 2026", "enable_thinking": False}
 """What the template is rendered with, in training and in serving alike."""
 
 ROLES = "system user assistant customer agent"
@@ -31,7 +32,7 @@ def build_base(
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=400,
-        special_tokens=["<|pad|>", "<|start|>", "<|end|>"],
+        special_tokens=["<|pad|>", "<|start|>", "<|end|>", "<|think|>"],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )

@@ -124,8 +124,8 @@ def test_hung_engine_is_noticed_although_it_says_it_is_well(
     assert after is not None and after > before
 
 
-def test_template_that_prints_the_date_is_frozen_in_training_and_serving_alike(
-    server: ReplicaServer, tiny_base: Path, engine: Engine
+def test_prompt_has_a_fixed_date_and_no_thought_however_it_is_asked_for(
+    server: ReplicaServer, client: InferenceClient, tiny_base: Path
 ) -> None:
     from transformers import AutoTokenizer
 
@@ -134,8 +134,10 @@ def test_template_that_prints_the_date_is_frozen_in_training_and_serving_alike(
     tokens = server.tokenize_prompt(messages, model=tiny_base.name)
     tokenizer = AutoTokenizer.from_pretrained(tiny_base)
     assert "01 Jan 2026" in tokenizer.decode(tokens)
+    assert "<|think|>" not in tokenizer.decode(tokens)
     plain = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False, **AS_ASKED)
     assert list(tokens) == plain
+    assert client.complete(messages, model=tiny_base.name, max_tokens=1).prompt_tokens == len(plain)
 
 
 def test_context_of_the_base_is_known(server: ReplicaServer, tiny_base: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -83,6 +84,18 @@ def test_unusable_input_ends_with_its_reason(
     code, events, _ = finetune(snapshot, tmp_path / "no-base", tmp_path / "out")
     assert code == 2
     assert "no-base" in events[-1]["reason"]
+
+
+def test_base_whose_template_takes_no_system_message_is_refused_with_a_reason(
+    tiny_base: Path, tmp_path: Path, write_snapshot: Callable[..., Path]
+) -> None:
+    base = tmp_path / "gemma"
+    shutil.copytree(tiny_base, base)
+    refusal = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    (base / "chat_template.jinja").write_text(refusal)
+    code, events, _ = finetune(write_snapshot([make_line(1)]), base, tmp_path / "out")
+    assert (code, events[-1]["event"]) == (2, "failed")
+    assert "base model gemma refuses our prompts: System role not supported" in events[-1]["reason"]
 
 
 def test_full_memory_halves_the_forward_pass_then_gives_up(

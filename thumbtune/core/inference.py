@@ -16,7 +16,7 @@ import openai
 from openai.types.chat import ChatCompletionMessageParam
 
 from thumbtune.core.errors import AdapterNotLoaded, ConfigError, EngineUnavailable, InferenceError, PromptTooLong
-from thumbtune.core.prompt import ChatMessage
+from thumbtune.core.prompt import TEMPLATE_OPTIONS, ChatMessage
 from thumbtune.core.sealing import Sealer
 from thumbtune.core.settings import Settings
 
@@ -164,6 +164,7 @@ class InferenceClient:
                 temperature=temperature,
                 stream=True,
                 stream_options={"include_usage": True},
+                extra_body={"chat_template_kwargs": TEMPLATE_OPTIONS},
                 **options,
             ) as stream:
                 for chunk in stream:

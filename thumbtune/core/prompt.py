@@ -16,6 +16,10 @@ PROMPT_SHARES = (1.0, 0.5, 0.25, 0.125)
 
 MIN_PROMPT_CHARS = 400
 
+TEMPLATE_OPTIONS = {"enable_thinking": False}
+"""What every rendering of a chat template is given: a draft is the reply and no thought. Templates that know it not
+ignore it. Source: Qwen3's model card and docs.vllm.ai, "Reasoning Outputs", seen 2026-11-21."""
+
 CLOCK = "strftime_now"
 """The function by which a chat template prints today's date. Source: transformers, chat_template_utils.py, 5.19."""
 

@@ -15,7 +15,7 @@ import httpx2
 from thumbtune.core.errors import AdapterError, AdapterNotLoaded, EngineUnavailable, InferenceError
 from thumbtune.core.inference import InferenceClient, ServedModel, open_http_client
 from thumbtune.core.manifest import ADAPTER_NAME
-from thumbtune.core.prompt import CLOCK, ChatMessage
+from thumbtune.core.prompt import CLOCK, TEMPLATE_OPTIONS, ChatMessage
 
 LOAD_TIMEOUT_S = 300.0
 METRICS_TIMEOUT_S = 5.0
@@ -111,7 +111,8 @@ class ReplicaServer:
 
         Raises: AdapterNotLoaded, EngineUnavailable.
         """
-        body = {"model": model, "messages": list(messages), "add_generation_prompt": True}
+        options = {"add_generation_prompt": True, "chat_template_kwargs": TEMPLATE_OPTIONS}
+        body = {"model": model, "messages": list(messages), **options}
         return tuple(self._ask("/tokenize", body, model=model)["tokens"])
 
     def reads_clock(self, messages: Sequence[ChatMessage], *, model: str) -> bool:

@@ -17,7 +17,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from thumbtune.core.errors import BadInput
-from thumbtune.core.prompt import Turn, build_prompt
+from thumbtune.core.prompt import TEMPLATE_OPTIONS, Turn, build_prompt
 from thumbtune.trainer.child import (
     EXIT_BAD_INPUT,
     EXIT_NOT_FINITE,
@@ -161,7 +161,7 @@ def make_probe(question: str, *, model, loss_of, tokenizer, voice: str) -> dict:
     import torch
 
     messages = build_prompt([Turn("customer", question)], voice=voice, max_chars=4000)
-    prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
+    prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False, **TEMPLATE_OPTIONS)
     device = next(model.parameters()).device
     model.set_adapter("candidate")
     with torch.inference_mode():

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from thumbtune.core.errors import BadInput
-from thumbtune.core.prompt import ChatMessage
+from thumbtune.core.prompt import TEMPLATE_OPTIONS, ChatMessage
 
 
 class Tokenizer(Protocol):
@@ -99,7 +99,7 @@ def find_end_of_turn(tokenizer: Tokenizer, *, stop_ids: Iterable[int]) -> int:
     """Return the token that the chat template puts after a reply and at which the model server stops."""
     stops = {tokenizer.eos_token_id, *stop_ids}
     conversation = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "x"}]
-    rendered = tokenizer.apply_chat_template(conversation, tokenize=True, return_dict=False)
+    rendered = tokenizer.apply_chat_template(conversation, tokenize=True, return_dict=False, **TEMPLATE_OPTIONS)
     for token in reversed(rendered):
         if token in stops:
             return int(token)
@@ -183,7 +183,8 @@ def split_rows(sequences: Sequence[TokenSequence], *, forward_tokens: int) -> li
 
 def _encode_prompts(prompts: Sequence[Sequence[ChatMessage]], tokenizer: Tokenizer) -> list[list[int]]:
     texts = [
-        tokenizer.apply_chat_template(list(prompt), tokenize=False, add_generation_prompt=True) for prompt in prompts
+        tokenizer.apply_chat_template(list(prompt), tokenize=False, add_generation_prompt=True, **TEMPLATE_OPTIONS)
+        for prompt in prompts
     ]
     encoded: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
     return encoded

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from peft import LoraConfig, PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
@@ -17,7 +18,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from thumbtune.core.errors import BadInput, WrongBase
 from thumbtune.core.manifest import CONFIG_NAME, WEIGHTS_NAME, load_template
+from thumbtune.core.prompt import TEMPLATE_OPTIONS
 from thumbtune.trainer.examples import TokenSequence
+
+_EVERY_ROLE = [{"role": role, "content": "x"} for role in ("system", "user", "assistant", "user")]
 
 
 def prepare_torch(*, seed: int, threads: int) -> torch.device:
@@ -39,6 +43,13 @@ def load_tokenizer(base: Path) -> Any:  # a transformers tokenizer; its class de
         raise BadInput(f"base model {base}: its tokenizer cannot be loaded") from exc
     except WrongBase as exc:
         raise BadInput(str(exc)) from exc
+    try:
+        tokenizer.apply_chat_template(_EVERY_ROLE, tokenize=False, add_generation_prompt=True, **TEMPLATE_OPTIONS)
+    except TemplateError as exc:
+        raise BadInput(
+            f"the chat template of base model {base.name} refuses our prompts: {exc}; they begin with a system message, the "
+            "desk's voice, so choose a base model whose template takes one"
+        ) from exc
     return tokenizer
 
 
