@@ -43,6 +43,40 @@ def test_desk_is_added_shown_and_changed(with_desk: Store, run: Run) -> None:
     assert "Short and warm." in run("desks", "list")
 
 
+def test_every_rule_of_a_desk_is_set_and_taken_back(with_desk: Store, run: Run) -> None:
+    rules = (
+        "--approver U5 --emoji :thumbsup: --emoji white_check_mark --veto x --approvals-needed 2 --author-may-approve"
+    )
+    run("desks", "set", "support", *rules.split(), "--category", "Delivery", "--category", "Returns")
+    desk = run("desks", "show", "support", "--json")
+    assert (desk["approvers"], desk["emojis"], desk["vetoes"]) == (["U5"], ["+1", "white_check_mark"], ["x"])
+    assert (desk["approvals_needed"], desk["author_may_approve"]) == (2, True)
+    assert desk["categories"] == ["Delivery", "Returns"]
+    run("desks", "set", "support", "--approver", "", "--veto", "", "--category", "", "--author-may-not-approve")
+    desk = run("desks", "show", "support", "--json")
+    assert (desk["approvers"], desk["vetoes"], desk["categories"], desk["author_may_approve"]) == ([], [], [], False)
+    assert (desk["emojis"], desk["approvals_needed"], desk["agents"]) == (["+1", "white_check_mark"], 2, ["U1", "S1"])
+
+
+def test_desk_takes_its_rules_when_it_is_made(store: Store, run: Run) -> None:
+    people = "--team T1 --channel C1 --agent U1 --approver U2"
+    run(
+        "desks",
+        "add",
+        "support",
+        *people.split(),
+        "--emoji",
+        "tada",
+        "--approvals-needed",
+        "3",
+        "--category",
+        "Billing",
+    )
+    desk = run("desks", "show", "support", "--json")
+    assert (desk["emojis"], desk["approvals_needed"], desk["categories"]) == (["tada"], 3, ["Billing"])
+    assert (desk["vetoes"], desk["author_may_approve"]) == (["-1"], False)
+
+
 def test_desk_that_cannot_be_is_refused(with_desk: Store, run: Run) -> None:
     with pytest.raises(Conflict, match="exists already"):
         run("desks", "add", "support", "--team", "T1", "--channel", "C2", "--agent", "U1")
@@ -52,6 +86,10 @@ def test_desk_that_cannot_be_is_refused(with_desk: Store, run: Run) -> None:
         run("desks", "add", "billing", "--team", "T1")
     with pytest.raises(BadInput, match="nothing to change"):
         run("desks", "set", "support")
+    with pytest.raises(BadInput, match="needs agents"):
+        run("desks", "set", "support", "--agent", "")
+    with pytest.raises(BadInput, match="no name of a reaction"):
+        run("desks", "set", "support", "--emoji", "👍")
 
 
 def test_pairs_are_listed_shown_withdrawn_and_exported(with_desk: Store, run: Run, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from thumbtune.bot.approval import normalize_emoji
 from thumbtune.cli.context import open_checked_store
 from thumbtune.cli.output import console, print_json, print_record, print_table, shorten
 from thumbtune.core.errors import BadInput, Conflict, NotFound
@@ -15,11 +16,42 @@ from thumbtune.core.store import audits, desks
 app = typer.Typer(help="Desks: support teams with their channels, voice and people.", no_args_is_help=True)
 
 DESK_ID_PATTERN = r"^[a-z][a-z0-9-]{0,30}$"
+EMOJI_PATTERN = re.compile(r"[\w'+-]{1,100}")
+FIELDS = {
+    "channel": "channels",
+    "agent": "agents",
+    "approver": "approvers",
+    "lead": "leads",
+    "emoji": "emojis",
+    "veto": "vetoes",
+    "category": "categories",
+}
+"""Options that are given once for each, and the fields of a desk they fill."""
+NEVER_EMPTY = frozenset({"channels", "agents", "emojis"})
 
 Channels = Annotated[list[str] | None, typer.Option("--channel", help="Channel id (C…); repeat for several.")]
 Agents = Annotated[list[str] | None, typer.Option("--agent", help="User id (U…) or user-group id (S…); repeat.")]
-Approvers = Annotated[list[str] | None, typer.Option("--approver", help="Whose 👍 counts; empty means the agents.")]
-Leads = Annotated[list[str] | None, typer.Option("--lead", help="Who may retrain, promote and roll back.")]
+Approvers = Annotated[
+    list[str] | None, typer.Option("--approver", help="Whose 👍 counts; none (or '') means the agents. Repeat.")
+]
+Leads = Annotated[
+    list[str] | None, typer.Option("--lead", help="Who may retrain, promote and roll back; '' for none. Repeat.")
+]
+Emojis = Annotated[list[str] | None, typer.Option("--emoji", help="Name of a reaction that approves (+1); repeat.")]
+Vetoes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--veto", help="Name of a reaction with which one approver keeps a reply out (-1); '' for none. Repeat."
+    ),
+]
+ApprovalsNeeded = Annotated[int | None, typer.Option(min=1, help="Approvers who must agree before a reply is learned.")]
+AuthorMayApprove = Annotated[
+    bool | None,
+    typer.Option("--author-may-approve/--author-may-not-approve", help="Whether the author's own 👍 alone is enough."),
+]
+Categories = Annotated[
+    list[str] | None, typer.Option("--category", help="What a conversation can be about; '' for none. Repeat.")
+]
 Voice = Annotated[str | None, typer.Option(help="System prompt: how the team writes. Takes effect at once.")]
 Threshold = Annotated[int | None, typer.Option(min=1, help="New pairs after which a run starts by itself.")]
 
@@ -32,6 +64,11 @@ def add_desk(
     agent: Agents = None,
     approver: Approvers = None,
     lead: Leads = None,
+    emoji: Emojis = None,
+    veto: Vetoes = None,
+    approvals_needed: ApprovalsNeeded = None,
+    author_may_approve: AuthorMayApprove = None,
+    category: Categories = None,
     voice: Voice = None,
     name: Annotated[str | None, typer.Option(help="Name people see.")] = None,
     threshold: Threshold = None,
@@ -41,12 +78,23 @@ def add_desk(
         raise BadInput(f"{desk_id!r} cannot name a desk: use small letters, digits and dashes, beginning with a letter")
     if not channel or not agent:
         raise BadInput("a desk needs at least one --channel and one --agent")
+    changes = _changes(
+        channel=channel,
+        agent=agent,
+        approver=approver,
+        lead=lead,
+        emoji=emoji,
+        veto=veto,
+        approvals_needed=approvals_needed,
+        author_may_approve=author_may_approve,
+        category=category,
+        threshold=threshold,
+    )
     desk = Desk(desk_id=desk_id, team_id=team, name=name or desk_id.title(), voice=voice or DEFAULT_VOICE)
     store = open_checked_store()
     with store.write() as conn:
         if desks.list_desks(conn, desk_id=desk_id):
             raise Conflict(f"desk {desk_id} exists already; change it with `thumbtune desks set {desk_id}`")
-        changes = _changes(channel=channel, agent=agent, approver=approver, lead=lead, threshold=threshold)
         desks.save_desk(conn, replace(desk, **changes))
         audits.record_act(conn, actor="cli", action="desk_added", subject=desk_id, now=store.now())
     console.print(f"Desk {desk_id} is ready. Invite the bot to its channels: /invite @Thumbtune")
@@ -62,16 +110,33 @@ def set_desk(
     agent: Agents = None,
     approver: Approvers = None,
     lead: Leads = None,
+    emoji: Emojis = None,
+    veto: Vetoes = None,
+    approvals_needed: ApprovalsNeeded = None,
+    author_may_approve: AuthorMayApprove = None,
+    category: Categories = None,
     voice: Voice = None,
     name: Annotated[str | None, typer.Option(help="Name people see.")] = None,
     threshold: Threshold = None,
 ) -> None:
-    """Change a desk; what is left out stays as it is."""
-    store = open_checked_store()
-    changes = _changes(channel=channel, agent=agent, approver=approver, lead=lead, threshold=threshold)
-    changes |= {key: value for key, value in (("voice", voice), ("name", name)) if value is not None}
+    """Change a desk; what is left out stays as it is, and what is given replaces all that was there."""
+    changes = _changes(
+        channel=channel,
+        agent=agent,
+        approver=approver,
+        lead=lead,
+        emoji=emoji,
+        veto=veto,
+        approvals_needed=approvals_needed,
+        author_may_approve=author_may_approve,
+        category=category,
+        voice=voice,
+        name=name,
+        threshold=threshold,
+    )
     if not changes:
         raise BadInput("nothing to change: give at least one option")
+    store = open_checked_store()
     with store.write() as conn:
         desks.save_desk(conn, replace(desks.load_desk(conn, desk_id), **changes))
         detail = {"changed": sorted(changes)}
@@ -103,10 +168,24 @@ def show_desk(desk_id: str, as_json: Annotated[bool, typer.Option("--json", help
     (print_json if as_json else print_record)(found[0])
 
 
-def _changes(**options: Any) -> dict[str, Any]:  # Any: lists and numbers alike
-    names = {"channel": "channels", "agent": "agents", "approver": "approvers", "lead": "leads"}
-    return {
-        names.get(key, key): tuple(value) if isinstance(value, list) else value
-        for key, value in options.items()
-        if value is not None
-    }
+def _changes(**options: Any) -> dict[str, Any]:  # Any: lists, numbers and texts alike
+    given = {FIELDS.get(key, key): value for key, value in options.items() if value is not None}
+    changes = {key: _read_list(value) if isinstance(value, list) else value for key, value in given.items()}
+    for key in ("emojis", "vetoes"):
+        if key in changes:
+            changes[key] = tuple(_read_emoji(name) for name in changes[key])
+    for key in NEVER_EMPTY & changes.keys():
+        if not changes[key]:
+            raise BadInput(f"a desk needs {key}: give at least one")
+    return changes
+
+
+def _read_list(values: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(value.strip() for value in values if value.strip()))
+
+
+def _read_emoji(name: str) -> str:
+    plain = normalize_emoji(name)
+    if not EMOJI_PATTERN.fullmatch(plain):
+        raise BadInput(f"{name!r} is no name of a reaction: write it as Slack does between colons, such as +1")
+    return plain
