@@ -1,7 +1,10 @@
+import contextlib
 import dataclasses
 import itertools
+import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,14 @@ from thumbtune.core.records import Adapter, Desk, Replica
 from thumbtune.core.store import Store, adapters, desks, replicas, runs
 from thumbtune.core.store.audits import list_acts
 from thumbtune.serving.replica import ReplicaServer
-from thumbtune.serving.rollout import ATTEMPTS, UNLOAD_AFTER_S, Rollout, ServerFacts
+from thumbtune.serving.rollout import (
+    ATTEMPTS,
+    LETHAL_RETRY_AFTER_S,
+    RETRY_AFTER_S,
+    UNLOAD_AFTER_S,
+    Rollout,
+    ServerFacts,
+)
 
 pytestmark = pytest.mark.xdist_group("heavy")
 
@@ -85,6 +95,12 @@ class Bench:
         self.clock.advance(seconds=6)
         self.timer.seconds += 6
         return self.rollout.reconcile()
+
+    def reconcile_patiently(self) -> None:
+        """Reconcile as often as an adapter may fail, with the pauses in between."""
+        for _ in range(ATTEMPTS):
+            self.reconcile()
+            self.timer.seconds += RETRY_AFTER_S
 
     def load(self, name: str) -> Adapter:
         with self.store.read() as conn:
@@ -176,7 +192,7 @@ def test_wrong_files_are_refused_before_vllm_sees_them(
     seen: list[str] = []
     load = bench.server.load_adapter
     bench.server.load_adapter = lambda name, path: (seen.append(name), load(name, path))[1]  # type: ignore[method-assign]
-    bench.reconcile()
+    bench.reconcile_patiently()
     assert bench.load(name).state == "quarantined"
     assert reason in bench.load(name).reason
     assert seen == []
@@ -198,7 +214,7 @@ def test_manifest_that_was_exchanged_is_refused(bench: Bench) -> None:
     name = bench.publish()
     folder = bench.adapters_dir / name
     write_manifest(folder, dataclasses.replace(load_manifest(folder), gate={"decision": "passed by hand"}))
-    bench.reconcile()
+    bench.reconcile_patiently()
     assert bench.load(name).state == "quarantined"
     assert "not the one that was published" in bench.load(name).reason
 
@@ -253,7 +269,7 @@ def test_live_adapter_whose_files_broke_falls_back_to_the_one_before(bench: Benc
     bench.reconcile()
     flip_bit(bench.adapters_dir / second)
     bench.server.unload_adapter(second)
-    bench.reconcile()
+    bench.reconcile_patiently()
     assert bench.load(second).state == "quarantined"
     assert bench.live() == first
     with bench.store.read() as conn:
@@ -308,6 +324,97 @@ def test_adapter_that_vllm_keeps_refusing_is_quarantined(bench: Bench, good_adap
         assert bench.load(name).state == "published"
     bench.reconcile()
     assert bench.load(name).state == "quarantined"
+
+
+class MortalServer:
+    """Answers as vLLM does until it is told to load one adapter: then it dies, and is started again by the test."""
+
+    def __init__(self, *, lethal: str) -> None:
+        self.loads: list[str] = []
+        self.is_dead = False
+        mortal = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if self.path == "/health":
+                    self.answer({}, status=503 if mortal.is_dead else 200)
+                else:
+                    self.answer({"data": []})
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                mortal.loads.append(body["lora_name"])
+                if body["lora_name"] == lethal:
+                    mortal.is_dead = True
+                    self.close_connection = True
+                else:
+                    self.answer({"error": {"message": "busy"}}, status=429)
+
+            def answer(self, fields: dict[str, object], *, status: int = 200) -> None:
+                data = json.dumps(fields).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, format: str, *arguments: object) -> None:
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
+
+
+@pytest.fixture
+def start_mortal(adapters_dir: Path) -> Iterator[Callable[[str], tuple[MortalServer, ReplicaServer]]]:
+    with contextlib.ExitStack() as stack:
+
+        def start(lethal: str) -> tuple[MortalServer, ReplicaServer]:
+            mortal = MortalServer(lethal=lethal)
+            thread = threading.Thread(target=mortal.http.serve_forever)
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(mortal.http.server_close)
+            stack.callback(mortal.http.shutdown)
+            return mortal, stack.enter_context(ReplicaServer(mortal.url, "key", adapters_dir=adapters_dir))
+
+        yield start
+
+
+@pytest.mark.parametrize("was_live", [False, True])
+def test_adapter_that_kills_vllm_is_not_loaded_for_ever(
+    bench: Bench, start_mortal: Callable[[str], tuple[MortalServer, ReplicaServer]], was_live: bool
+) -> None:
+    name = bench.publish()
+    if was_live:
+        bench.reconcile()
+    mortal, bench.server = start_mortal(name)
+    bench.rollout = bench.make_rollout()
+    for _ in range(ATTEMPTS):
+        assert not bench.reconcile()
+        assert not bench.reconcile(), "dead until it is started again"
+        mortal.is_dead = False
+    assert mortal.loads == [name] * ATTEMPTS
+    assert bench.reconcile()
+    assert bench.load(name).state == ("live" if was_live else "quarantined")
+    assert mortal.loads == [name] * ATTEMPTS
+    bench.timer.seconds += LETHAL_RETRY_AFTER_S
+    assert bench.reconcile() is not was_live
+
+
+def test_folder_that_is_still_being_copied_is_waited_for(bench: Bench) -> None:
+    name = bench.publish()
+    weights = bench.adapters_dir / name / "adapter_model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:1000])
+    assert bench.reconcile()
+    assert bench.load(name).state == "published"
+    weights.write_bytes(whole)
+    assert bench.reconcile()
+    assert bench.live() is None, "it is looked at again after a while"
+    bench.timer.seconds += RETRY_AFTER_S
+    assert bench.reconcile()
+    assert bench.live() == name
 
 
 def test_dead_server_is_reported_and_loads_nothing(bench: Bench, tmp_path: Path) -> None:

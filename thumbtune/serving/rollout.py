@@ -17,6 +17,7 @@ from thumbtune.core.errors import (
     InferenceError,
     ManifestMismatch,
     NotProven,
+    ThumbtuneError,
     WrongBase,
 )
 from thumbtune.core.manifest import MANIFEST_NAME, WEIGHTS_NAME, Manifest, hash_file, verify_adapter
@@ -38,7 +39,9 @@ RETRY_AFTER_S = 60.0
 UNLOAD_AFTER_S = 120.0
 """How long an adapter stays loaded after nobody wants it: longer than any draft that may still name it."""
 ATTEMPTS = 3
-"""Loads of one adapter that vLLM may refuse before the adapter, and not the moment, is to blame."""
+"""Times in a row that an adapter may fail before it, and not the moment, is to blame."""
+LETHAL_RETRY_AFTER_S = 3600.0
+"""How long an adapter that is live, and under which vLLM keeps dying, is left out: the others and the base must answer."""
 
 
 @dataclass(frozen=True)
@@ -126,21 +129,24 @@ class Rollout:
         """Verify, load and prove one adapter; what fails is set aside or tried again later."""
         folder = self._adapters_dir / adapter.name
         began = self._monotonic()
+        is_loaded = False
         try:
             manifest = self._verify(adapter, folder)
             self._server.load_adapter(adapter.name, folder)
+            is_loaded = True
             load_ms = round((self._monotonic() - began) * 1000)
             report = prove_adapter(self._server, manifest, base_model=self._facts.base_name)
-        except (ManifestMismatch, WrongBase, NotProven) as exc:
+        except (WrongBase, NotProven) as exc:
             self._refuse(adapter, exc)
             return
         except AdapterError as exc:
-            self._refusals[adapter.name] = self._refusals.get(adapter.name, 0) + 1
-            if self._refusals[adapter.name] >= ATTEMPTS:
-                self._refuse(adapter, exc)
-            logger.warning("adapter_not_loaded", extra={"adapter": adapter.name, "error": str(exc)})
+            if isinstance(exc, ManifestMismatch):  # its folder may still be being copied to this host
+                self._retry_at[adapter.name] = self._monotonic() + RETRY_AFTER_S
+            self._count_refusal(adapter, exc)
             return
-        except EngineUnavailable:
+        except EngineUnavailable as exc:
+            if not is_loaded or not self._server.check_health():  # else it is only slow to answer the probe
+                self._count_refusal(adapter, exc)
             raise
         except (InferenceError, OSError) as exc:
             self._retry_at[adapter.name] = self._monotonic() + RETRY_AFTER_S
@@ -173,19 +179,29 @@ class Rollout:
         check_weights(folder / WEIGHTS_NAME)
         return manifest
 
-    def _refuse(self, adapter: Adapter, error: AdapterError) -> None:
+    def _count_refusal(self, adapter: Adapter, error: ThumbtuneError) -> None:
+        """Try an adapter that failed again, and refuse it when it failed too often in a row."""
+        logger.warning("adapter_not_loaded", extra={"adapter": adapter.name, "error": str(error)})
+        self._refusals[adapter.name] = self._refusals.get(adapter.name, 0) + 1
+        if self._refusals[adapter.name] >= ATTEMPTS:
+            self._refuse(adapter, error)
+
+    def _refuse(self, adapter: Adapter, error: ThumbtuneError) -> None:
         """Set a new adapter aside for good; fall back from a live one that only we could hold.
 
-        A live adapter of another base is left alone: then the base is set wrongly, and the one before fits no better.
+        A live adapter of another base, or under which vLLM dies, is left alone: then the base is set wrongly, or
+        something else is wrong with vLLM, and the one before fares no better.
         """
-        self._retry_at[adapter.name] = self._monotonic() + RETRY_AFTER_S
+        is_lethal = isinstance(error, EngineUnavailable)
+        self._retry_at[adapter.name] = self._monotonic() + (LETHAL_RETRY_AFTER_S if is_lethal else RETRY_AFTER_S)
         logger.error("adapter_refused", extra={"adapter": adapter.name, "state": adapter.state, "error": str(error)})
-        self._server.unload_adapter(adapter.name)
+        if not is_lethal:
+            self._server.unload_adapter(adapter.name)
         now = self._store.now()
         with self._store.write() as conn:
             if adapter.state in ("live", "canary"):
                 others = [seen for seen in list_replicas(conn, now=now) if seen.replica_id != self._facts.replica_id]
-                if isinstance(error, WrongBase) or any(seen.healthy for seen in others):
+                if is_lethal or isinstance(error, WrongBase) or any(seen.healthy for seen in others):
                     return
                 if adapter.state == "live":
                     previous = roll_back(conn, desk_id=adapter.desk_id, now=now)
