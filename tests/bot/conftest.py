@@ -21,6 +21,7 @@ from thumbtune.core.records import Desk, Draft, Replica, TrainingPair
 from thumbtune.core.redaction import NameIndex, Redactor, Span
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store, connect_store, migrate_store
+from thumbtune.core.store.adapters import add_adapter, mark_proven, promote
 from thumbtune.core.store.desks import save_desk
 from thumbtune.core.store.documents import add_document
 from thumbtune.core.store.drafts import list_drafts
@@ -28,6 +29,7 @@ from thumbtune.core.store.inbox import count_events
 from thumbtune.core.store.outbox import count_posts
 from thumbtune.core.store.pairs import list_pairs
 from thumbtune.core.store.replicas import report_replica
+from thumbtune.core.store.runs import open_run
 from thumbtune.demo.slack import seed
 from thumbtune.demo.slack.delivery import Pace
 from thumbtune.demo.slack.server import ServerOptions, ServerThread
@@ -173,6 +175,16 @@ class Office:
         store = store or self.store
         with store.write() as conn:
             report_replica(conn, Replica("r1", self.model.url, healthy, "base", proven, store.now()))
+
+    def make_live(self, name: str) -> None:
+        """Make an adapter live as serving does, on no server yet."""
+        now = self.store.now()
+        with self.store.write() as conn:
+            run, _ = open_run(conn, desk_id="support", reason="retrain", now=now)
+            rest = {"path": "x", "manifest_hash": "h", "base_model": "base"}
+            add_adapter(conn, name=name, desk_id="support", run_id=run.run_id, now=now, **rest)
+            mark_proven(conn, name, now=now)
+            promote(conn, name, now=now)
 
 
 def make_desk(**changes: object) -> Desk:

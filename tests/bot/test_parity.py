@@ -4,18 +4,10 @@ import json
 
 from tests.bot.conftest import JONAS, MAYA, PRIYA, SUPPORT, Office, make_desk, wait_for
 from thumbtune.core.prompt import build_prompt
-from thumbtune.core.store.adapters import add_adapter, mark_proven, promote
-from thumbtune.core.store.runs import open_run
 
 
 def test_training_prompt_equals_serving_prompt(staffed: Office) -> None:
-    now = staffed.store.now()
-    with staffed.store.write() as conn:
-        run, _ = open_run(conn, desk_id="support", reason="retrain", now=now)
-        name, rest = "support-0001", {"path": "x", "manifest_hash": "h", "base_model": "base"}
-        add_adapter(conn, name=name, desk_id="support", run_id=run.run_id, now=now, **rest)
-        mark_proven(conn, name, now=now)
-        promote(conn, name, now=now)
+    staffed.make_live("support-0001")
     staffed.serve_model(proven=("support-0001",))
     question = staffed.say(MAYA, "Hi, this is Maya. Where is parcel RE-48213 &amp; what does it cost?")
     staffed.say(PRIYA, "Hi Maya, a moment please.", thread=question)
@@ -44,13 +36,7 @@ def test_training_prompt_equals_serving_prompt(staffed: Office) -> None:
 
 
 def test_live_adapter_that_no_server_holds_is_missed_aloud(staffed: Office) -> None:
-    now = staffed.store.now()
-    with staffed.store.write() as conn:
-        run, _ = open_run(conn, desk_id="support", reason="retrain", now=now)
-        rest = {"path": "x", "manifest_hash": "h", "base_model": "base"}
-        add_adapter(conn, name="support-0001", desk_id="support", run_id=run.run_id, now=now, **rest)
-        mark_proven(conn, "support-0001", now=now)
-        promote(conn, "support-0001", now=now)
+    staffed.make_live("support-0001")
     question = staffed.say(MAYA, "Can I return shoes?")
     staffed.ask(PRIYA, question)
     card = staffed.wait_for_card(PRIYA, question)

@@ -14,7 +14,6 @@ from typing import NoReturn
 from thumbtune.bot.asks import Ask
 from thumbtune.bot.blocks.draft_card import build_draft_card, build_failed_card, describe_mode
 from thumbtune.bot.bot import Bot, Later
-from thumbtune.bot.grounding import Grounds, gather_grounds
 from thumbtune.bot.people import PeopleMissing
 from thumbtune.bot.roles import DeskRoles, may_ask
 from thumbtune.bot.slack import Json
@@ -27,8 +26,8 @@ from thumbtune.bot.threads import (
     is_request,
     record_live,
 )
-from thumbtune.bot.writing import Written, write_reply
-from thumbtune.core.errors import AdapterNotLoaded, EngineUnavailable, InferenceError
+from thumbtune.bot.writing import Written, write_draft
+from thumbtune.core.errors import InferenceError
 from thumbtune.core.prompt import Turn
 from thumbtune.core.records import Desk, Draft, DraftState
 from thumbtune.core.redaction import fill_back
@@ -121,52 +120,41 @@ def _request(bot: Bot, ask: Ask, desk: Desk, live: Sequence[LiveMessage], roles:
 
 
 def _write(bot: Bot, ask: Ask, desk: Desk, draft: Draft, roles: DeskRoles) -> tuple[Draft, str] | None:
-    choice = bot.models.choose(desk.desk_id)
-    if choice is None:
-        _wait_for_model(bot, ask, draft)
     turns = load_turns(bot, channel_id=draft.channel_id, thread_ts=draft.thread_ts, roles=roles)
     if holds_unredacted(turns):
         _give_up(bot, ask, draft, reason="A message here could not be made safe to work with, so there is no draft.")
         return None
-    grounds = gather_grounds(bot, desk, turns=turns, thread_ts=draft.thread_ts, choice=choice)
     try:
         with _sign_of_work(bot, ask, draft):
-            written = write_reply(
-                bot.models,
-                bot.settings,
-                turns=turns,
-                voice=desk.voice,
-                grounds=grounds,
-                choice=choice,
-                temperature=ask.temperature,
-            )
-    except (EngineUnavailable, AdapterNotLoaded):
-        _wait_for_model(bot, ask, draft)
+            written = write_draft(bot, desk, turns=turns, thread_ts=draft.thread_ts, temperature=ask.temperature)
     except InferenceError as exc:
         logger.error("draft_failed", extra={"draft_id": draft.draft_id, "error": type(exc).__name__})
         _give_up(bot, ask, draft, reason="The model could not write this reply.")
         return None
-    kept = _keep(bot, draft, written, grounds=grounds, adapter=choice.adapter)
-    missing = choice.missing_adapter
+    if written is None:
+        _wait_for_model(bot, ask, draft)
+    kept = _keep(bot, draft, written)
+    missing, examples = written.choice.missing_adapter, len(written.grounds.examples)
     is_cut = written.is_cut and kept.text == written.text
-    return kept, describe_mode(kept, examples=len(grounds.examples), missing_adapter=missing, is_cut=is_cut)
+    return kept, describe_mode(kept, examples=examples, missing_adapter=missing, is_cut=is_cut)
 
 
-def _keep(bot: Bot, draft: Draft, written: Written, *, grounds: Grounds, adapter: str | None) -> Draft:
+def _keep(bot: Bot, draft: Draft, written: Written) -> Draft:
     """Store what was written and return the draft as it is stored: another worker may have been quicker."""
+    mode, adapter = written.grounds.mode, written.choice.adapter
     with bot.store.write() as conn:
         is_first = fill_draft(
             conn,
             draft.draft_id,
-            mode=grounds.mode,
+            mode=mode,
             adapter=adapter,
             text=written.text,
-            passages=grounds.passages,
+            passages=written.grounds.passages,
             latency_ms=written.latency_ms,
         )
         kept = load_draft(conn, draft.draft_id)
     if is_first:
-        fields = {"draft_id": draft.draft_id, "mode": grounds.mode, "adapter": adapter}
+        fields = {"draft_id": draft.draft_id, "mode": mode, "adapter": adapter}
         logger.info("draft_ready", extra={**fields, "latency_ms": written.latency_ms})
     return kept
 

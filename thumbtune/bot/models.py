@@ -1,4 +1,4 @@
-"""Finds the model server that should write a desk's next draft, and keeps one client for each server.
+"""Finds the model servers that may write a desk's next draft, and keeps one client for each server.
 
 It does not know prompts or drafts.
 """
@@ -36,8 +36,11 @@ class Models:
         self._lock = threading.Lock()
         self._clients: dict[str, InferenceClient] = {}
 
-    def choose(self, desk_id: str) -> Choice | None:
-        """Return who writes now: a server with the desk's live adapter, else any healthy one, else None."""
+    def list_choices(self, desk_id: str) -> list[Choice]:
+        """Return who may write now, the best first: servers with the desk's live adapter, then other healthy ones.
+
+        A server is healthy as its keeper last saw it: one that died with its keeper stays so for REPLICA_FRESH_S.
+        """
         with self._store.read() as conn:
             live = find_live(conn, desk_id=desk_id)
             replicas = [
@@ -45,13 +48,10 @@ class Models:
                 for replica in list_replicas(conn, now=self._store.now(), fresh_s=REPLICA_FRESH_S)
                 if replica.healthy
             ]
-        if live is not None:
-            for replica in replicas:
-                if live.name in replica.proven:
-                    return Choice(replica.url, live.name, live.name, None)
-        for replica in replicas:
-            return Choice(replica.url, replica.base_model, None, live.name if live else None)
-        return None
+        name = live.name if live is not None else None
+        able = [replica for replica in replicas if name in replica.proven]
+        adapted = [Choice(replica.url, name, name, None) for replica in able if name is not None]
+        return adapted + [Choice(other.url, other.base_model, None, name) for other in replicas if other not in able]
 
     def open_client(self, url: str) -> InferenceClient:
         """Return the client of a server; it is shared and closed with everything else."""
