@@ -18,7 +18,6 @@ from thumbtune.core.store.approvals import list_reacted, load_approvals
 from thumbtune.core.store.documents import search_passages
 from thumbtune.core.store.drafts import find_sent_draft
 from thumbtune.core.store.messages import load_message, load_thread
-from thumbtune.core.store.outbox import add_post
 from thumbtune.core.store.pairs import (
     DELETED,
     EDITED,
@@ -29,14 +28,13 @@ from thumbtune.core.store.pairs import (
     UNREADABLE,
     VETOED,
     find_passages,
-    is_learned,
     put_pair,
     withdraw_reply,
 )
+from thumbtune.core.store.signs import add_sign
 
 logger = logging.getLogger(__name__)
 
-SYNC_REACTION = "thumbtune.sync_reaction"
 WAIT_FOR_MESSAGE_S = 0.7
 
 
@@ -79,27 +77,8 @@ def settle_reply(
         changed = _put(conn, bot, message, verdict, desk=desk, roles=roles)
     else:
         changed = _withdraw(conn, bot, message, reason=_explain(message, verdict))
-    if changed:
-        add_sign(
-            conn, bot, channel_id=channel_id, reply_ts=reply_ts, cause=f"{verdict.newest_event_ts}:{message.revision}"
-        )
-
-
-def add_sign(conn: sa.Connection, bot: Bot, *, channel_id: str, reply_ts: str, cause: str) -> None:
-    """Ask for the small reaction on a message to be brought in line with whether it is learned."""
-    if not bot.settings.collected_reaction:
-        return
-    now = bot.store.now()
-    learned = is_learned(conn, team_id=bot.identity.team_id, channel_id=channel_id, reply_ts=reply_ts)
-    add_post(
-        conn,
-        bot.store.sealer,
-        dedupe_key=f"sign:{channel_id}:{reply_ts}:{learned}:{cause}",
-        method=SYNC_REACTION,
-        channel_id=channel_id,
-        payload={"channel": channel_id, "timestamp": reply_ts},
-        now=now,
-    )
+    if changed and bot.settings.collected_reaction:
+        add_sign(conn, bot.store, reply_ts=reply_ts, cause=f"{verdict.newest_event_ts}:{message.revision}", **place)
 
 
 def _put(conn: sa.Connection, bot: Bot, message: Message, verdict: Verdict, *, desk: Desk, roles: DeskRoles) -> bool:

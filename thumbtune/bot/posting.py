@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from thumbtune.bot.blocks.draft_card import build_failed_card, build_posted_card
 from thumbtune.bot.bot import Bot
-from thumbtune.bot.collecting import SYNC_REACTION, settle_reply, settle_thread
+from thumbtune.bot.collecting import settle_reply, settle_thread
 from thumbtune.bot.people import PeopleMissing
 from thumbtune.bot.sending import DRAFT_EVENT
 from thumbtune.bot.slack import Json, SlackBusy, describe_error
@@ -23,6 +23,7 @@ from thumbtune.core.store.drafts import fail_sent_draft, load_draft, set_sent_ts
 from thumbtune.core.store.messages import record_message
 from thumbtune.core.store.outbox import claim_posts, mark_failed, mark_sent, mark_unknown, postpone_post
 from thumbtune.core.store.pairs import is_learned
+from thumbtune.core.store.signs import SYNC_REACTION
 
 logger = logging.getLogger(__name__)
 

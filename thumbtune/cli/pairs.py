@@ -10,7 +10,8 @@ from thumbtune.cli.context import open_checked_store, pick_desk
 from thumbtune.cli.output import console, print_json, print_record, print_table, shorten
 from thumbtune.core.errors import BadInput
 from thumbtune.core.records import PairState, TrainingPair
-from thumbtune.core.store import Store, audits, pairs
+from thumbtune.core.settings import load_settings
+from thumbtune.core.store import Store, audits, desks, pairs, signs
 
 app = typer.Typer(help="Training pairs: what the model learns from.", no_args_is_help=True)
 
@@ -52,9 +53,16 @@ def withdraw_pair(
     pair_id: int, reason: Annotated[str, typer.Option(help="Why, for whoever looks later.")] = "withdrawn by hand"
 ) -> None:
     """Take a pair out of every later training run."""
-    store = open_checked_store()
+    settings = load_settings()
+    store = open_checked_store(settings)
     with store.write() as conn:
-        pairs.set_pair_state(conn, pair_id, state="withdrawn", reason=reason, now=store.now())
+        pair = pairs.set_pair_state(conn, pair_id, state="withdrawn", reason=reason, now=store.now())
+        place = {"team_id": pair.team_id, "channel_id": pair.channel_id}
+        if settings.collected_reaction and desks.find_desk(
+            conn, **place
+        ):  # what was imported may stand nowhere in Slack
+            cause = f"withdrawn:{store.now().isoformat()}"
+            signs.add_sign(conn, store, reply_ts=pair.reply_ts, cause=cause, **place)
         audits.record_act(conn, actor="cli", action="pair_withdrawn", subject=str(pair_id), now=store.now())
     console.print(f"Pair {pair_id} is withdrawn and will not be trained on again.")
 
