@@ -103,6 +103,11 @@ class Office:
         answer: Json = self._http.post(f"/control/{step}", json=arguments).json()
         return answer
 
+    def count_errors(self) -> Json:
+        """Return how often the Web API refused, by code."""
+        errors: Json = self._http.get("/control/state").json()["statistics"]["errors"]
+        return errors
+
     def say(self, user: str, text: str, *, thread: str | None = None, channel: str = SUPPORT) -> str:
         place = {"thread_ts": thread} if thread else {}
         return str(self.call("chat.postMessage", user=user, channel=channel, text=text, **place)["ts"])

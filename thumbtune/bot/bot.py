@@ -51,6 +51,8 @@ class Signals:
     ask: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     send: threading.Event = field(default_factory=threading.Event)
     announce: threading.Event = field(default_factory=threading.Event)
+    backfill: threading.Event = field(default_factory=threading.Event)
+    """Set when a connection to Slack is back after a gap."""
 
 
 @dataclass(frozen=True)

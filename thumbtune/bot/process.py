@@ -18,6 +18,7 @@ from slack_sdk import WebClient
 
 from thumbtune.bot.announcing import Announcer
 from thumbtune.bot.app import build_app, build_bot
+from thumbtune.bot.backfilling import Backfill
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.http_server import HttpServer
 from thumbtune.bot.intake import build_keeper
@@ -65,7 +66,8 @@ class RunningBot:
         self.bot.people.prefetch()
         self._keeper.start()
         self._workers.start()
-        for name, loop in (("send", Sender(self.bot).run), ("announce", Announcer(self.bot).run)):
+        loops = {"send": Sender(self.bot).run, "announce": Announcer(self.bot).run, "backfill": Backfill(self.bot).run}
+        for name, loop in loops.items():
             thread = threading.Thread(target=loop, args=(self._stop,), name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -78,6 +80,7 @@ class RunningBot:
         self._keeper.stop(timeout_s=2.0)
         self.bot.signals.send.set()
         self.bot.signals.announce.set()
+        self.bot.signals.backfill.set()
         for thread in self._threads:
             thread.join(2.0)
         self.bot.models.close()

@@ -31,6 +31,15 @@ MAX_THREAD_MESSAGES = 1000
 
 
 @dataclass(frozen=True)
+class LiveReaction:
+    """One emoji on a message and who gave it, as far as Slack lists them."""
+
+    emoji: str
+    user_ids: tuple[str, ...]
+    is_complete: bool
+
+
+@dataclass(frozen=True)
 class LiveMessage:
     """A message as it stands in Slack, in plain text, with what must not be kept of it."""
 
@@ -47,6 +56,7 @@ class LiveMessage:
     text: str
     spans: tuple[Span, ...]
     revision: str
+    reactions: tuple[LiveReaction, ...] = ()
 
 
 def read_message(bot: Bot, raw: Json, *, channel_id: str) -> LiveMessage | None:
@@ -92,6 +102,7 @@ def read_message(bot: Bot, raw: Json, *, channel_id: str) -> LiveMessage | None:
         text=text,
         spans=spans,
         revision=str((raw.get("edited") or {}).get("ts") or ""),
+        reactions=tuple(_read_reaction(item) for item in raw.get("reactions") or []),
     )
 
 
@@ -165,23 +176,6 @@ def fetch_thread(bot: Bot, *, channel_id: str, ts: str) -> list[LiveMessage]:
     return [live for live in found if live is not None]
 
 
-def repair_thread(bot: Bot, *, channel_id: str, ts: str) -> None:
-    """Store a thread anew from Slack, as when its messages never reached us.
-
-    Raises: SlackError.
-    """
-    live = fetch_thread(bot, channel_id=channel_id, ts=ts)
-    logger.info("thread_repaired", extra={"channel_id": channel_id, "ts": ts, "messages": len(live)})
-    roles = None
-    desk = bot.find_desk(channel_id)
-    if desk is not None:
-        roles = bot.people.fetch_roles(desk)
-    with bot.store.write() as conn:
-        for message in live:
-            if roles is None or not is_request(bot, message, roles):
-                record_live(conn, bot, message)
-
-
 def needs_repair(conn: sa.Connection, bot: Bot, *, channel_id: str, ts: str) -> bool:
     """Return whether a message or the beginning of its thread is not stored."""
     team_id = bot.identity.team_id
@@ -231,6 +225,11 @@ def collect_originals(conn: sa.Connection, bot: Bot, live: Sequence[LiveMessage]
         if person is not None:
             originals[name_placeholder(kind, number)] = person.first_name
     return originals
+
+
+def _read_reaction(raw: Json) -> LiveReaction:
+    users = tuple(str(user_id) for user_id in raw.get("users") or [])
+    return LiveReaction(str(raw.get("name") or ""), users, len(users) >= int(raw.get("count") or 0))
 
 
 def _read_replies(bot: Bot, *, channel_id: str, ts: str) -> list[Json]:

@@ -85,6 +85,21 @@ class Settings(BaseSettings):
         description="Seconds without any sign of Slack on the Socket Mode connection after which the bot ends itself "
         "with exit code 75, for its supervisor to start it again. More tolerates worse networks and stays deaf longer.",
     )
+    backfill_interval_s: float = Field(
+        3600.0,
+        gt=0,
+        description="Seconds between two comparisons of a channel with Slack. Fewer find missed approvals sooner and call "
+        "Slack more often. A comparison also follows each start and each lost connection.",
+    )
+    backfill_days: float = Field(
+        7.0, gt=0, description="Days a comparison looks back. More find older approvals and call Slack more often."
+    )
+    backfill_calls_per_min: float = Field(
+        40.0,
+        gt=0,
+        description="Calls a minute a comparison makes at most. Slack allows an internal app 50; an app that is sold "
+        "outside its Marketplace 1.",
+    )
     collected_reaction: str = Field(
         "books", description="Emoji the bot adds to a reply it learned from. Empty adds none."
     )

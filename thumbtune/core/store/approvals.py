@@ -54,6 +54,21 @@ def list_reacted(conn: sa.Connection, *, team_id: str, channel_id: str, thread_t
     return list(conn.execute(query).scalars())
 
 
+def list_given(
+    conn: sa.Connection, *, team_id: str, channel_id: str, user_id: str, from_ts: str
+) -> set[tuple[str, str]]:
+    """Return which (message `ts`, emoji) of a channel someone's reaction is known to be on, from one message on."""
+    columns = approvals.c
+    query = sa.select(columns.message_ts, columns.emoji).where(
+        columns.team_id == team_id,
+        columns.channel_id == channel_id,
+        columns.user_id == user_id,
+        columns.message_ts >= from_ts,
+        columns.given,
+    )
+    return {(row.message_ts, row.emoji) for row in conn.execute(query)}
+
+
 def load_approvals(conn: sa.Connection, *, team_id: str, channel_id: str, message_ts: str) -> list[Approval]:
     """Return every reaction known of a message, given or taken back."""
     columns = approvals.c

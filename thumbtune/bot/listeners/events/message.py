@@ -7,9 +7,10 @@ import sqlalchemy as sa
 
 from thumbtune.bot.bot import Bot, Write
 from thumbtune.bot.collecting import settle_reply, settle_thread
+from thumbtune.bot.repairing import repair_thread
 from thumbtune.bot.slack import Json
-from thumbtune.bot.threads import is_request, needs_repair, read_message, record_deletion, record_live, repair_thread
-from thumbtune.core.records import InboxEvent
+from thumbtune.bot.threads import is_request, needs_repair, read_message, record_deletion, record_live
+from thumbtune.core.records import Desk, InboxEvent
 from thumbtune.core.store.pairs import erase_texts
 
 
@@ -28,7 +29,7 @@ def handle_message(event: InboxEvent, bot: Bot) -> Write | None:
     if not ts or (live is not None and is_request(bot, live, roles)):
         return None
     if event.attempts > 1:
-        _repair(bot, channel_id, ts)
+        _repair(bot, desk, channel_id, ts)
 
     def write(conn: sa.Connection) -> None:
         if live is not None:
@@ -62,8 +63,8 @@ def _read_change(payload: Json) -> tuple[Json | None, str]:
     return message, ""
 
 
-def _repair(bot: Bot, channel_id: str, ts: str) -> None:
+def _repair(bot: Bot, desk: Desk, channel_id: str, ts: str) -> None:
     with bot.store.read() as conn:
         is_needed = needs_repair(conn, bot, channel_id=channel_id, ts=ts)
     if is_needed:
-        repair_thread(bot, channel_id=channel_id, ts=ts)
+        repair_thread(bot, desk=desk, channel_id=channel_id, ts=ts)

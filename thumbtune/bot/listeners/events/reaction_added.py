@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from thumbtune.bot.approval import key_emoji, list_emojis, normalize_emoji
 from thumbtune.bot.bot import Bot, Write
 from thumbtune.bot.collecting import settle_reply
+from thumbtune.bot.repairing import repair_thread
 from thumbtune.bot.slack import Json
-from thumbtune.bot.threads import needs_repair, repair_thread
+from thumbtune.bot.threads import needs_repair
 from thumbtune.core.records import Approval, InboxEvent
 from thumbtune.core.store.approvals import record_approval
 
@@ -36,7 +37,7 @@ def keep_reaction(event: InboxEvent, bot: Bot, *, given: bool) -> Write | None:
         with bot.store.read() as conn:
             is_needed = needs_repair(conn, bot, channel_id=channel_id, ts=ts)
         if is_needed:
-            repair_thread(bot, channel_id=channel_id, ts=ts)
+            repair_thread(bot, desk=desk, channel_id=channel_id, ts=ts)
     approval = Approval(user_id, key_emoji(emoji), given, str(payload.get("event_ts") or ""))
 
     def write(conn: sa.Connection) -> None:

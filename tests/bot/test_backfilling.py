@@ -1,0 +1,160 @@
+"""What Slack never delivered is found by comparing with Slack."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, SUPPORT, Office, wait_for
+from thumbtune.bot.app import build_bot
+from thumbtune.bot.backfilling import Backfill, Stopped
+from thumbtune.bot.bot import Bot
+from thumbtune.bot.repairing import add_a_moment
+from thumbtune.core.store.backfills import claim_sweep
+from thumbtune.core.store.inbox import count_events
+
+
+@pytest.fixture
+def bot(office: Office) -> Bot:
+    """A bot that hears nothing of what happens: every event is lost on the way."""
+    office.control("faults", drops=1.0)
+    bot = build_bot(office.settings.model_copy(update={"backfill_calls_per_min": 60_000.0}), office.store)
+    bot.people.prefetch()
+    return bot
+
+
+def answer(office: Office, number: int = 1) -> tuple[str, str]:
+    question = office.say(MAYA, f"Where is parcel {number}?")
+    return question, office.say(PRIYA, f"Parcel {number} comes on Friday.", thread=question)
+
+
+def test_approvals_given_while_away_become_pairs(office: Office, bot: Bot) -> None:
+    replies = [answer(office, number)[1] for number in range(3)]
+    office.react(JONAS, replies[0])
+    office.react(AIKO, replies[1], "thumbsup")
+    office.react(MAYA, replies[2])
+    Backfill(bot).sweep_due()
+    assert [(pair.reply_ts, pair.approved_by) for pair in office.pairs()] == [(replies[0], JONAS), (replies[1], AIKO)]
+    assert [[turn.text for turn in pair.turns] for pair in office.pairs()] == [
+        ["Where is parcel 0?"],
+        ["Where is parcel 1?"],
+    ]
+
+
+def test_second_comparison_changes_nothing(office: Office, bot: Bot) -> None:
+    _, reply = answer(office)
+    office.react(JONAS, reply)
+    Backfill(bot).sweep_due()
+    (pair,) = office.pairs()
+    Backfill(bot).sweep_due()
+    assert office.pairs() == [pair]
+
+
+def take_back(office: Office, reply: str, question: str) -> None:
+    office.react(JONAS, reply, on=False)
+
+
+def edit(office: Office, reply: str, question: str) -> None:
+    office.call("chat.update", user=PRIYA, channel=SUPPORT, ts=reply, text="It comes on Monday.")
+
+
+def delete(office: Office, reply: str, question: str) -> None:
+    office.call("chat.delete", user=PRIYA, channel=SUPPORT, ts=reply)
+
+
+def delete_question(office: Office, reply: str, question: str) -> None:
+    office.call("chat.delete", user=MAYA, channel=SUPPORT, ts=question)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (take_back, "no longer approved"),
+        (edit, "the reply was edited after the approval"),
+        (delete, "the reply was deleted"),
+        (delete_question, "no customer's message is left before the reply"),
+    ],
+)
+def test_what_was_undone_while_away_is_withdrawn(
+    office: Office, bot: Bot, change: Callable[[Office, str, str], None], reason: str
+) -> None:
+    question, reply = answer(office)
+    office.react(JONAS, reply)
+    Backfill(bot).sweep_due()
+    assert office.pairs()
+    change(office, reply, question)
+    Backfill(bot).sweep_due()
+    assert office.pairs() == []
+    (pair,) = office.pairs("withdrawn")
+    assert pair.reason == reason
+
+
+def test_approval_of_an_edited_reply_waits_for_a_person(office: Office, bot: Bot) -> None:
+    question, reply = answer(office)
+    edit(office, reply, question)
+    office.react(JONAS, reply)
+    Backfill(bot).sweep_due()
+    (pair,) = office.pairs("quarantined")
+    assert pair.reply == "It comes on Monday."
+    assert pair.reason == "approved and edited while the bot was away; in which order is not known"
+
+
+def test_reaction_on_a_thread_without_new_messages_is_found(office: Office, bot: Bot) -> None:
+    _, reply = answer(office)
+    Backfill(bot).sweep_due()
+    assert office.pairs() == []
+    with office.store.write() as conn:  # the next sweep finds no new message in any thread
+        conn.exec_driver_sql("UPDATE backfills SET swept_at = '2999-01-01 00:00:00'")
+    office.react(JONAS, reply)
+    later = Backfill(bot)
+    later._gap_ended_at = later._gap_ended_at.replace(year=3000)
+    later.sweep_due()
+    assert [pair.reply_ts for pair in office.pairs()] == [reply]
+
+
+def test_event_that_is_still_on_its_way_overrules_what_was_found(office: Office, bot: Bot) -> None:
+    _, reply = answer(office)
+    office.react(JONAS, reply)
+    Backfill(bot).sweep_due()
+    office.control("clear")
+    office.start_bot()
+    office.react(JONAS, reply, on=False)
+    wait_for(lambda: office.pairs("withdrawn"))
+    assert add_a_moment("1700000000.999999") == "1700000001.000000"
+
+
+def test_busy_slack_is_waited_for(office: Office, bot: Bot) -> None:
+    _, reply = answer(office)
+    office.react(JONAS, reply)
+    office.control("faults", drops=1.0, rate_limits={"conversations.replies": 1.0}, retry_after_s=1)
+    sweep = threading.Thread(target=Backfill(bot).sweep_due)
+    sweep.start()
+    wait_for(lambda: office.count_errors().get("ratelimited"))
+    office.control("clear")
+    sweep.join(20)
+    assert [pair.reply_ts for pair in office.pairs()] == [reply]
+
+
+def test_stopped_comparison_goes_on_where_it_was(office: Office, bot: Bot) -> None:
+    for number in range(12):
+        office.react(JONAS, answer(office, number)[1])
+    stop = threading.Event()
+    backfill = Backfill(bot)
+    backfill._stop = stop
+    threading.Thread(target=lambda: (wait_for(lambda: len(office.pairs()) >= 10), stop.set())).start()
+    with pytest.raises(Stopped):
+        backfill.sweep_due()
+    place = {"team_id": bot.identity.team_id, "channel_id": SUPPORT}
+    now = office.store.now().replace(year=3000)
+    with office.store.write() as conn:
+        sweep = claim_sweep(conn, owner="other", due_before=now, now=now, lease_s=1, **place)
+    assert sweep is not None and len(sweep.threads_done) >= 10
+
+
+def test_bot_compares_when_it_starts(office: Office, bot: Bot) -> None:
+    _, reply = answer(office)
+    office.react(JONAS, reply)
+    office.start_bot(backfill_calls_per_min=60_000.0)
+    assert wait_for(office.pairs)[0].reply_ts == reply
+    with office.store.read() as conn:
+        assert not count_events(conn)

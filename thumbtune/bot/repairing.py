@@ -1,0 +1,111 @@
+"""Brings a thread to what Slack has now: messages, edits, deletions and reactions that never reached us.
+
+It does not know which threads need it. What Slack shows has no times: of a reaction it is only claimed that it came
+after what is known, so that no event which is still on its way is overruled.
+"""
+
+import logging
+
+import sqlalchemy as sa
+
+from thumbtune.bot.approval import end_of_edit, is_later, key_emoji, list_emojis, normalize_emoji
+from thumbtune.bot.bot import Bot
+from thumbtune.bot.collecting import settle_reply, settle_thread
+from thumbtune.bot.people import PeopleMissing
+from thumbtune.bot.threads import (
+    MAX_THREAD_MESSAGES,
+    LiveMessage,
+    fetch_thread,
+    is_request,
+    record_deletion,
+    record_live,
+)
+from thumbtune.core.records import Approval, Desk
+from thumbtune.core.store.approvals import load_approvals, record_approval
+from thumbtune.core.store.messages import load_message, load_thread
+from thumbtune.core.store.pairs import erase_texts
+
+logger = logging.getLogger(__name__)
+
+SURELY_WHOLE = MAX_THREAD_MESSAGES // 2
+"""Messages up to which a fetched thread was not cut off, so that what it lacks is gone."""
+LAST_TS = "9999999999.999999"
+"""When a message is gone is not known, and nothing comes after it."""
+
+
+def repair_thread(bot: Bot, *, desk: Desk, channel_id: str, ts: str) -> bool:
+    """Store the thread that a message belongs to as Slack has it, and settle its replies; return whether it is there.
+
+    Raises: SlackError.
+    """
+    team_id = bot.identity.team_id
+    with bot.store.read() as conn:
+        message = load_message(conn, team_id=team_id, channel_id=channel_id, ts=ts)
+        thread_ts = message.thread_ts if message is not None and message.thread_ts else ts
+        known = {item.ts for item in load_thread(conn, team_id=team_id, channel_id=channel_id, thread_ts=thread_ts)}
+    live = fetch_thread(bot, channel_id=channel_id, ts=ts)
+    if not live:  # also while the bot is not in the channel: nothing follows from what it cannot see
+        return False
+    lost = known - {message.ts for message in live} if len(live) < SURELY_WHOLE else set()
+    roles = bot.people.fetch_roles(desk)
+    bot.people.fetch_people(user_id for item in live for reaction in item.reactions for user_id in reaction.user_ids)
+
+    def write() -> int:
+        with bot.store.write() as conn:
+            changed = sum(_record_loss(conn, bot, channel_id=channel_id, thread_ts=thread_ts, ts=ts) for ts in lost)
+            for message in live:
+                if not is_request(bot, message, roles):
+                    changed += record_live(conn, bot, message) + record_reactions(conn, bot, message, desk=desk)
+            at = {"channel_id": channel_id}
+            settle_reply(conn, bot, desk=desk, roles=roles, reply_ts=thread_ts, may_wait=False, **at)
+            settle_thread(conn, bot, desk=desk, roles=roles, thread_ts=thread_ts, after_ts=thread_ts, **at)
+            return changed
+
+    try:
+        changed = write()
+    except PeopleMissing as missing:
+        bot.people.fetch_people(missing.user_ids)
+        changed = write()
+    logger.info("thread_repaired", extra={"channel_id": channel_id, "ts": ts, "changed": changed})
+    return True
+
+
+def record_reactions(conn: sa.Connection, bot: Bot, live: LiveMessage, *, desk: Desk) -> int:
+    """Store which reactions that matter are on a message and which are gone; return how many were not known so."""
+    emojis = list_emojis([*desk.emojis, *desk.vetoes])
+    place = {"team_id": bot.identity.team_id, "channel_id": live.channel_id, "message_ts": live.ts}
+    known = {(item.user_id, item.emoji): item for item in load_approvals(conn, **place)}
+    shown = {
+        (user_id, key_emoji(reaction.emoji))
+        for reaction in live.reactions
+        if normalize_emoji(reaction.emoji) in emojis
+        for user_id in reaction.user_ids
+    }
+    partly_shown = {key_emoji(reaction.emoji) for reaction in live.reactions if not reaction.is_complete}
+    changed = 0
+    for user_id, emoji in shown | known.keys():
+        before, given = known.get((user_id, emoji)), (user_id, emoji) in shown
+        if given == (before is not None and before.given) or (not given and emoji in partly_shown):
+            continue
+        since = before.event_ts if before is not None else live.ts
+        if given and is_later(end_of_edit(live.revision), since):
+            since = end_of_edit(live.revision)
+        approval = Approval(user_id, emoji, given, add_a_moment(since), found=given)
+        changed += record_approval(conn, approval, **place)
+    return changed
+
+
+def add_a_moment(ts: str) -> str:
+    """Return the next Slack `ts` after this one."""
+    whole, _, part = ts.partition(".")
+    micros = int(whole) * 1_000_000 + int(part.ljust(6, "0")[:6]) + 1
+    return f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
+
+
+def _record_loss(conn: sa.Connection, bot: Bot, *, channel_id: str, thread_ts: str, ts: str) -> bool:
+    """Store that a message of a thread is gone from Slack."""
+    place = {"channel_id": channel_id, "thread_ts": thread_ts}
+    if not record_deletion(conn, bot, ts=ts, event_ts=LAST_TS, **place):
+        return False
+    erase_texts(conn, team_id=bot.identity.team_id, deleted_ts=ts, **place)
+    return True
