@@ -13,12 +13,16 @@ Reply = Callable[[dict[str, Any]], str]
 
 
 class ModelServer:
-    """Answers `/v1/chat/completions` as a stream."""
+    """Answers `/v1/chat/completions` as a stream, and `/v1/models`; a word is a token.
+
+    As vLLM does, it refuses only prompts longer than its context.
+    """
 
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
         self.reply: Reply = lambda request: "It arrives on Friday."
         self.status = 200
+        self.context = 8192
         self.gate = threading.Event()
         self.gate.set()
         owner = self
@@ -26,19 +30,27 @@ class ModelServer:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def do_GET(self) -> None:
+                card = {"id": "base", "object": "model", "created": 1, "owned_by": "x", "max_model_len": owner.context}
+                self._send(200, "application/json", json.dumps({"object": "list", "data": [card]}).encode())
+
             def do_POST(self) -> None:
                 length = int(self.headers["content-length"])
                 request = json.loads(self.rfile.read(length))
                 owner.requests.append(request)
                 owner.gate.wait(10)
-                if owner.status != 200:
-                    body = json.dumps({"error": {"message": "no", "code": owner.status}}).encode()
-                    self._send(owner.status, "application/json", body)
+                tokens = count_tokens(request["messages"])
+                status = owner.status if tokens <= owner.context else 400
+                if status != 200:
+                    reason = "no" if tokens <= owner.context else "maximum context length"
+                    body = json.dumps({"error": {"message": reason, "code": status}}).encode()
+                    self._send(status, "application/json", body)
                     return
                 words = owner.reply(request).split(" ")
                 chunks = [word if index == 0 else f" {word}" for index, word in enumerate(words)]
                 lines = [_line({"delta": {"content": chunk}, "finish_reason": None}, request) for chunk in chunks]
                 lines.append(_line({"delta": {}, "finish_reason": "stop"}, request))
+                lines.append(_usage(request, prompt_tokens=tokens, completion_tokens=len(words)))
                 lines.append("data: [DONE]\n\n")
                 self._send(200, "text/event-stream", "".join(lines).encode())
 
@@ -66,12 +78,19 @@ class ModelServer:
         self._server.server_close()
 
 
+def count_tokens(messages: list[dict[str, str]]) -> int:
+    """Return the length of a prompt as this server counts."""
+    return sum(len(message["content"].split()) for message in messages)
+
+
 def _line(choice: dict[str, Any], request: dict[str, Any]) -> str:
-    chunk = {
-        "id": "c",
-        "object": "chat.completion.chunk",
-        "created": 1,
-        "model": request["model"],
-        "choices": [{"index": 0, **choice}],
-    }
+    return _chunk(request, choices=[{"index": 0, **choice}])
+
+
+def _usage(request: dict[str, Any], **counts: int) -> str:
+    return _chunk(request, choices=[], usage={**counts, "total_tokens": sum(counts.values())})
+
+
+def _chunk(request: dict[str, Any], **rest: object) -> str:
+    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": request["model"], **rest}
     return f"data: {json.dumps(chunk)}\n\n"

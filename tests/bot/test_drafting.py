@@ -1,6 +1,7 @@
 """A draft is written once, for who asked and in time, whatever happens beside it."""
 
 import logging
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -23,12 +24,14 @@ def question(office: Office) -> str:
 
 
 @pytest.fixture
-def bot(office: Office, store: Store, question: str) -> Bot:
+def bot(office: Office, store: Store, question: str) -> Iterator[Bot]:
     """A bot without threads, on each kind of database."""
     with store.write() as conn:
         save_desk(conn, make_desk())
     office.serve_model(store=store)
-    return build_bot(office.settings, store)
+    opened = build_bot(office.settings, store)
+    yield opened
+    opened.models.close()
 
 
 def make_ask(bot: Bot, ts: str, **changes: object) -> Ask:

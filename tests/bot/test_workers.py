@@ -1,6 +1,7 @@
 """Waits and outages never set an event aside; a handler that always fails does, and who asked is told."""
 
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -27,13 +28,15 @@ def question(office: Office) -> str:
 
 
 @pytest.fixture
-def bot(office: Office, store: Store, question: str) -> Bot:
+def bot(office: Office, store: Store, question: str) -> Iterator[Bot]:
     """A bot without threads, and one mention in its inbox."""
     event = {"type": "app_mention", "channel": SUPPORT, "user": PRIYA, "thread_ts": question}
     with store.write() as conn:
         place = {"team_id": TEAM_ID, "event_key": "Ev1", "kind": "event", "name": "app_mention"}
         add_event(conn, store.sealer, **place, body={"event_id": "Ev1", "event": event}, now=store.now())
-    return build_bot(office.settings, store)
+    opened = build_bot(office.settings, store)
+    yield opened
+    opened.models.close()
 
 
 def work(bot: Bot, clock: Clock, error: Exception, *, times: int) -> dict[str, int]:

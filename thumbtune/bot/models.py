@@ -6,6 +6,7 @@ It does not know prompts or drafts.
 import threading
 from dataclasses import dataclass
 
+from thumbtune.core.errors import InferenceError
 from thumbtune.core.inference import InferenceClient
 from thumbtune.core.store import Store
 from thumbtune.core.store.adapters import find_live
@@ -35,6 +36,7 @@ class Models:
         self._api_key = api_key
         self._lock = threading.Lock()
         self._clients: dict[str, InferenceClient] = {}
+        self._contexts: dict[str, int] = {}
 
     def list_choices(self, desk_id: str) -> list[Choice]:
         """Return who may write now, the best first: servers with the desk's live adapter, then other healthy ones.
@@ -59,6 +61,18 @@ class Models:
             if url not in self._clients:
                 self._clients[url] = InferenceClient(url, self._api_key, timeout_s=WRITE_TIMEOUT_S)
             return self._clients[url]
+
+    def fetch_context(self, url: str) -> int | None:
+        """Return the context of a server's models in tokens, asked for once; None while it does not say."""
+        if url not in self._contexts:
+            try:
+                base = next(iter(self.open_client(url).list_models()), None)
+            except InferenceError:
+                return None
+            if base is None or base.max_model_len is None:
+                return None
+            self._contexts[url] = base.max_model_len
+        return self._contexts[url]
 
     def close(self) -> None:
         """Close all clients."""

@@ -12,6 +12,7 @@ from thumbtune.bot.bot import Bot
 from thumbtune.bot.grounding import Grounds, gather_grounds
 from thumbtune.bot.models import Choice
 from thumbtune.core.errors import AdapterNotLoaded, EngineUnavailable, InferenceError, PromptTooLong
+from thumbtune.core.inference import Completion
 from thumbtune.core.prompt import Turn, build_prompt, list_budgets
 from thumbtune.core.records import Desk
 
@@ -51,6 +52,7 @@ def _write(
 ) -> Written:
     began, settings = time.monotonic(), bot.settings
     client = bot.models.open_client(choice.url)
+    reply: Completion | None = None
     for max_chars in list_budgets(settings.max_prompt_chars):
         prompt = build_prompt(
             turns, voice=voice, max_chars=max_chars, passages=grounds.passages, examples=grounds.examples
@@ -61,9 +63,22 @@ def _write(
             )
         except PromptTooLong:
             continue
-        text = reply.text.strip()[:MAX_DRAFT_CHARS]
-        if not text:
-            raise InferenceError(f"model {choice.model} wrote nothing; try again")
-        latency_ms = int((time.monotonic() - began) * 1000)
-        return Written(text, reply.finish_reason == "length", latency_ms, choice, grounds)
-    raise PromptTooLong(f"even the shortest prompt is too long for {choice.model}; lower max_prompt_chars")
+        if reply.prompt_tokens <= _measure_room(bot, choice):
+            break
+    if reply is None:
+        raise PromptTooLong(f"even the shortest prompt is too long for {choice.model}; lower max_prompt_chars")
+    text = reply.text.strip()[:MAX_DRAFT_CHARS]
+    if not text:
+        raise InferenceError(f"model {choice.model} wrote nothing; try again")
+    latency_ms = int((time.monotonic() - began) * 1000)
+    return Written(text, reply.finish_reason == "length", latency_ms, choice, grounds)
+
+
+def _measure_room(bot: Bot, choice: Choice) -> int:
+    """Return how long a prompt may be in tokens, as the trainer counts: the longest reply has to fit behind it.
+
+    The server takes longer ones and shortens the reply; a model is never trained on those.
+    Source: vllm 0.32.0, vllm/renderers/params.py, seen 2026-11-21.
+    """
+    context = min(bot.settings.max_model_len, bot.models.fetch_context(choice.url) or bot.settings.max_model_len)
+    return context - bot.settings.max_reply_tokens
