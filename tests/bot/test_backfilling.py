@@ -158,3 +158,14 @@ def test_bot_compares_when_it_starts(office: Office, bot: Bot) -> None:
     assert wait_for(office.pairs)[0].reply_ts == reply
     with office.store.read() as conn:
         assert not count_events(conn)
+
+
+def test_bot_compares_when_its_connection_is_back(office: Office) -> None:
+    office.start_bot(backfill_calls_per_min=60_000.0)
+    _, reply = answer(office)
+    office.wait_quiet()
+    office.control("faults", drops=1.0)
+    office.react(JONAS, reply)
+    office.control("clear")
+    office.control("socket", abrupt=True)
+    assert wait_for(office.pairs, timeout_s=30)[0].reply_ts == reply

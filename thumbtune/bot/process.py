@@ -58,7 +58,9 @@ class RunningBot:
 
     def listen(self) -> None:
         """Let Slack in; until `work` is called, what it sends goes to the spool."""
-        self._close_intake = _open_intake(self.app, self.bot.settings, on_deaf=self._on_deaf)
+        self._close_intake = _open_intake(
+            self.app, self.bot.settings, on_deaf=self._on_deaf, on_reconnect=self.bot.signals.backfill.set
+        )
         logger.info("bot_started", extra={"transport": self.bot.settings.slack_transport})
 
     def work(self) -> None:
@@ -145,7 +147,9 @@ def _end_at_the_latest(after_s: float) -> None:
     timer.start()
 
 
-def _open_intake(app: App, settings: Settings, *, on_deaf: Callable[[], None]) -> Callable[[], None]:
+def _open_intake(
+    app: App, settings: Settings, *, on_deaf: Callable[[], None], on_reconnect: Callable[[], None]
+) -> Callable[[], None]:
     if settings.slack_transport == "http":
         secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
         server = HttpServer(app, signing_secret=secret, host=settings.http_host, port=settings.http_port)
@@ -157,7 +161,8 @@ def _open_intake(app: App, settings: Settings, *, on_deaf: Callable[[], None]) -
     client = WebClient(token, base_url=settings.slack_api_url)
     ping_s = min(LONGEST_PING_S, settings.socket_deaf_s / 4)
     handler = SocketModeHandler(app, token, web_client=client, ping_interval=ping_s)
-    watchdog = Watchdog(SocketSigns(handler.client).read, deaf_s=settings.socket_deaf_s, on_deaf=on_deaf)
+    signs = SocketSigns(handler.client, on_reconnect=on_reconnect)
+    watchdog = Watchdog(signs.read, deaf_s=settings.socket_deaf_s, on_deaf=on_deaf)
     handler.connect()  # type: ignore[no-untyped-call]  # Bolt leaves it untyped
     watchdog.start()
     return lambda: _close_socket(handler, watchdog)

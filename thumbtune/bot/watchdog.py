@@ -3,6 +3,7 @@
 It does not know how the connection is kept, and does not mend it: the process ends and its supervisor starts it again.
 """
 
+import json
 import logging
 import threading
 from collections.abc import Callable, Hashable
@@ -55,12 +56,15 @@ class SocketSigns:
 
     Both are noted by the thread that reads the connection, so one that reads nothing shows none, whatever the client's
     own monitor thinks: with no answer to the first ping of a connection, that never calls it stale. While messages wait
-    to be handled, only handling counts. A new connection by itself is no sign.
+    to be handled, only handling counts. A new connection by itself is no sign; from the second on, `on_reconnect` is
+    called for each, since something may have been missed before it.
     Source: slack_sdk/socket_mode/builtin/client.py and connection.py of slack-sdk 3.47.0, seen 2026-11-21.
     """
 
-    def __init__(self, client: SocketModeClient) -> None:
+    def __init__(self, client: SocketModeClient, *, on_reconnect: Callable[[], None] = lambda: None) -> None:
         self._client = client
+        self._on_reconnect = on_reconnect
+        self._connections = 0
         self._arrived = self._handled = 0
         self._pong_at: float | None = None
         client.on_message_listeners.append(self._count_arrived)
@@ -76,8 +80,20 @@ class SocketSigns:
             return ("handled", self._handled)
         return ("arrived", self._arrived, self._pong_at)
 
-    def _count_arrived(self, _message: str) -> None:
+    def _count_arrived(self, message: str) -> None:
         self._arrived += 1
+        if _is_hello(message):
+            self._connections += 1
+            if self._connections > 1:
+                self._on_reconnect()
 
     def _count_handled(self, *_: object) -> None:
         self._handled += 1
+
+
+def _is_hello(message: str) -> bool:
+    try:
+        content = json.loads(message)
+    except ValueError:
+        return False
+    return isinstance(content, dict) and content.get("type") == "hello"
