@@ -8,7 +8,8 @@ import pytest
 from tests.cli.conftest import Run
 from thumbtune.core.errors import BadInput, Conflict, NotFound
 from thumbtune.core.prompt import Turn
-from thumbtune.core.store import Store, adapters, pairs, runs
+from thumbtune.core.records import Replica
+from thumbtune.core.store import Store, adapters, pairs, replicas, runs
 
 
 def add_pair(store: Store, number: int) -> None:
@@ -101,9 +102,9 @@ def test_pairs_are_listed_shown_withdrawn_and_exported(with_desk: Store, run: Ru
     shown = run("pairs", "show", str(listed[0]["pair_id"]), "--json")
     assert (shown["state"], shown["reason"]) == ("withdrawn", "wrong price")
     assert "Answer 2" in run("pairs", "list", "--state", "active")
-    run("pairs", "export", str(tmp_path / "out.jsonl"))
+    run("pairs", "export", "--out", str(tmp_path / "out.jsonl"))
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert [message["role"] for message in lines[0]["messages"]] == ["user", "assistant", "user", "assistant"]
+    assert [message["role"] for message in lines[0]["messages"]] == ["system", "user", "assistant", "user", "assistant"]
     assert [line["messages"][-1]["content"] for line in lines] == ["Answer 1. 🍵", "Answer 2. 🍵"]
     with pytest.raises(BadInput, match="unknown state"):
         run("pairs", "list", "--state", "lost")
@@ -121,6 +122,10 @@ def test_run_is_started_once_and_cancelled(with_desk: Store, run: Run) -> None:
 def test_adapter_is_promoted_and_rolled_back(with_desk: Store, run: Run) -> None:
     for name in ("support-0001", "support-0002"):
         publish(with_desk, name)
+        assert "goes live for support as soon as" in run("adapters", "promote", name)
+        with with_desk.write() as conn:
+            now = with_desk.now()
+            replicas.report_replica(conn, Replica("gpu-1", "unix:/s", True, "b", (name,), now))
         assert "is live" in run("adapters", "promote", name)
     assert "support-0001 is live for support again" in run("adapters", "rollback")
     states = {item["name"]: item["state"] for item in run("adapters", "list", "--json")}

@@ -219,6 +219,21 @@ def test_manifest_that_was_exchanged_is_refused(bench: Bench) -> None:
     assert "not the one that was published" in bench.load(name).reason
 
 
+def test_retired_adapter_that_is_asked_for_is_loaded_and_proven_before_it_is_live(bench: Bench) -> None:
+    names = []
+    for seed in (1, 2, 3):
+        names.append(bench.publish(seed=seed))
+        bench.reconcile()
+    bench.server.unload_adapter(names[0])
+    bench.reconcile()
+    with bench.store.write() as conn:
+        assert adapters.request_live(conn, names[0], now=bench.clock()).state == "published"
+    assert bench.live() == names[2]
+    bench.reconcile()
+    assert bench.live() == names[0]
+    assert names[0] in bench.server.list_loaded()
+
+
 def test_restarted_server_gets_its_adapters_back(bench: Bench) -> None:
     first = bench.publish()
     bench.reconcile()

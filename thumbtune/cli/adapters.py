@@ -42,12 +42,22 @@ def show_adapter(name: str, as_json: Annotated[bool, typer.Option("--json", help
 
 @app.command("promote")
 def promote_adapter(name: str) -> None:
-    """Make a proven adapter the live one; the one before stays loaded for a rollback."""
+    """Make an adapter the live one; serving loads and proves it first where that is missing.
+
+    The one before stays loaded for a rollback.
+    """
     store = open_checked_store()
     with store.write() as conn:
-        adapter = adapters.promote(conn, name, now=store.now())
-        audits.record_act(conn, actor="cli", action="adapter_promoted", subject=name, now=store.now())
-    console.print(f"{adapter.name} is live for {adapter.desk_id}.")
+        adapter = adapters.request_live(conn, name, now=store.now())
+        action = "adapter_promoted" if adapter.state == "live" else "adapter_asked_for"
+        audits.record_act(conn, actor="cli", action=action, subject=name, now=store.now())
+    if adapter.state == "live":
+        console.print(f"{adapter.name} is live for {adapter.desk_id}.")
+    else:
+        console.print(
+            f"{adapter.name} goes live for {adapter.desk_id} as soon as every server has loaded and proven it; until then "
+            f"nothing changes. `thumbtune adapters show {adapter.name}` says how far it is."
+        )
 
 
 @app.command("rollback")

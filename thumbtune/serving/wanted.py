@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from thumbtune.core.records import Adapter
-from thumbtune.core.store.adapters import find_previous, list_adapters
+from thumbtune.core.store.adapters import ASKED_FOR, find_previous, list_adapters
 from thumbtune.core.store.replicas import list_replicas
 
 
@@ -29,14 +29,15 @@ def list_wanted(conn: sa.Connection, *, max_loaded: int) -> list[Adapter]:
 def list_ready(conn: sa.Connection, *, now: datetime) -> list[Adapter]:
     """Return, oldest first, what may go live: proven on every healthy server, and newer than all that ever were live.
 
-    The age keeps a rollback: what was passed over does not come back by itself.
+    The age keeps a rollback: what was passed over does not come back by itself, unless someone asked for it.
     """
     healthy = [replica for replica in list_replicas(conn, now=now) if replica.healthy]
     ready = []
     for adapter in _oldest_first(list_adapters(conn, state="published") + list_adapters(conn, state="proven")):
         once_live = [other for other in list_adapters(conn, desk_id=adapter.desk_id) if other.live_at is not None]
         is_newest = all((other.published_at, other.name) < (adapter.published_at, adapter.name) for other in once_live)
-        if healthy and is_newest and all(adapter.name in replica.proven for replica in healthy):
+        may_go_live = is_newest or adapter.reason == ASKED_FOR
+        if healthy and may_go_live and all(adapter.name in replica.proven for replica in healthy):
             ready.append(adapter)
     return ready
 

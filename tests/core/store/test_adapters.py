@@ -2,7 +2,8 @@ import pytest
 
 from tests.conftest import Clock
 from thumbtune.core.errors import Conflict, NotFound
-from thumbtune.core.store import Store, adapters, runs
+from thumbtune.core.records import Replica
+from thumbtune.core.store import Store, adapters, replicas, runs
 
 pytestmark = pytest.mark.usefixtures("desk")
 
@@ -72,6 +73,58 @@ def test_rolled_back_adapter_can_be_promoted_again_by_hand(store: Store, clock: 
     assert live(store) == second
     assert previous is not None
     assert previous.name == "support-0001"
+
+
+def report(store: Store, *, proven: tuple[str, ...], replica_id: str = "gpu-1") -> None:
+    with store.write() as conn:
+        replicas.report_replica(conn, Replica(replica_id, "unix:/s", True, "base", proven, store.now()))
+
+
+def test_adapter_goes_live_by_hand_only_where_every_server_holds_it(store: Store, clock: Clock) -> None:
+    first, second = go_live(store, clock), go_live(store, clock)
+    with store.write() as conn:
+        asked = adapters.request_live(conn, first, now=store.now())
+    assert (asked.state, asked.reason) == ("published", adapters.ASKED_FOR), "no server is there that could answer"
+    assert live(store) == second
+    report(store, proven=(first, second))
+    report(store, proven=(second,), replica_id="gpu-2")
+    with store.write() as conn:
+        assert adapters.request_live(conn, first, now=store.now()).state == "published"
+    assert live(store) == second
+    report(store, proven=(first, second), replica_id="gpu-2")
+    with store.write() as conn:
+        assert adapters.request_live(conn, first, now=store.now()).state == "live"
+    assert live(store) == first
+
+
+def test_adapter_asked_for_by_hand_takes_the_place_of_the_one_asked_for_before(store: Store, clock: Clock) -> None:
+    first, second, third = (go_live(store, clock) for _ in range(3))
+    with store.write() as conn:
+        adapters.request_live(conn, first, now=store.now())
+        adapters.request_live(conn, second, now=store.now())
+        states = {adapter.name: adapter.state for adapter in adapters.list_adapters(conn)}
+    assert states == {first: "retired", second: "published", third: "live"}
+
+
+def test_quarantined_adapter_cannot_be_asked_for(store: Store, clock: Clock) -> None:
+    name = publish(store, clock)
+    with store.write() as conn:
+        adapters.quarantine(conn, name, reason="test")
+        with pytest.raises(Conflict, match="quarantined"):
+            adapters.request_live(conn, name, now=store.now())
+
+
+def test_adapter_that_a_newer_one_overtook_is_retired_and_no_rollback_goes_to_it(store: Store, clock: Clock) -> None:
+    first = go_live(store, clock)
+    overtaken = publish(store, clock)
+    go_live(store, clock)
+    newer = publish(store, clock)
+    with store.write() as conn:
+        assert adapters.load_adapter(conn, overtaken).state == "retired"
+        assert adapters.load_adapter(conn, newer).state == "published"
+        previous = adapters.roll_back(conn, desk_id="support", now=store.now())
+    assert previous is not None
+    assert previous.name == first
 
 
 def test_unknown_adapter_is_named_in_the_error(store: Store) -> None:

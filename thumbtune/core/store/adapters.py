@@ -11,9 +11,11 @@ import sqlalchemy as sa
 
 from thumbtune.core.errors import Conflict, NotFound
 from thumbtune.core.records import Adapter, AdapterState
+from thumbtune.core.store.replicas import list_replicas
 from thumbtune.core.store.schema import adapters
 
 ROLLED_BACK = "rolled back"
+ASKED_FOR = "asked for by hand; goes live once every server has loaded and proven it"
 _COLUMNS = [adapters.c[field.name] for field in fields(Adapter)]
 
 
@@ -63,6 +65,34 @@ def promote(conn: sa.Connection, name: str, *, now: datetime) -> Adapter:
     _retire_live(conn, desk_id=adapter.desk_id, reason=f"replaced by {name}")
     values = {"state": "live", "live_at": now, "reason": ""}
     conn.execute(sa.update(adapters).where(adapters.c.name == name).values(values))
+    overtaken = sa.and_(
+        adapters.c.desk_id == adapter.desk_id,
+        adapters.c.state.in_(("published", "proven")),
+        adapters.c.published_at < adapter.published_at,
+        adapters.c.reason != ASKED_FOR,
+    )
+    conn.execute(sa.update(adapters).where(overtaken).values(state="retired", reason=f"overtaken by {name}"))
+    return load_adapter(conn, name)
+
+
+def request_live(conn: sa.Connection, name: str, *, now: datetime) -> Adapter:
+    """Make an adapter live that every healthy server holds and has proven; else let serving do so once they have.
+
+    Raises: NotFound; Conflict when it is quarantined.
+    """
+    adapter = load_adapter(conn, name)
+    if adapter.state == "quarantined":
+        raise Conflict(f"adapter {name} is quarantined and cannot go live; run `thumbtune adapters show {name}`")
+    if adapter.state == "live":
+        return adapter
+    earlier = sa.and_(adapters.c.desk_id == adapter.desk_id, adapters.c.reason == ASKED_FOR)
+    conn.execute(sa.update(adapters).where(earlier).values(state="retired", reason=f"{name} was asked for instead"))
+    wish = {"state": "published", "reason": ASKED_FOR}
+    conn.execute(sa.update(adapters).where(adapters.c.name == name).values(wish))
+    healthy = [replica for replica in list_replicas(conn, now=now) if replica.healthy]
+    if healthy and all(name in replica.proven for replica in healthy):
+        mark_proven(conn, name, now=now)
+        return promote(conn, name, now=now)
     return load_adapter(conn, name)
 
 
