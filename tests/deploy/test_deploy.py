@@ -46,6 +46,13 @@ def test_proxies_let_through_only_calls_that_the_code_makes() -> None:
     assert {"GET /health", "GET /v1/models", "POST /v1/chat/completions", "POST /v1/load_lora_adapter"} <= allowed
 
 
+def test_proxies_let_through_every_call_that_serving_makes() -> None:
+    code = (ROOT / "thumbtune/serving/replica.py").read_text() + (ROOT / "thumbtune/core/inference.py").read_text()
+    called = set(re.findall(r'"(/(?:v1/)?[a-z_]+(?:/[a-z_]+)*)"', code)) - {"/v1"}
+    assert {"/health", "/metrics", "/tokenize", "/v1/models"} <= called
+    assert called <= {call.split()[1] for call in allowed_calls(DEPLOY / "proxy/nginx.conf")}
+
+
 def test_proxy_inside_the_cluster_lets_through_what_the_outer_one_does() -> None:
     assert allowed_calls(DEPLOY / "kubernetes/nginx.conf") == allowed_calls(DEPLOY / "proxy/nginx.conf")
 
