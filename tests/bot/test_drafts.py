@@ -108,6 +108,16 @@ def test_post_after_a_colleague_posted_asks_first(staffed: Office) -> None:
     assert len(staffed.thread(question)) == 2
 
 
+def test_edit_after_a_colleague_posted_says_so(staffed: Office) -> None:
+    question, card = ask_for_card(staffed)
+    staffed.ask(JONAS, question)
+    second = staffed.wait_for_card(JONAS, question)
+    staffed.press(PRIYA, card, "draft_post")
+    staffed.wait_for_card(PRIYA, question, holding="Posted in the thread")
+    staffed.press(JONAS, second, "draft_edit")
+    assert "Priya Nair wrote after this draft" in str(wait_for(lambda: staffed.view(JONAS)))
+
+
 def test_post_while_a_colleagues_reply_is_on_its_way_asks_first(staffed: Office) -> None:
     question, card = ask_for_card(staffed)
     staffed.ask(JONAS, question)

@@ -16,8 +16,14 @@ BLOCK_ID, INPUT_ID = "reply", "text"
 MAX_INPUT_CHARS = 3000
 
 
-def build_edit_modal(*, draft_id: str, response_url: str, question: str, text: str) -> Json:
-    """Return the modal with the draft in it and the question above; a text over MAX_INPUT_CHARS does not fit."""
+def build_edit_modal(
+    *, draft_id: str, response_url: str, question: str, text: str, newcomer: str | None = None
+) -> Json:
+    """Return the modal with the draft in it and the question above; a text over MAX_INPUT_CHARS does not fit.
+
+    `newcomer` wrote in the thread after the draft was asked for.
+    """
+    moved_on = [plain_section(f"⏳ {newcomer} wrote after this draft.")] if newcomer else []
     asked = question if len(question) <= 600 else question[:599] + "…"
     view = View(
         type="modal",
@@ -27,6 +33,7 @@ def build_edit_modal(*, draft_id: str, response_url: str, question: str, text: s
         close=PlainTextObject(text="Cancel"),
         private_metadata=json.dumps({"draft_id": draft_id, "response_url": response_url}),
         blocks=[
+            *moved_on,
             small("*The customer asks*"),
             plain_section(asked or "(nothing new)"),
             InputBlock(

@@ -8,6 +8,7 @@ from thumbtune.bot.blocks.edit_modal import MAX_INPUT_CHARS, build_edit_modal
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.cards import open_card
 from thumbtune.bot.drafting import fill_from_live, load_turns
+from thumbtune.bot.sending import find_newcomer
 from thumbtune.bot.threads import fetch_thread
 from thumbtune.core.errors import SlackRefused
 from thumbtune.core.prompt import find_question
@@ -39,6 +40,7 @@ def handle_draft_edit(event: InboxEvent, bot: Bot) -> None:
         response_url=card.response_url,
         question=fill_from_live(bot, find_question(turns), live),
         text=text,
+        newcomer=find_newcomer(bot, draft, live, roles=card.roles),
     )
     try:
         bot.slack.call("views.open", trigger_id=str(event.body.get("trigger_id") or ""), view=view)
