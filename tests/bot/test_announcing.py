@@ -38,3 +38,20 @@ def test_result_is_told_after_slack_was_away(office: Office, store: Store, clock
     assert RESULT in str(message)
     with store.read() as conn:
         assert list_unannounced_runs(conn) == []
+
+
+def test_run_that_failed_says_why(office: Office, store: Store, clock: Clock) -> None:
+    why = "18 approved replies can be trained on, 20 are needed; approve more replies and try again."
+    bot = build_bot(office.settings, store)
+    with store.write() as conn:
+        save_desk(conn, make_desk())
+        open_run(conn, desk_id="support", reason="retrain", now=clock(), announce_channel=SUPPORT)
+        run = claim_run(conn, owner="t", now=clock(), lease_s=60)
+        assert run is not None
+        finish_run(conn, run, state="failed", message=why, now=clock())
+    Announcer(bot).announce_due()
+    Sender(bot).send_due()
+    history = office.call("conversations.history", user=RUTH, channel=SUPPORT)["messages"]
+    (message,) = [message for message in history if message.get("bot_id")]
+    assert why in str(message)
+    assert "What is live stays live" in str(message)

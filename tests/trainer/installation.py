@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +69,16 @@ class Installation:
             run = runs.claim_run(conn, owner="test", now=self.store.now(), lease_s=self.settings.lease_s)
         assert run is not None
         return run
+
+    def make_live(self, run: TrainingRun, *, trained: Sequence[int], held_out: Sequence[int]) -> None:
+        """Let an adapter be live that this run trained on these pairs."""
+        now, name = self.store.now(), "support-0001"
+        with self.store.write() as conn:
+            runs.record_snapshot(conn, run, trained=trained, held_out=held_out)
+            row = {"path": "/adapters/support-0001", "manifest_hash": "0", "base_model": "base"}
+            adapters.add_adapter(conn, name=name, desk_id="support", run_id=run.run_id, now=now, **row)
+            adapters.mark_proven(conn, name, now=now)
+            adapters.promote(conn, name, now=now)
 
     def load_run(self, run_id: str) -> TrainingRun:
         """Return the run as it is now."""

@@ -15,7 +15,7 @@ from thumbtune.core.prompt import Turn, build_prompt, list_budgets
 from thumbtune.core.records import Desk, TrainingRun
 from thumbtune.core.store import pairs
 from thumbtune.trainer.recipe import load_recipe, plan_recipe
-from thumbtune.trainer.snapshot import drop_older_snapshots, freeze_pairs
+from thumbtune.trainer.snapshot import count_trainable, drop_older_snapshots, freeze_pairs
 from thumbtune.trainer.snapshot_files import SnapshotMeta, load_meta
 
 
@@ -114,6 +114,31 @@ def test_threads_stay_on_their_side_and_a_copy_of_a_held_out_one_is_not_trained_
     assert second.snapshot_hash != first.snapshot_hash
     drop_older_snapshots(installation.settings.snapshots_dir, keep=second)
     assert [path.name for path in installation.settings.snapshots_dir.iterdir()] == ["run-2"]
+
+
+def test_raised_share_holds_out_no_thread_that_an_adapter_trained_on(installation: Installation) -> None:
+    run = installation.queue_run()
+    first = freeze(installation, run, held_out_share=0.1)
+    installation.make_live(run, trained=first.trained_pair_ids, held_out=first.held_out_pair_ids)
+    installation.add_pairs(range(60), turns=2)  # a second reply in each of the same threads
+    installation.add_pairs(range(100, 160))
+    trained = {line["thread_id"] for line in read_lines(installation, run, "train")}
+
+    second_run = replace(run, run_id="run-2")
+    freeze(installation, second_run, held_out_share=0.45)
+    judged = {line["thread_id"] for line in read_lines(installation, second_run, "held_out")}
+    assert not judged & trained
+    assert len(judged) > len(first.held_out_pair_ids)
+    assert trained <= {line["thread_id"] for line in read_lines(installation, second_run, "train")}
+
+
+def test_trainable_pairs_are_counted_as_the_snapshot_counts_them(installation: Installation) -> None:
+    with installation.store.write() as conn:
+        conn.exec_driver_sql(
+            "UPDATE pairs SET turns = (SELECT turns FROM pairs LIMIT 1), reply = 'Same.' WHERE pair_id < 9"
+        )
+    counted = count_trainable(installation.store, desk_id="support", settings=installation.settings)
+    assert counted == len(freeze(installation, installation.queue_run()).trained_pair_ids) < 60
 
 
 def test_snapshot_never_changes_once_it_is_whole(installation: Installation) -> None:

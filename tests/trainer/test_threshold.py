@@ -1,11 +1,15 @@
 """When a run starts by itself."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from tests.trainer.installation import DESK, make_installation
 from thumbtune.core.records import RunState, TrainingRun
+from thumbtune.trainer.scheduler import look_at_desk
 from thumbtune.trainer.threshold import PAUSE_AFTER, decide_due
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -65,3 +69,15 @@ def test_failed_or_cancelled_run_is_not_begun_again_at_every_tick(state: RunStat
     assert not is_due(900, last_run=ended)
     assert not is_due(900, last_run=replace(ended, finished_at=NOW - PAUSE_AFTER[state] + timedelta(seconds=1)))
     assert is_due(900, last_run=replace(ended, finished_at=NOW - PAUSE_AFTER[state]))
+
+
+def test_run_waits_until_enough_pairs_are_left_to_train_on(tmp_path: Path, tiny_base: Path) -> None:
+    """Of 60 active pairs about a quarter are held out; the run must not start only to fail."""
+    installation = make_installation(tmp_path, tiny_base, min_pairs=58)
+    desk = replace(DESK, threshold=10)
+    due = look_at_desk(installation.store, desk, settings=installation.settings)
+    assert not due.is_due
+    assert re.fullmatch(r"\d\d of at least 58 pairs that can be trained on", due.why)
+    installation.add_pairs(range(100, 140))
+    assert look_at_desk(installation.store, desk, settings=installation.settings).is_due
+    installation.store.engine.dispose()

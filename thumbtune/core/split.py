@@ -1,4 +1,4 @@
-"""Decides which threads are held out: by a hash of the thread, so that the answer never changes.
+"""Decides which threads are held out: by a hash of the thread, so that the answer for one share never changes.
 
 It does not know pairs or runs.
 """

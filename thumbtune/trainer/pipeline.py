@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from thumbtune.core.base_model import locate_base, name_base
-from thumbtune.core.errors import LeaseLost, StoreUnavailable, ThumbtuneError
+from thumbtune.core.errors import LeaseLost, SnapshotError, StoreUnavailable, ThumbtuneError
 from thumbtune.core.manifest import (
     MANIFEST_NAME,
     Manifest,
@@ -92,8 +92,13 @@ class Pipeline:
             lease.finish("failed", str(exc))
         except (LeaseLost, StoreUnavailable):
             raise
-        except (ThumbtuneError, OSError) as exc:
+        except SnapshotError as exc:
+            lease.finish("failed", f"{exc}.")
+        except ThumbtuneError as exc:
             lease.finish("failed", f"The run could not be carried out: {exc}.")
+        except OSError as exc:
+            logger.exception("run_failed", extra=started)
+            lease.finish("failed", f"The run could not be carried out: {exc.strerror or type(exc).__name__}.")
         finally:
             shutil.rmtree(work, ignore_errors=True)
         return "closed"

@@ -14,6 +14,7 @@ from thumbtune.core.settings import Settings
 from thumbtune.core.store import pairs, runs
 from thumbtune.core.store.desks import list_desks
 from thumbtune.core.store.engine import Store
+from thumbtune.trainer.snapshot import count_trainable
 from thumbtune.trainer.threshold import Due, decide_due
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ def look_at_desk(store: Store, desk: Desk, *, settings: Settings) -> Due:
     """Return whether a run is due for this desk now, and why or why not."""
     with store.read() as conn:
         last = runs.list_runs(conn, desk_id=desk.desk_id, limit=1)
-        return decide_due(
+        due = decide_due(
             new_pairs=pairs.count_new_pairs(conn, desk_id=desk.desk_id),
             active_pairs=pairs.count_pairs(conn, desk_id=desk.desk_id).get("active", 0),
             threshold=desk.threshold,
@@ -65,3 +66,8 @@ def look_at_desk(store: Store, desk: Desk, *, settings: Settings) -> Due:
             last_run=last[0] if last else None,
             now=store.now(),
         )
+    if due.is_due:  # only then are the pairs themselves read
+        trainable = count_trainable(store, desk_id=desk.desk_id, settings=settings)
+        if trainable < settings.min_pairs:
+            return Due(False, f"{trainable} of at least {settings.min_pairs} pairs that can be trained on")
+    return due

@@ -1,7 +1,7 @@
 """Freezes a desk's active pairs into files that a run trains on and is judged by, however often it is started again.
 
-It does not know tokenizers or models. Prompts are made by `core.prompt` exactly as for a draft, and a thread is held
-out or trained on for ever.
+It does not know tokenizers or models. Prompts are made by `core.prompt` exactly as for a draft. A thread is held out or
+trained on for ever: its hash decides, and one that an adapter was trained on is not held out when the share is raised.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ from thumbtune.core.settings import Settings
 from thumbtune.core.split import is_held_out
 from thumbtune.core.store.engine import Store
 from thumbtune.core.store.pairs import list_pairs
+from thumbtune.core.store.runs import list_trained_threads
 from thumbtune.trainer.publish import sync_directory, write_durably
 from thumbtune.trainer.recipe import Recipe, dump_recipe
 from thumbtune.trainer.snapshot_files import (
@@ -70,12 +71,35 @@ def freeze_pairs(
     return meta
 
 
+def count_trainable(store: Store, *, desk_id: str, settings: Settings) -> int:
+    """Return how many pairs a snapshot taken now would train on."""
+    sides = _Sides(store, desk_id=desk_id, share=settings.held_out_share)
+    held_out: set[bytes] = set()
+    trained: set[bytes] = set()
+    for pair in _read_pairs(store, desk_id=desk_id, on_page=lambda: None):
+        (held_out if sides.holds_out(pair) else trained).add(_digest_exchange(pair))
+    return len(trained - held_out)
+
+
 def drop_older_snapshots(snapshots_dir: Path, *, keep: SnapshotMeta) -> None:
     """Delete the desk's earlier snapshots, which may hold what was withdrawn since; the newest one stays."""
     for path in snapshots_dir.iterdir():
         meta_path = path / META_NAME
         if path.name != keep.run_id and meta_path.is_file() and load_meta(path).desk_id == keep.desk_id:
             shutil.rmtree(path, ignore_errors=True)
+
+
+class _Sides:
+    """Says of each pair of a desk whether it judges or trains."""
+
+    def __init__(self, store: Store, *, desk_id: str, share: float) -> None:
+        self._share = share
+        with store.read() as conn:
+            self._trained = list_trained_threads(conn, desk_id=desk_id)
+
+    def holds_out(self, pair: TrainingPair) -> bool:
+        place = (pair.team_id, pair.channel_id, pair.thread_ts)
+        return place not in self._trained and is_held_out(*place, share=self._share)
 
 
 def _write_snapshot(
@@ -88,6 +112,7 @@ def _write_snapshot(
     settings: Settings,
     on_page: Callable[[], None],
 ) -> SnapshotMeta:
+    sides = _Sides(store, desk_id=desk.desk_id, share=settings.held_out_share)
     held_out: list[TrainingPair] = []
     trained: list[tuple[int, bytes]] = []  # pair id and what makes it equal to another
     newest = 0
@@ -95,7 +120,7 @@ def _write_snapshot(
     with unsorted.open("wb") as stream:
         for pair in _read_pairs(store, desk_id=desk.desk_id, on_page=on_page):
             newest = max(newest, pair.pair_id)
-            if is_held_out(pair.team_id, pair.channel_id, pair.thread_ts, share=settings.held_out_share):
+            if sides.holds_out(pair):
                 held_out.append(pair)
             else:
                 trained.append((pair.pair_id, _digest_exchange(pair)))

@@ -40,7 +40,9 @@ def build_run_message(run: TrainingRun, *, desk_name: str) -> tuple[str, list[Js
 
 def describe_result(run: TrainingRun) -> str:
     """Return a closed run's result in words a team lead understands."""
-    if run.message and run.state != "failed":
+    if run.message and run.state == "failed":
+        return f"{run.message} What is live stays live; `thumbtune runs show {run.run_id}` says more."
+    if run.message:
         return run.message
     name = run.adapter or "The candidate"
     better = _compare(run)
