@@ -5,7 +5,8 @@ import sqlalchemy as sa
 
 from tests.cli.conftest import Run
 from tests.cli.test_commands import add_pair, publish
-from thumbtune.core.store import Store
+from thumbtune.core.records import Replica
+from thumbtune.core.store import Store, replicas
 
 
 def test_what_is_done_by_command_is_audited_with_ids_and_no_text(with_desk: Store, run: Run) -> None:
@@ -16,6 +17,10 @@ def test_what_is_done_by_command_is_audited_with_ids_and_no_text(with_desk: Stor
     run("runs", "cancel", started["run_id"])
     publish(with_desk, "support-0001")
     run("adapters", "promote", "support-0001")
+    with with_desk.write() as conn:
+        now = with_desk.now()
+        replicas.report_replica(conn, Replica("gpu-1", "unix:/s", True, "b", ("support-0001",), now))
+    run("adapters", "promote", "support-0001")
     run("adapters", "rollback")
     run("desks", "set", "support", "--voice", "A secret voice.")
     acts = run("audit", "list", "--json")
@@ -24,6 +29,7 @@ def test_what_is_done_by_command_is_audited_with_ids_and_no_text(with_desk: Stor
         ("pair_withdrawn", "1", {}),
         ("run_requested", started["run_id"], {}),
         ("run_cancelled", started["run_id"], {}),
+        ("adapter_asked_for", "support-0001", {}),
         ("adapter_promoted", "support-0001", {}),
         ("adapter_rolled_back", "base", {"desk_id": "support"}),
         ("desk_changed", "support", {"changed": ["voice"]}),

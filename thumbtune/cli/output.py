@@ -4,12 +4,14 @@ It does not know what is printed.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 console = Console()
@@ -44,6 +46,21 @@ def shorten(text: str, *, max_chars: int = 60) -> str:
     """Return the text on one line, cut with an ellipsis when it is longer than `max_chars`."""
     line = " ".join(text.split())
     return line if len(line) <= max_chars else f"{line[: max_chars - 1]}…"
+
+
+@contextmanager
+def show_progress(total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar with counts and time on standard error; what is yielded takes how many more are done."""
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("conversations"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=errors) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda done: progress.advance(task, done)
 
 
 def _cell(value: object) -> str:

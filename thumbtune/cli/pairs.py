@@ -1,21 +1,39 @@
 """Commands on training pairs: list, show, withdraw, import, export."""
 
-import json
+import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from thumbtune.cli import exporting
 from thumbtune.cli.context import open_checked_store, pick_desk
-from thumbtune.cli.output import console, print_json, print_record, print_table, shorten
+from thumbtune.cli.importing.outcome import Outcome
+from thumbtune.cli.importing.running import Format, ImportOptions, import_file
+from thumbtune.cli.output import console, print_json, print_record, print_table, shorten, show_progress
 from thumbtune.core.errors import BadInput
-from thumbtune.core.records import PairState, TrainingPair
+from thumbtune.core.records import PairState
 from thumbtune.core.settings import load_settings
-from thumbtune.core.store import Store, audits, desks, pairs, signs
+from thumbtune.core.store import audits, desks, pairs, signs
 
 app = typer.Typer(help="Training pairs: what the model learns from.", no_args_is_help=True)
 
-PAGE = 500
+SHOWN_PROBLEMS = 20
+
+IMPORT_HELP = "\n\n".join(
+    (
+        "Make pairs of a file: redacted, each once, whichever way and how often it comes.",
+        "Slack export (.zip): the replies that the desk's rules approve, as they would have become pairs live. Reactions in "
+        "an export have no time, so a reply that was edited waits for review.",
+        "Help-desk table (.csv): a header row with the columns conversation (or ticket_id), role (customer or agent) and "
+        "text (or message, body), best with time (or created_at) and author; an agent's message right after a customer's "
+        "becomes a pair. Or the two columns question and reply. UTF-8, any common delimiter.",
+        'Chat JSONL: {"messages": [{"role": "system|user|assistant", "content": "…"}]}; the last assistant message is the '
+        "reply.",
+        "Rows that cannot be used are told with their line, and the others are kept.",
+    )
+)
 
 
 @app.command("list")
@@ -67,37 +85,95 @@ def withdraw_pair(
     console.print(f"Pair {pair_id} is withdrawn and will not be trained on again.")
 
 
+@app.command("import", help=IMPORT_HELP)
+def import_pairs(
+    file: Annotated[Path, typer.Argument(help="Slack export (.zip), help-desk table (.csv) or chat JSONL.")],
+    desk: Annotated[str | None, typer.Option(help="Desk; may be left out when there is one.")] = None,
+    format_: Annotated[Format | None, typer.Option("--format", help="Found out when left out.")] = None,
+    channel: Annotated[
+        list[str] | None, typer.Option(help="Slack: read this channel, by name or id, instead of the desk's; repeat.")
+    ] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(help="Slack: who is in a user group, as S1=U1,U2; asked of Slack otherwise.")
+    ] = None,
+    keep_system: Annotated[
+        bool,
+        typer.Option(
+            "--keep-system", help="JSONL: keep a system message as a passage the reply rests on; dropped otherwise."
+        ),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would come of it and store nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Make pairs of a file."""
+    settings = load_settings()
+    store = open_checked_store(settings)
+    chosen = pick_desk(store, desk)
+    options = ImportOptions(
+        format=format_,
+        channels=tuple(channel or ()),
+        groups=dict(_read_group(item) for item in group or ()),
+        keep_system=keep_system,
+        is_dry_run=dry_run,
+    )
+    began = time.monotonic()
+    form, outcome = import_file(
+        file, store, settings=settings, desk=chosen, options=options, open_progress=show_progress
+    )
+    result = {"file": str(file), "format": form, "desk_id": chosen.desk_id, "dry_run": dry_run, **vars(outcome)}
+    result["problems"] = [asdict(problem) for problem in outcome.problems]
+    result["seconds"] = round(time.monotonic() - began, 2)
+    if as_json:
+        print_json(result)
+    else:
+        _tell_outcome(file, outcome, seconds=time.monotonic() - began, is_dry_run=dry_run)
+    if outcome.problems and not (outcome.imported or outcome.already_there or outcome.refused):
+        raise BadInput(f"{file}: no row could be used; the first: {outcome.problems[0]}")
+
+
 @app.command("export")
 def export_pairs(
-    file: Annotated[Path, typer.Argument(help="File to write: OpenAI-style chat JSONL.")],
+    out: Annotated[Path, typer.Option(help="File to write (jsonl), or folder to make (hf).")],
     desk: Annotated[str | None, typer.Option(help="Desk; may be left out when there is one.")] = None,
+    format_: Annotated[
+        exporting.ExportFormat,
+        typer.Option("--format", help="jsonl: chat JSONL. hf: a folder for Hugging Face's datasets library."),
+    ] = "jsonl",
+    state: Annotated[PairState, typer.Option(help="Only pairs of this state.")] = "active",
 ) -> None:
-    """Write the active pairs as chat JSONL, one conversation a line."""
-    store = open_checked_store()
+    """Write a desk's pairs, redacted, as training sees them; `pairs import` reads them back."""
+    settings = load_settings()
+    store = open_checked_store(settings)
     chosen = pick_desk(store, desk)
-    aside = file.with_name(f"{file.name}.part")
-    count = 0
-    with aside.open("w", encoding="utf-8") as out:
-        for pair in _each_active(store, chosen.desk_id):
-            roles = {"customer": "user", "agent": "assistant"}
-            messages = [{"role": roles[turn.role], "content": turn.text} for turn in pair.turns]
-            messages.append({"role": "assistant", "content": pair.reply})
-            out.write(json.dumps({"messages": messages, "pair_id": pair.pair_id}, ensure_ascii=False) + "\n")
-            count += 1
-    aside.replace(file)
-    console.print(f"Wrote {count} pairs to {file}.")
+    written = exporting.export_pairs(store, chosen, out, form=format_, state=state, settings=settings)
+    console.print(f"Wrote {written.pairs} pairs of {len(written.threads)} conversations to {out}.", soft_wrap=True)
+    console.print(f"SHA-256 {written.sha256}", soft_wrap=True)
 
 
-def _each_active(store: Store, desk_id: str) -> "list[TrainingPair]":
-    found: list[TrainingPair] = []
-    after = 0
-    while True:
-        with store.read() as conn:
-            page = pairs.list_pairs(conn, desk_id=desk_id, state="active", after_id=after, limit=PAGE)
-        found += page
-        if len(page) < PAGE:
-            return found
-        after = page[-1].pair_id
+def _tell_outcome(file: Path, outcome: Outcome, *, seconds: float, is_dry_run: bool) -> None:
+    would = "would be " if is_dry_run else ""
+    console.print(
+        f"{file.name}: {outcome.imported} pairs {would}imported, {outcome.already_there} were there already; {seconds:.1f} s.",
+        markup=False,
+        soft_wrap=True,
+    )
+    for reason, count in outcome.waiting.most_common():
+        console.print(f"  {count} of them wait for review: {reason}", soft_wrap=True)
+    for reason, count in outcome.refused.most_common():
+        console.print(f"  {count} replies made no pair: {reason}", soft_wrap=True)
+    if outcome.problems:
+        console.print(f"{len(outcome.problems)} rows could not be used:", style="yellow")
+    for problem in outcome.problems[:SHOWN_PROBLEMS]:
+        console.print(f"  {problem}", markup=False, soft_wrap=True)
+    if len(outcome.problems) > SHOWN_PROBLEMS:
+        console.print(f"  … and {len(outcome.problems) - SHOWN_PROBLEMS} more; --json lists them all")
+
+
+def _read_group(item: str) -> tuple[str, frozenset[str]]:
+    group_id, _, members = item.partition("=")
+    if not group_id.startswith("S") or not members:
+        raise BadInput(f"--group {item!r} is not understood: write S0123=U0123,U0456")
+    return group_id, frozenset(member.strip() for member in members.split(",") if member.strip())
 
 
 def _check_state(state: str | None) -> PairState | None:

@@ -1,0 +1,1 @@
+"""Makes training pairs of files: Slack exports, help-desk tables, chat JSONL."""

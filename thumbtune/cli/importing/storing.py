@@ -1,0 +1,124 @@
+"""Stores conversations of a file as pairs: redacted, each once, whatever is run how often.
+
+It does not know file formats.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from thumbtune.cli.importing.conversations import Conversation, Parsed, Problem
+from thumbtune.cli.importing.outcome import ImportJob, Outcome, cut_batches, open_batch
+from thumbtune.cli.importing.redacting import redact_conversation
+from thumbtune.core.errors import RedactionFailed
+from thumbtune.core.prompt import Passage, Turn, find_question
+from thumbtune.core.records import Desk
+from thumbtune.core.redaction import NameIndex, Redactor, apply_placeholders, clean_text
+from thumbtune.core.sealing import Sealer
+from thumbtune.core.settings import Settings
+from thumbtune.core.store.documents import search_passages
+from thumbtune.core.store.pairs import put_pair
+from thumbtune.core.store.places import Place, find_pair
+
+IMPORT_CHANNEL = "import"
+"""Stands where a pair from Slack has its channel."""
+
+
+def store_conversations(parsed: Parsed, job: ImportJob, *, desk: Desk, settings: Settings) -> Outcome:
+    """Make a pair of every reply of a parsed file, in batches; return what became of them."""
+    redactor = Redactor(order_number_patterns=settings.order_number_patterns)
+    outcome = Outcome(refused=parsed.refused.copy(), problems=list(parsed.problems))
+    seen: set[Place] = set()
+    for batch in cut_batches(parsed.conversations):
+        redacted: list[tuple[Conversation, list[Turn]]] = []
+        for conversation in batch:
+            try:
+                redacted.append(_redact(redactor, conversation))
+            except RedactionFailed:
+                outcome.problems.append(Problem(conversation.where, "it could not be redacted, so it is not kept"))
+        with open_batch(job, outcome) as (conn, done):
+            for conversation, turns in redacted:
+                _store(conn, job, done, conversation, turns, seen=seen, desk=desk, settings=settings)
+        job.on_done(len(batch))
+    return outcome
+
+
+def _redact(redactor: Redactor, conversation: Conversation) -> tuple[Conversation, list[Turn]]:
+    if conversation.passages is not None and conversation.origin is None:
+        redacted = tuple(replace(passage, text=_redact_text(redactor, passage)) for passage in conversation.passages)
+        conversation = replace(conversation, passages=redacted)
+    return conversation, redact_conversation(redactor, conversation)
+
+
+def _redact_text(redactor: Redactor, passage: Passage) -> str:
+    text = clean_text(passage.text).strip()
+    spans = redactor.find_spans(text, names=NameIndex())
+    keys = dict.fromkeys((span.kind, span.canonical) for span in spans)
+    return apply_placeholders(text, spans, {key: number for number, key in enumerate(keys, start=1)})
+
+
+def _store(
+    conn: sa.Connection,
+    job: ImportJob,
+    done: Outcome,
+    conversation: Conversation,
+    turns: Sequence[Turn],
+    *,
+    seen: set[Place],
+    desk: Desk,
+    settings: Settings,
+) -> None:
+    for at in conversation.replies:
+        before, reply = [turn for turn in turns[:at] if turn.text], turns[at].text
+        question = find_question(before)
+        if not question or not reply:
+            done.refused["no customer's message before it" if reply else "no text is left of it"] += 1
+            continue
+        place = _find_place(conn, job.store.sealer, conversation, at=at, desk=desk)
+        if place in seen:
+            done.refused["the same as another in the file"] += 1
+            continue
+        seen.add(place)
+        if find_pair(conn, place) is not None:
+            done.already_there += 1
+            continue
+        passages = conversation.passages
+        if passages is None:
+            limit = settings.grounding_passages
+            passages = tuple(search_passages(conn, question, desk_id=desk.desk_id, limit=limit)) if limit else ()
+        put_pair(
+            conn,
+            desk_id=desk.desk_id,
+            team_id=place.team_id,
+            channel_id=place.channel_id,
+            thread_ts=place.thread_ts,
+            reply_ts=place.reply_ts,
+            revision=place.revision,
+            turns=before,
+            reply=reply,
+            passages=passages,
+            source="imported",
+            approved_by=conversation.approved_by,
+            now=job.store.now(),
+        )
+        done.imported += 1
+
+
+def _find_place(conn: sa.Connection, sealer: Sealer, conversation: Conversation, *, at: int, desk: Desk) -> Place:
+    """Return where a reply belongs: its own place in Slack when it is of this desk, else one made of its content.
+
+    The digest is keyed and of the text as it came, so that a better redactor never makes it another pair.
+    """
+    origin = conversation.origin
+    if origin is not None:
+        found = find_pair(conn, origin)
+        is_ours = origin.team_id == desk.team_id and origin.channel_id in desk.channels
+        if (found is not None and found.desk_id == desk.desk_id) or (found is None and is_ours):
+            return origin
+        thread, reply = f"{origin.team_id}:{origin.channel_id}:{origin.thread_ts}", conversation.key
+    else:
+        texts = [f"{item.role} {item.text.strip()}" for item in conversation.utterances[: at + 1]]
+        thread, reply = conversation.key, "\x1f".join([conversation.key, *texts])
+    thread_ts, reply_ts = (f"i{sealer.digest(f'import:{desk.desk_id}:{text}')[:24]}" for text in (thread, reply))
+    return Place(desk.team_id, IMPORT_CHANNEL, thread_ts, reply_ts, "")

@@ -1,0 +1,56 @@
+"""Where pairs come from: a reply's place and revision, under which it is learned once, whichever way it came.
+
+It does not know imports or exports.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from thumbtune.core.records import PairState
+from thumbtune.core.store.schema import pairs
+
+
+@dataclass(frozen=True)
+class Place:
+    """One revision of one reply."""
+
+    team_id: str
+    channel_id: str
+    thread_ts: str
+    reply_ts: str
+    revision: str
+
+
+@dataclass(frozen=True)
+class FoundPair:
+    """The pair at a place, as far as one has to know to leave it alone."""
+
+    pair_id: int
+    desk_id: str
+    state: PairState
+    reason: str
+
+
+def find_pair(conn: sa.Connection, place: Place) -> FoundPair | None:
+    """Return the pair of this revision of a reply, in whatever state and of whichever desk."""
+    query = sa.select(pairs.c.pair_id, pairs.c.desk_id, pairs.c.state, pairs.c.reason).where(
+        pairs.c.team_id == place.team_id,
+        pairs.c.channel_id == place.channel_id,
+        pairs.c.reply_ts == place.reply_ts,
+        pairs.c.revision == place.revision,
+    )
+    row = conn.execute(query).first()
+    return FoundPair(**row._mapping) if row else None
+
+
+def mark_imported(conn: sa.Connection, pair_id: int) -> None:
+    """Note that a pair came from a file."""
+    conn.execute(sa.update(pairs).where(pairs.c.pair_id == pair_id).values(source="imported"))
+
+
+def load_revisions(conn: sa.Connection, pair_ids: Sequence[int]) -> dict[int, str]:
+    """Return which revision of its reply each pair holds."""
+    query = sa.select(pairs.c.pair_id, pairs.c.revision).where(pairs.c.pair_id.in_(pair_ids))
+    return {row.pair_id: row.revision for row in conn.execute(query)}
