@@ -48,12 +48,13 @@ def test_environment_is_offline_without_plugins_and_without_our_secrets(tmp_path
         "SLACK_BOT_TOKEN": "xoxb",
         "THUMBTUNE_SECRET_KEY": "key",
         "PGPASSWORD": "pg",
+        "HF_TOKEN": "hf",
         "VLLM_PLUGINS": "lora_filesystem_resolver",
         "VLLM_SERVER_DEV_MODE": "1",
         "VLLM_CPU_KVCACHE_SPACE": "8",
     }
     env = build_env(make_plan(tmp_path), inherited)
-    assert not {"SLACK_BOT_TOKEN", "THUMBTUNE_SECRET_KEY", "PGPASSWORD"} & set(env)
+    assert not {"SLACK_BOT_TOKEN", "THUMBTUNE_SECRET_KEY", "PGPASSWORD", "HF_TOKEN"} & set(env)
     assert (env["VLLM_PLUGINS"], env["VLLM_SERVER_DEV_MODE"], env["HF_HUB_OFFLINE"]) == ("", "0", "1")
     assert env["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] == "True"
     assert env["VLLM_API_KEY"] == "secret"

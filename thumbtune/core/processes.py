@@ -14,6 +14,12 @@ from pathlib import Path
 import psutil
 
 _PR_SET_PDEATHSIG = 1
+_PRIVATE_PREFIXES = ("THUMBTUNE_", "SLACK_", "HF_TOKEN", "AWS_", "PG")
+
+
+def drop_secrets(inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without our settings and the tokens and keys that programs of others have no use for."""
+    return {name: value for name, value in inherited.items() if not name.startswith(_PRIVATE_PREFIXES)}
 
 
 def spawn_child(

@@ -185,7 +185,8 @@ class Settings(BaseSettings):
         0.1,
         gt=0,
         lt=0.5,
-        description="Share of threads never trained on, used to judge a candidate. More judges better, trains on less.",
+        description="Share of threads never trained on, used to judge a candidate. More judges better, trains on less. "
+        "Raising it leaves those that an adapter was trained on where they are.",
     )
     held_out_max: int = Field(300, ge=10, description="Pairs of the held-out set used in one evaluation at most.")
     gate_min_threads: int = Field(
@@ -196,7 +197,9 @@ class Settings(BaseSettings):
     gate_margin: float = Field(
         0.01,
         ge=0.0,
-        description="Nats per token by which a candidate may be worse than what is live and still replace it.",
+        description="Nats per token by which a candidate may be worse than what is live and still replace it, when what is "
+        "live learned from pairs that were withdrawn since. Else it must be surely better. More lets withdrawn pairs be "
+        "forgotten with fewer held-out threads, and may cost quality.",
     )
     min_pairs: int = Field(20, ge=2, description="Training pairs below which no run starts.")
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from thumbtune.core.base_model import find_base, fit_context, name_base
 from thumbtune.core.errors import ConfigError
 from thumbtune.core.manifest import load_template
+from thumbtune.core.processes import drop_secrets
 from thumbtune.core.prompt import CLOCK
 from thumbtune.core.settings import Settings
 
@@ -27,8 +28,6 @@ TEMPLATE_NAME = "chat_template.jinja"
 
 MAX_SOCKET_PATH = 100
 """Longest path of a Unix socket we use; Linux allows 107 bytes."""
-
-_PRIVATE_PREFIXES = ("THUMBTUNE_", "SLACK_", "HF_TOKEN", "AWS_", "PG")
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ def build_command(plan: EnginePlan) -> list[str]:
 
 def build_env(plan: EnginePlan, inherited: Mapping[str, str]) -> dict[str, str]:
     """Return vLLM's environment: this one without our secrets, offline, without plugins and without usage reports."""
-    env = {key: value for key, value in inherited.items() if not key.startswith(_PRIVATE_PREFIXES)}
+    env = drop_secrets(inherited)
     env |= {
         "VLLM_API_KEY": plan.api_key,
         "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True",

@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from thumbtune.core.processes import end_child, spawn_child
-
-_PRIVATE_PREFIXES = ("SLACK_", "THUMBTUNE_", "PG")
+from thumbtune.core.processes import drop_secrets, end_child, spawn_child
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class LocalBackend:
         log_path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
         command = [sys.executable, "-m", f"thumbtune.trainer.{program}", *arguments]
-        return _LocalJob(spawn_child(command, env=_build_env(os.environ), log_path=log_path), log_path)
+        return _LocalJob(spawn_child(command, env=build_env(os.environ), log_path=log_path), log_path)
 
 
 class _LocalJob:
@@ -79,10 +77,9 @@ def _read_event(line: bytes) -> dict[str, Any] | None:  # Any: JSON
     return event
 
 
-def _build_env(inherited: Mapping[str, str]) -> dict[str, str]:
+def build_env(inherited: Mapping[str, str]) -> dict[str, str]:
     """Return this environment without our secrets, offline and without usage reports."""
-    env = {key: value for key, value in inherited.items() if not key.startswith(_PRIVATE_PREFIXES)}
-    return env | {
+    return drop_secrets(inherited) | {
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "DO_NOT_TRACK": "1",
