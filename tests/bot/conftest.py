@@ -132,6 +132,26 @@ class Office:
                     return self.page("action", user=user, container=container, **names)
         raise AssertionError(f"the card has no {action_id}")
 
+    def open_home(self, user: str, *, holding: str) -> Json:
+        """Open someone's Home tab and return it once it holds this text."""
+        self.page("home_open", user=user)
+
+        def look() -> Json | None:
+            home = self.slack.slack.views.find_home(user)
+            return home if home is not None and holding in str(home) else None
+
+        return wait_for(look, what=f"a Home tab with {holding!r}")
+
+    def press_in_home(self, user: str, home: Json, action_id: str) -> Json:
+        """Press the first button with this action id in someone's Home tab."""
+        for block in home["blocks"]:
+            for element in [*block.get("elements", []), block.get("accessory") or {}]:
+                if element.get("action_id") == action_id:
+                    names = {"block_id": block["block_id"], "action_id": action_id, "value": element.get("value")}
+                    container = {"type": "view", "view_id": home["id"]}
+                    return self.page("action", user=user, container=container, **names)
+        raise AssertionError(f"the Home tab has no {action_id}")
+
     def private(self, user: str, *, thread: str | None = None, channel: str = SUPPORT) -> list[Json]:
         """Return the messages that only this person sees."""
         place = {"thread_ts": thread} if thread else {}

@@ -3,14 +3,16 @@
 It does not know what it looks like.
 """
 
-from thumbtune.bot.blocks.home import DeskView, build_home
+from datetime import timedelta
+
+from thumbtune.bot.blocks.home import SHOWN_PAIRS, DeskView, build_home
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.roles import is_agent, is_lead
 from thumbtune.core.records import Desk
 from thumbtune.core.store.adapters import find_live
 from thumbtune.core.store.desks import list_desks
 from thumbtune.core.store.drafts import list_drafts
-from thumbtune.core.store.pairs import count_new_pairs, count_pairs
+from thumbtune.core.store.pairs import count_new_pairs, count_pairs, count_pairs_since, list_pairs
 from thumbtune.core.store.runs import list_runs
 
 NEWEST_DRAFTS = 200
@@ -37,12 +39,21 @@ def _view_desk(bot: Bot, desk: Desk, *, user_id: str, leads: bool) -> DeskView:
     with bot.store.read() as conn:
         drafts = list_drafts(conn, desk_id=desk.desk_id, limit=NEWEST_DRAFTS)
         runs = list_runs(conn, desk_id=desk.desk_id, limit=1)
+        counts = count_pairs(conn, desk_id=desk.desk_id)
+        waiting = list_pairs(conn, desk_id=desk.desk_id, state="quarantined", limit=SHOWN_PAIRS) if leads else []
+        mine = list_pairs(
+            conn, desk_id=desk.desk_id, state="active", approved_by=user_id, limit=SHOWN_PAIRS, newest_first=True
+        )
         return DeskView(
             desk=desk,
-            pairs=count_pairs(conn, desk_id=desk.desk_id).get("active", 0),
+            pairs=counts.get("active", 0),
+            pairs_this_week=count_pairs_since(conn, desk_id=desk.desk_id, since=bot.store.now() - timedelta(days=7)),
             new_pairs=count_new_pairs(conn, desk_id=desk.desk_id),
             live=find_live(conn, desk_id=desk.desk_id),
             last_run=runs[0] if runs else None,
             my_drafts=tuple(draft for draft in drafts if draft.asked_by == user_id),
+            my_pairs=tuple(mine),
+            waiting=tuple(waiting),
+            waiting_count=counts.get("quarantined", 0),
             is_lead=leads,
         )

@@ -36,6 +36,11 @@ def section(markup: str, *, block_id: str | None = None) -> SectionBlock:
     return SectionBlock(text=MarkdownTextObject(text=markup[:MAX_SECTION_CHARS]), block_id=block_id)
 
 
+def section_with(markup: str, element: ButtonElement) -> SectionBlock:
+    """Return a paragraph of Slack markup with a button beside it."""
+    return SectionBlock(text=MarkdownTextObject(text=markup[:MAX_SECTION_CHARS]), accessory=element)
+
+
 def plain_section(text: str) -> SectionBlock:
     """Return a paragraph in which nothing is markup."""
     return SectionBlock(text=PlainTextObject(text=text[:MAX_SECTION_CHARS] or " ", emoji=False))

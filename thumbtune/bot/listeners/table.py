@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from thumbtune.bot.blocks import draft_card, edit_modal, home
 from thumbtune.bot.bot import Handler
-from thumbtune.bot.listeners.actions import draft_dismiss, draft_edit, draft_post, draft_retry, home_retrain
+from thumbtune.bot.listeners.actions import draft_dismiss, draft_edit, draft_post, draft_retry, home_pair, home_retrain
 from thumbtune.bot.listeners.commands import draft, retrain
 from thumbtune.bot.listeners.events import (
     app_home_opened,
@@ -37,5 +37,6 @@ LISTENERS: Mapping[tuple[EventKind, str], Handler] = {
     ("action", draft_card.RETRY): draft_retry.handle_draft_retry,
     ("action", draft_card.DISMISS): draft_dismiss.handle_draft_dismiss,
     ("action", home.RETRAIN): home_retrain.handle_home_retrain,
+    **{("action", name): home_pair.handle_home_pair for name in (home.KEEP, home.LEAVE_OUT, home.UNDO)},
     ("view", edit_modal.CALLBACK_ID): draft_edit_submitted.handle_draft_edit_submitted,
 }

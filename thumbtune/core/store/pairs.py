@@ -148,6 +148,7 @@ def list_pairs(
     *,
     desk_id: str | None = None,
     state: PairState | None = None,
+    approved_by: str | None = None,
     after_id: int = 0,
     limit: int = 100,
     newest_first: bool = False,
@@ -159,6 +160,8 @@ def list_pairs(
         query = query.where(pairs.c.desk_id == desk_id)
     if state is not None:
         query = query.where(pairs.c.state == state)
+    if approved_by is not None:
+        query = query.where(pairs.c.approved_by == approved_by)
     return [_read(row) for row in conn.execute(query)]
 
 
@@ -170,6 +173,12 @@ def count_pairs(conn: sa.Connection, *, desk_id: str) -> dict[PairState, int]:
         .group_by(pairs.c.state)
     )
     return {row.state: row.rows for row in conn.execute(query)}
+
+
+def count_pairs_since(conn: sa.Connection, *, desk_id: str, since: datetime) -> int:
+    """Return how many of a desk's active pairs were made after a moment."""
+    which = sa.and_(pairs.c.desk_id == desk_id, pairs.c.state == "active", pairs.c.created_at > since)
+    return conn.execute(sa.select(sa.func.count()).select_from(pairs).where(which)).scalar_one()
 
 
 def count_new_pairs(conn: sa.Connection, *, desk_id: str) -> int:

@@ -1,0 +1,89 @@
+"""The Home tab: what an agent gave, and what waits for a lead."""
+
+from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, RUTH, Office, make_desk, wait_for
+from thumbtune.bot.blocks import home
+from thumbtune.core.store.audits import list_acts
+from thumbtune.core.store.desks import save_desk
+from thumbtune.core.store.pairs import set_pair_state
+
+
+def learn(office: Office) -> str:
+    question = office.say(MAYA, "Where is my parcel?")
+    reply = office.say(PRIYA, "Hi Maya, it arrives on Friday.", thread=question)
+    office.react(JONAS, reply)
+    wait_for(office.pairs)
+    office.wait_quiet()
+    return reply
+
+
+def set_aside(office: Office) -> None:
+    (pair,) = office.pairs()
+    with office.store.write() as conn:
+        reason = "a reason to look"
+        set_pair_state(conn, pair.pair_id, state="quarantined", reason=reason, now=office.store.now(), decided_by="")
+
+
+def list_signs(office: Office, reply: str) -> list[str]:
+    return [sign["name"] for sign in office.thread(reply)[0].get("reactions", [])]
+
+
+def test_approver_takes_an_approval_back(staffed: Office) -> None:
+    reply = learn(staffed)
+    shown = staffed.open_home(JONAS, holding="Replies I approved")
+    assert "Hi [NAME_1], it arrives on Friday." in str(shown)
+    assert "Waiting for your review" not in str(shown)
+    staffed.press_in_home(JONAS, shown, home.UNDO)
+    (pair,) = wait_for(lambda: staffed.pairs("withdrawn"))
+    assert (pair.reason, pair.decided_by) == ("taken back in the Home tab", JONAS)
+    wait_for(lambda: "books" not in list_signs(staffed, reply))
+    staffed.open_home(JONAS, holding="*0* approved replies")
+    with staffed.store.read() as conn:
+        (act,) = list_acts(conn, limit=5, action="pair_withdrawn")
+    assert (act.actor, act.subject) == (JONAS, str(pair.pair_id))
+
+
+def test_lead_keeps_what_was_set_aside_and_later_events_leave_it_so(staffed: Office) -> None:
+    reply = learn(staffed)
+    set_aside(staffed)
+    shown = staffed.open_home(RUTH, holding="Waiting for your review")
+    assert "a reason to look" in str(shown)
+    staffed.press_in_home(RUTH, shown, home.KEEP)
+    (pair,) = wait_for(staffed.pairs)
+    assert (pair.reason, pair.decided_by) == ("", RUTH)
+    staffed.react(RUTH, reply)
+    staffed.wait_quiet()
+    assert [kept.pair_id for kept in staffed.pairs()] == [pair.pair_id]
+
+
+def test_lead_leaves_out_and_an_approval_does_not_bring_it_back(staffed: Office) -> None:
+    reply = learn(staffed)
+    set_aside(staffed)
+    staffed.press_in_home(RUTH, staffed.open_home(RUTH, holding=home.LEAVE_OUT), home.LEAVE_OUT)
+    (pair,) = wait_for(lambda: staffed.pairs("withdrawn"))
+    assert pair.reason == "left out by a lead"
+    staffed.react(RUTH, reply)
+    staffed.wait_quiet()
+    assert not staffed.pairs()
+
+
+def test_who_is_a_lead_no_more_decides_nothing(staffed: Office) -> None:
+    learn(staffed)
+    set_aside(staffed)
+    shown = staffed.open_home(RUTH, holding=home.KEEP)
+    with staffed.store.write() as conn:
+        save_desk(conn, make_desk(leads=(AIKO,)))
+    staffed.press_in_home(RUTH, shown, home.KEEP)
+    staffed.wait_quiet()
+    assert not staffed.pairs()
+    assert "home_pair_keep" not in str(staffed.slack.slack.views.find_home(RUTH))
+
+
+def test_pair_whose_messages_were_deleted_cannot_be_kept(staffed: Office) -> None:
+    learn(staffed)
+    set_aside(staffed)
+    shown = staffed.open_home(RUTH, holding=home.KEEP)
+    with staffed.store.write() as conn:
+        conn.exec_driver_sql("UPDATE pairs SET turns = '[]', reply = ''")
+    staffed.press_in_home(RUTH, shown, home.KEEP)
+    staffed.wait_quiet()
+    assert not staffed.pairs()

@@ -1,0 +1,58 @@
+"""The buttons beside training pairs in the Home tab: a lead keeps one or leaves it out, an approver takes theirs back.
+
+It does not know why a pair was set aside.
+"""
+
+from thumbtune.bot.blocks import home
+from thumbtune.bot.bot import Bot
+from thumbtune.bot.homes import publish_home
+from thumbtune.bot.roles import DeskRoles, Person, is_approver, is_lead
+from thumbtune.core.errors import Conflict, NotFound
+from thumbtune.core.records import InboxEvent, PairState, TrainingPair
+from thumbtune.core.store.decisions import decide_pair
+from thumbtune.core.store.desks import load_desk
+from thumbtune.core.store.pairs import load_pair
+
+_DECISIONS: dict[str, tuple[PairState, str]] = {
+    home.KEEP: ("active", ""),
+    home.LEAVE_OUT: ("withdrawn", "left out by a lead"),
+    home.UNDO: ("withdrawn", "taken back in the Home tab"),
+}
+
+
+def handle_home_pair(event: InboxEvent, bot: Bot) -> None:
+    """Carry out what was decided, if who pressed may decide it, and draw the Home tab anew."""
+    action = (event.body.get("actions") or [{}])[0]
+    user_id = str((event.body.get("user") or {}).get("id") or "")
+    value, decision = str(action.get("value") or ""), str(action.get("action_id") or "")
+    if not value.isdigit() or decision not in _DECISIONS:
+        return
+    try:
+        with bot.store.read() as conn:
+            pair = load_pair(conn, int(value))
+            desk = load_desk(conn, pair.desk_id)
+    except NotFound:
+        return
+    person, roles = bot.people.fetch_person(user_id), bot.people.fetch_roles(desk)
+    if desk.team_id == bot.identity.team_id and _may_decide(pair, person, roles, decision=decision):
+        state, reason = _DECISIONS[decision]
+        try:
+            with bot.store.write() as conn:
+                decide_pair(
+                    conn,
+                    bot.store,
+                    pair.pair_id,
+                    state=state,
+                    reason=reason,
+                    decided_by=user_id,
+                    shows_sign=bool(bot.settings.collected_reaction),
+                )
+        except Conflict:  # deleted meanwhile: the Home tab drawn anew shows it no more
+            pass
+        bot.signals.send.set()
+    publish_home(bot, user_id)
+
+
+def _may_decide(pair: TrainingPair, person: Person, roles: DeskRoles, *, decision: str) -> bool:
+    is_own = pair.approved_by == person.user_id and is_approver(person, roles)
+    return is_lead(person, roles) or (decision == home.UNDO and is_own)

@@ -1,0 +1,41 @@
+"""What a person decides about a training pair: its state, the sign on its reply and the act in the audit, at once.
+
+It does not know who may decide.
+"""
+
+import sqlalchemy as sa
+
+from thumbtune.core.errors import Conflict
+from thumbtune.core.records import PairState, TrainingPair
+from thumbtune.core.store.audits import record_act
+from thumbtune.core.store.desks import find_desk
+from thumbtune.core.store.engine import Store
+from thumbtune.core.store.pairs import load_pair, set_pair_state
+from thumbtune.core.store.signs import add_sign
+
+
+def decide_pair(
+    conn: sa.Connection,
+    store: Store,
+    pair_id: int,
+    *,
+    state: PairState,
+    reason: str,
+    decided_by: str,
+    shows_sign: bool,
+) -> TrainingPair:
+    """Keep a pair, leave it out or set it aside, whatever the approvals say from now on.
+
+    Raises: NotFound; Conflict when it is to be kept and its texts are gone.
+    """
+    before = load_pair(conn, pair_id)
+    if state == "active" and not (before.turns and before.reply):
+        raise Conflict(f"pair {pair_id} cannot be kept: its messages were deleted in Slack")
+    now = store.now()
+    pair = set_pair_state(conn, pair_id, state=state, reason=reason, now=now, decided_by=decided_by)
+    place = {"team_id": pair.team_id, "channel_id": pair.channel_id}
+    if shows_sign and find_desk(conn, **place):  # what was imported may stand nowhere in Slack
+        add_sign(conn, store, reply_ts=pair.reply_ts, cause=f"{state}:{now.isoformat()}", **place)
+    action = {"active": "pair_kept", "withdrawn": "pair_withdrawn", "quarantined": "pair_quarantined"}[state]
+    record_act(conn, actor=decided_by, action=action, subject=str(pair_id), now=now)
+    return pair
