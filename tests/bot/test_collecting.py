@@ -1,6 +1,7 @@
 """From a 👍 in Slack to a training pair, and back."""
 
-from tests.bot.conftest import JONAS, MAYA, PRIYA, Office, wait_for
+from tests.bot.conftest import JONAS, MAYA, PRIYA, SUPPORT, Office, wait_for
+from thumbtune.core.store.audits import list_acts, verify_chain
 
 
 def answer_question(office: Office) -> tuple[str, str]:
@@ -33,4 +34,8 @@ def test_taking_the_thumbs_up_back_withdraws_the_pair(staffed: Office) -> None:
     pair = wait_for(lambda: staffed.pairs("withdrawn"))[0]
     assert pair.reason == "no longer approved"
     staffed.wait_quiet()
+    with staffed.store.read() as conn:
+        acts = [(act.actor, act.action, act.subject) for act in reversed(list_acts(conn, limit=5))]
+        assert verify_chain(conn).finding == ""
+    assert acts == [(JONAS, "pair_approved", f"{SUPPORT}:{reply}"), ("bot", "pair_withdrawn", f"{SUPPORT}:{reply}")]
     assert not staffed.thread(reply)[0].get("reactions")

@@ -15,6 +15,7 @@ from thumbtune.bot.threads import FILE_ONLY, UNREDACTED, build_turns, holds_unre
 from thumbtune.core.prompt import find_question
 from thumbtune.core.records import Desk, Message, PairSource
 from thumbtune.core.store.approvals import list_reacted, load_approvals
+from thumbtune.core.store.audits import record_act
 from thumbtune.core.store.documents import search_passages
 from thumbtune.core.store.drafts import find_sent_draft
 from thumbtune.core.store.messages import load_message, load_thread
@@ -36,6 +37,8 @@ from thumbtune.core.store.signs import add_sign
 logger = logging.getLogger(__name__)
 
 WAIT_FOR_MESSAGE_S = 0.7
+ACTOR = "bot"
+"""Who withdraws in the audit: what happened in Slack may have several authors."""
 
 
 def settle_thread(
@@ -117,6 +120,7 @@ def _put(conn: sa.Connection, bot: Bot, message: Message, verdict: Verdict, *, d
     )
     if changed:
         logger.info("pair_settled", extra={"channel_id": message.channel_id, "reply_ts": message.ts})
+        _note(conn, bot, message, actor=verdict.approvers[0], action="pair_quarantined" if doubt else "pair_approved")
     return changed or bool(withdrawn)
 
 
@@ -127,7 +131,12 @@ def _withdraw(conn: sa.Connection, bot: Bot, message: Message, *, reason: str) -
         logger.info(
             "pair_withdrawn", extra={"channel_id": message.channel_id, "reply_ts": message.ts, "reason": reason}
         )
+        _note(conn, bot, message, actor=ACTOR, action="pair_withdrawn")
     return changed
+
+
+def _note(conn: sa.Connection, bot: Bot, message: Message, *, actor: str, action: str) -> None:
+    record_act(conn, actor=actor, action=action, subject=f"{message.channel_id}:{message.ts}", now=bot.store.now())
 
 
 def _explain(message: Message, verdict: Verdict) -> str:
