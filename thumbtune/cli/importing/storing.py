@@ -87,7 +87,7 @@ def _store(
         if passages is None:
             limit = settings.grounding_passages
             passages = tuple(search_passages(conn, question, desk_id=desk.desk_id, limit=limit)) if limit else ()
-        put_pair(
+        is_new = put_pair(
             conn,
             desk_id=desk.desk_id,
             team_id=place.team_id,
@@ -102,7 +102,8 @@ def _store(
             approved_by=conversation.approved_by,
             now=job.store.now(),
         )
-        done.imported += 1
+        done.imported += is_new
+        done.already_there += not is_new  # another import came first, between the look and now
 
 
 def _find_place(conn: sa.Connection, sealer: Sealer, conversation: Conversation, *, at: int, desk: Desk) -> Place:
