@@ -2,8 +2,9 @@
 #   make demo                      the whole loop on this machine, with a page to try it in
 #   make demo ARGS="--headless"    the loop once, without a page; ends with exit code 0 or not
 #   make test                      every check and test; TESTS="tests/core -k store" runs some of them
+#   make soak                      the tests that take hours: thousands of kills, a hundred thousand events
 .DEFAULT_GOAL := help
-.PHONY: help environment demo test check format bench docs lock clean
+.PHONY: help environment demo test soak check format bench docs lock clean
 
 PYTHON ?= $(shell sh tools/find_python.sh)
 ARGS ?=
@@ -41,6 +42,10 @@ format: $(STAMP)
 test: check
 	@$(BIN)/python tools/system_packages.py
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(TESTS)
+
+soak: $(STAMP)
+	@$(BIN)/python tools/system_packages.py
+	$(BIN)/python -m pytest -m soak $(TESTS)
 
 bench: $(STAMP)
 	@$(if $(ARGS),$(BIN)/python -m benchmarks.$(ARGS),grep -m 1 -H '"""' benchmarks/[!_]*.py)

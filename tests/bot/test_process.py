@@ -4,14 +4,22 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.bot.conftest import JONAS, MAYA, PRIYA, Office, wait_for
+from tests.bot.conftest import JONAS, MAYA, PRIYA, Office, make_desk, wait_for
+from tests.bot.forked import ended, start_forked, wait_for_end
+from tests.bot.model_server import ModelServer
+from tests.bot.outages import take_away
 from thumbtune.bot.process import run_bot
+from thumbtune.bot.watchdog import DEAF_EXIT_CODE
 from thumbtune.core.errors import ConfigError
 from thumbtune.core.settings import Settings
+from thumbtune.core.store import connect_store, migrate_store
+from thumbtune.core.store.desks import save_desk
 from thumbtune.demo.slack.seed import APP_TOKEN, BOT_TOKEN
+from thumbtune.demo.slack.server import ServerThread
 
 START = (
     "from thumbtune.core.logs import configure_logs; from thumbtune.core.settings import load_settings;"
@@ -19,6 +27,7 @@ START = (
     "run_bot(load_settings(role='bot'))"
 )
 START_TIMEOUT_S = 120.0
+DEAF_S = 2.0
 
 
 def start_process(office: Office) -> subprocess.Popen[str]:
@@ -58,6 +67,46 @@ def test_kill_loses_nothing_and_sigterm_ends_cleanly(office: Office) -> None:
     assert "bot_stopped" in more
     assert "Traceback" not in errors + more
     assert "Where is parcel" not in errors + more
+
+
+def test_deaf_bot_ends_itself_and_what_was_said_meanwhile_is_not_lost(office: Office, tmp_path: Path) -> None:
+    log = tmp_path / "bot.log"
+    office.control("pace", time_scale=1, retry_delays_s=[0.3] * 1000)
+    first = start_forked(office, log=log, socket_deaf_s=DEAF_S)
+    with ended(first):
+        assert office.control("socket", deaf=True)["connections"] == 1
+        question = office.say(MAYA, "Where is my parcel?")
+        office.react(JONAS, office.say(PRIYA, "It comes on Friday.", thread=question))
+        assert wait_for_end(office, first) == DEAF_EXIT_CODE
+    assert "socket_deaf" in log.read_text()
+    second = start_forked(office, log=log, socket_deaf_s=DEAF_S)  # as its supervisor does
+    with ended(second):
+        wait_for(office.pairs, timeout_s=30)
+        office.wait_quiet(timeout_s=30)
+        assert second.is_alive()
+    assert len(office.pairs()) == 1
+
+
+def test_bot_that_finds_no_store_listens_and_works_when_it_is_there(
+    slack: ServerThread, settings: Settings, postgres_url: str, tmp_path: Path
+) -> None:
+    changed = settings.model_copy(update={"database_url": postgres_url})
+    store = connect_store(changed)
+    migrate_store(store)
+    with store.write() as conn:
+        save_desk(conn, make_desk())
+    with ModelServer() as model:
+        office = Office(slack, store, changed, model)
+        with take_away(postgres_url):
+            bot = start_forked(office, log=tmp_path / "bot.log")
+            question = office.say(MAYA, "Where is my parcel?")
+            office.react(JONAS, office.say(PRIYA, "It comes on Friday.", thread=question))
+            wait_for(lambda: not slack.slack.dispatcher.counts.pending, what="every acknowledgement")
+            assert list(changed.spool_dir.glob("*.spool"))
+        with ended(bot):
+            wait_for(office.pairs, timeout_s=30)
+        office.close()
+    store.engine.dispose()
 
 
 def test_bot_does_not_start_on_a_store_that_was_not_migrated(settings: Settings) -> None:

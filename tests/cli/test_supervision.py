@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from thumbtune.bot.watchdog import DEAF_EXIT_CODE
 from thumbtune.cli.supervision import Program, spawn_supervisor
 from thumbtune.core.errors import ConfigError
 from thumbtune.core.processes import end_child
@@ -56,6 +57,17 @@ def test_killed_program_comes_back_and_all_end_together(tmp_path: Path) -> None:
     finally:
         end_child(supervisor, timeout_s=LIMIT_S)
     assert not any(psutil.pid_exists(pid) for pid, _ in read_starts(trace))
+
+
+def test_bot_that_ended_itself_deaf_is_started_again(tmp_path: Path) -> None:
+    trace = tmp_path / "starts"
+    ends_deaf = f"import time; open({str(trace)!r}, 'a').write('x'); time.sleep(2); raise SystemExit({DEAF_EXIT_CODE})"
+    program = Program("bot", (sys.executable, "-c", ends_deaf))
+    supervisor = spawn_supervisor([program], run_dir=tmp_path / "run", logs_dir=tmp_path / "logs", env=os.environ)
+    try:
+        wait_for(lambda: trace.exists() and len(trace.read_text()) >= 2)
+    finally:
+        end_child(supervisor, timeout_s=LIMIT_S)
 
 
 def test_killed_supervisor_leaves_no_process(tmp_path: Path) -> None:
