@@ -101,6 +101,10 @@ def test_pairs_are_listed_shown_withdrawn_and_exported(with_desk: Store, run: Ru
     run("pairs", "withdraw", str(listed[0]["pair_id"]), "--reason", "wrong price")
     shown = run("pairs", "show", str(listed[0]["pair_id"]), "--json")
     assert (shown["state"], shown["reason"]) == ("withdrawn", "wrong price")
+    run("pairs", "keep", str(listed[0]["pair_id"]))
+    kept = run("pairs", "show", str(listed[0]["pair_id"]), "--json")
+    assert (kept["state"], kept["reason"], kept["decided_by"]) == ("active", "", "cli")
+    run("pairs", "withdraw", str(listed[0]["pair_id"]), "--reason", "wrong price")
     assert "Answer 2" in run("pairs", "list", "--state", "active")
     run("pairs", "export", "--out", str(tmp_path / "out.jsonl"))
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]

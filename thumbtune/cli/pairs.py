@@ -1,4 +1,4 @@
-"""Commands on training pairs: list, show, withdraw, import, export."""
+"""Commands on training pairs: list, show, withdraw, keep, import, export."""
 
 import time
 from dataclasses import asdict
@@ -15,7 +15,8 @@ from thumbtune.cli.output import console, print_json, print_record, print_table,
 from thumbtune.core.errors import BadInput
 from thumbtune.core.records import PairState
 from thumbtune.core.settings import load_settings
-from thumbtune.core.store import audits, desks, pairs, signs
+from thumbtune.core.store import pairs
+from thumbtune.core.store.decisions import decide_pair
 
 app = typer.Typer(help="Training pairs: what the model learns from.", no_args_is_help=True)
 
@@ -71,18 +72,15 @@ def withdraw_pair(
     pair_id: int, reason: Annotated[str, typer.Option(help="Why, for whoever looks later.")] = "withdrawn by hand"
 ) -> None:
     """Take a pair out of every later training run."""
-    settings = load_settings()
-    store = open_checked_store(settings)
-    with store.write() as conn:
-        pair = pairs.set_pair_state(conn, pair_id, state="withdrawn", reason=reason, now=store.now())
-        place = {"team_id": pair.team_id, "channel_id": pair.channel_id}
-        if settings.collected_reaction and desks.find_desk(
-            conn, **place
-        ):  # what was imported may stand nowhere in Slack
-            cause = f"withdrawn:{store.now().isoformat()}"
-            signs.add_sign(conn, store, reply_ts=pair.reply_ts, cause=cause, **place)
-        audits.record_act(conn, actor="cli", action="pair_withdrawn", subject=str(pair_id), now=store.now())
+    _decide(pair_id, state="withdrawn", reason=reason)
     console.print(f"Pair {pair_id} is withdrawn and will not be trained on again.")
+
+
+@app.command("keep")
+def keep_pair(pair_id: int) -> None:
+    """Train on a pair that was withdrawn or set aside; approvals change its state no more while one is left."""
+    _decide(pair_id, state="active", reason="")
+    console.print(f"Pair {pair_id} is kept and will be trained on.")
 
 
 @app.command("import", help=IMPORT_HELP)
@@ -180,3 +178,11 @@ def _check_state(state: str | None) -> PairState | None:
     if state in (None, "active", "withdrawn", "quarantined"):
         return state  # type: ignore[return-value]  # just checked
     raise BadInput(f"unknown state {state!r}: choose active, withdrawn or quarantined")
+
+
+def _decide(pair_id: int, *, state: PairState, reason: str) -> None:
+    settings = load_settings()
+    store = open_checked_store(settings)
+    shows_sign = bool(settings.collected_reaction)
+    with store.write() as conn:
+        decide_pair(conn, store, pair_id, state=state, reason=reason, decided_by="cli", shows_sign=shows_sign)
