@@ -61,7 +61,7 @@ class Feed:
     def _change_earlier(self, change: str, now: str) -> None:
         if self.follow_up_deleted:
             return
-        message = self._follow_up(f"Never mind ({now}).", edited={"user": MAYA, "ts": now})
+        message = self._follow_up(f"Never mind, time {self._step}.", edited={"user": MAYA, "ts": now})
         event: Json = {"type": "message", "subtype": "message_changed", "message": message, "event_ts": now}
         if change == "delete earlier":
             self.follow_up_deleted = True
@@ -85,7 +85,7 @@ class Feed:
             item = {"type": "message", "channel": SUPPORT, "ts": self.reply}
             self.events.append({"type": kind, "user": user, "reaction": "+1", "item": item, "event_ts": now})
         elif not self.deleted and change == "edit":
-            self.text, self.revision = f"It comes on Friday ({now}).", now
+            self.text, self.revision = f"It comes on Friday, I say for time {self._step}.", now
             event = {"type": "message", "subtype": "message_changed", "message": self._message()}
             self.events.append({**event, "event_ts": now})
         elif not self.deleted:

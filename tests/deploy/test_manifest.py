@@ -21,6 +21,7 @@ SCOPES_OF_METHODS = {
     "conversations.members": CHANNELS_READ,
     "conversations.replies": HISTORY,
     "reactions.add": {"reactions:write"},
+    "reactions.list": {"reactions:read"},
     "reactions.remove": {"reactions:write"},
     "usergroups.users.list": {"usergroups:read"},
     "users.info": {"users:read"},

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Clock
+from tests.serving.bench import Bench
 from tests.serving.models import TEXTS, publish_random
 from tests.tiny_base import build_base
 from thumbtune.core.inference import InferenceClient
 from thumbtune.core.settings import Settings
+from thumbtune.core.store import Store
 from thumbtune.serving.engine import Engine
 from thumbtune.serving.plan import EnginePlan, place_socket, plan_engine, write_template
 from thumbtune.serving.replica import ReplicaServer
@@ -79,3 +82,8 @@ def server(engine: Engine, adapters_dir: Path) -> Iterator[ReplicaServer]:
 def client(engine: Engine) -> Iterator[InferenceClient]:
     with InferenceClient(engine.plan.url, API_KEY) as client:
         yield client
+
+
+@pytest.fixture
+def bench(store: Store, clock: Clock, server: ReplicaServer, tiny_base: Path, adapters_dir: Path) -> Bench:
+    return Bench(store, clock, server, base=tiny_base, adapters_dir=adapters_dir)

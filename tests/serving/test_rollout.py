@@ -1,26 +1,20 @@
-import contextlib
 import dataclasses
-import itertools
-import json
 import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Clock
+from tests.serving.bench import Bench
 from tests.serving.models import copy_adapter, fill_with_nan, flip_bit, publish_random, write_manifest
 from thumbtune.core.inference import InferenceClient
-from thumbtune.core.manifest import MANIFEST_NAME, hash_base, hash_file, load_manifest, load_template
-from thumbtune.core.prompt import ChatMessage, hash_template
-from thumbtune.core.records import Adapter, Desk, Replica
-from thumbtune.core.store import Store, adapters, desks, replicas, runs
+from thumbtune.core.manifest import load_manifest
+from thumbtune.core.prompt import ChatMessage
+from thumbtune.core.store import adapters, replicas
 from thumbtune.core.store.audits import list_acts
 from thumbtune.serving.replica import ReplicaServer
 from thumbtune.serving.rollout import (
     ATTEMPTS,
-    LETHAL_RETRY_AFTER_S,
     RETRY_AFTER_S,
     UNLOAD_AFTER_S,
     Rollout,
@@ -30,96 +24,6 @@ from thumbtune.serving.rollout import (
 pytestmark = pytest.mark.xdist_group("heavy")
 
 HELLO: list[ChatMessage] = [{"role": "user", "content": "Where is my order?"}]
-desk_ids = (f"desk{number}" for number in itertools.count())
-
-
-class Timer:
-    """A monotonic clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-class Bench:
-    """A desk with its store, one running vLLM, and the rollout between them."""
-
-    def __init__(self, store: Store, clock: Clock, server: ReplicaServer, *, base: Path, adapters_dir: Path) -> None:
-        self.store, self.clock, self.server, self.base, self.adapters_dir = store, clock, server, base, adapters_dir
-        self.desk_id = next(desk_ids)
-        self.timer = Timer()
-        with store.write() as conn:
-            desks.save_desk(conn, Desk(self.desk_id, "T1", self.desk_id, "Be kind."))
-        self.rollout = self.make_rollout()
-
-    def make_rollout(self) -> Rollout:
-        facts = ServerFacts(
-            replica_id="here",
-            base_name=self.base.name,
-            base_hash=hash_base(self.base),
-            template_hash=hash_template(load_template(self.base)),
-            max_rank=16,
-            max_loaded=8,
-        )
-        return Rollout(self.store, self.server, facts=facts, adapters_dir=self.adapters_dir, monotonic=self.timer)
-
-    def publish(self, make: Callable[[str], object] | None = None, *, seed: int = 1) -> str:
-        """Publish an adapter as the trainer does: files first, then its row."""
-        self.clock.advance(seconds=60)
-        with self.store.write() as conn:
-            runs.open_run(conn, desk_id=self.desk_id, reason="retrain", now=self.clock())
-            run = runs.claim_run(conn, owner="trainer", now=self.clock(), lease_s=30)
-            assert run is not None
-            runs.finish_run(conn, run, state="passed", message="", now=self.clock())
-            name = f"{self.desk_id}-{len(adapters.list_adapters(conn, desk_id=self.desk_id)) + 1:04d}"
-        if make is None:
-            publish_random(self.adapters_dir, name, base=self.base, seed=seed)
-        else:
-            make(name)
-        with self.store.write() as conn:
-            adapters.add_adapter(
-                conn,
-                name=name,
-                desk_id=self.desk_id,
-                run_id=run.run_id,
-                path=str(self.adapters_dir / name),
-                manifest_hash=hash_file(self.adapters_dir / name / MANIFEST_NAME),
-                base_model=self.base.name,
-                now=self.clock(),
-            )
-        return name
-
-    def reconcile(self) -> bool:
-        self.clock.advance(seconds=6)
-        self.timer.seconds += 6
-        return self.rollout.reconcile()
-
-    def reconcile_patiently(self) -> None:
-        """Reconcile as often as an adapter may fail, with the pauses in between."""
-        for _ in range(ATTEMPTS):
-            self.reconcile()
-            self.timer.seconds += RETRY_AFTER_S
-
-    def load(self, name: str) -> Adapter:
-        with self.store.read() as conn:
-            return adapters.load_adapter(conn, name)
-
-    def live(self) -> str | None:
-        with self.store.read() as conn:
-            found = adapters.find_live(conn, desk_id=self.desk_id)
-        return found.name if found else None
-
-    def report_other(self, *, healthy: bool, proven: tuple[str, ...] = ()) -> None:
-        with self.store.write() as conn:
-            other = Replica("there", "http://there:8000", healthy, self.base.name, proven, self.clock())
-            replicas.report_replica(conn, other)
-
-
-@pytest.fixture
-def bench(store: Store, clock: Clock, server: ReplicaServer, tiny_base: Path, adapters_dir: Path) -> Bench:
-    return Bench(store, clock, server, base=tiny_base, adapters_dir=adapters_dir)
 
 
 def test_published_adapter_goes_live_and_the_one_before_stays_loaded(bench: Bench) -> None:
@@ -339,82 +243,6 @@ def test_adapter_that_vllm_keeps_refusing_is_quarantined(bench: Bench, good_adap
         assert bench.load(name).state == "published"
     bench.reconcile()
     assert bench.load(name).state == "quarantined"
-
-
-class MortalServer:
-    """Answers as vLLM does until it is told to load one adapter: then it dies, and is started again by the test."""
-
-    def __init__(self, *, lethal: str) -> None:
-        self.loads: list[str] = []
-        self.is_dead = False
-        mortal = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                if self.path == "/health":
-                    self.answer({}, status=503 if mortal.is_dead else 200)
-                else:
-                    self.answer({"data": []})
-
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                mortal.loads.append(body["lora_name"])
-                if body["lora_name"] == lethal:
-                    mortal.is_dead = True
-                    self.close_connection = True
-                else:
-                    self.answer({"error": {"message": "busy"}}, status=429)
-
-            def answer(self, fields: dict[str, object], *, status: int = 200) -> None:
-                data = json.dumps(fields).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, format: str, *arguments: object) -> None:
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
-
-
-@pytest.fixture
-def start_mortal(adapters_dir: Path) -> Iterator[Callable[[str], tuple[MortalServer, ReplicaServer]]]:
-    with contextlib.ExitStack() as stack:
-
-        def start(lethal: str) -> tuple[MortalServer, ReplicaServer]:
-            mortal = MortalServer(lethal=lethal)
-            thread = threading.Thread(target=mortal.http.serve_forever)
-            thread.start()
-            stack.callback(thread.join)
-            stack.callback(mortal.http.server_close)
-            stack.callback(mortal.http.shutdown)
-            return mortal, stack.enter_context(ReplicaServer(mortal.url, "key", adapters_dir=adapters_dir))
-
-        yield start
-
-
-@pytest.mark.parametrize("was_live", [False, True])
-def test_adapter_that_kills_vllm_is_not_loaded_for_ever(
-    bench: Bench, start_mortal: Callable[[str], tuple[MortalServer, ReplicaServer]], was_live: bool
-) -> None:
-    name = bench.publish()
-    if was_live:
-        bench.reconcile()
-    mortal, bench.server = start_mortal(name)
-    bench.rollout = bench.make_rollout()
-    for _ in range(ATTEMPTS):
-        assert not bench.reconcile()
-        assert not bench.reconcile(), "dead until it is started again"
-        mortal.is_dead = False
-    assert mortal.loads == [name] * ATTEMPTS
-    assert bench.reconcile()
-    assert bench.load(name).state == ("live" if was_live else "quarantined")
-    assert mortal.loads == [name] * ATTEMPTS
-    bench.timer.seconds += LETHAL_RETRY_AFTER_S
-    assert bench.reconcile() is not was_live
 
 
 def test_folder_that_is_still_being_copied_is_waited_for(bench: Bench) -> None:
