@@ -141,6 +141,22 @@ def test_trainable_pairs_are_counted_as_the_snapshot_counts_them(installation: I
     assert counted == len(freeze(installation, installation.queue_run()).trained_pair_ids) < 60
 
 
+def test_own_drafts_are_a_share_of_what_is_trained_on_and_the_newest_stay(installation: Installation) -> None:
+    with installation.store.write() as conn:
+        conn.exec_driver_sql("UPDATE pairs SET source = 'draft' WHERE pair_id > 30")
+    share = {"self_taught_share": 0.25}
+    meta = freeze(installation, installation.queue_run(), **share)
+    own = [pair_id for pair_id in meta.trained_pair_ids if pair_id > 30]
+    human = [pair_id for pair_id in meta.trained_pair_ids if pair_id <= 30]
+    assert len(own) == len(human) // 3 > 5
+    newest_own = [pair_id for pair_id in range(31, 61) if pair_id not in meta.held_out_pair_ids][-len(own) :]
+    assert own == newest_own
+    assert meta.dropped["drafts sent as they were, over their share"] > 10
+    settings = installation.settings.model_copy(update=share)
+    counted = count_trainable(installation.store, desk_id="support", settings=settings)
+    assert counted == len(meta.trained_pair_ids)
+
+
 def test_snapshot_never_changes_once_it_is_whole(installation: Installation) -> None:
     run = installation.queue_run()
     first = freeze(installation, run)

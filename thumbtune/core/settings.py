@@ -181,6 +181,13 @@ class Settings(BaseSettings):
     lease_s: float = Field(
         30.0, gt=0, description="Seconds after which work of a process that fell silent is given to another."
     )
+    self_taught_share: float = Field(
+        0.3,
+        ge=0,
+        lt=1,
+        description="Largest share of what is trained on that may be the model's own drafts, sent and approved as they were. "
+        "More learns faster from agreement and narrows the voice; the newest are kept.",
+    )
     held_out_share: float = Field(
         0.1,
         gt=0,

@@ -8,7 +8,8 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,13 @@ def count_trainable(store: Store, *, desk_id: str, settings: Settings) -> int:
     """Return how many pairs a snapshot taken now would train on."""
     sides = _Sides(store, desk_id=desk_id, share=settings.held_out_share)
     held_out: set[bytes] = set()
-    trained: set[bytes] = set()
+    trained: list[_Trainable] = []
     for pair in _read_pairs(store, desk_id=desk_id, on_page=lambda: None):
-        (held_out if sides.holds_out(pair) else trained).add(_digest_exchange(pair))
-    return len(trained - held_out)
+        if sides.holds_out(pair):
+            held_out.add(_digest_exchange(pair))
+        else:
+            trained.append(_Trainable(pair.pair_id, _digest_exchange(pair), pair.source == "draft"))
+    return len(_pick_trained(trained, held_out=held_out, self_taught_share=settings.self_taught_share)[0])
 
 
 def drop_older_snapshots(snapshots_dir: Path, *, keep: SnapshotMeta) -> None:
@@ -87,6 +91,41 @@ def drop_older_snapshots(snapshots_dir: Path, *, keep: SnapshotMeta) -> None:
         meta_path = path / META_NAME
         if path.name != keep.run_id and meta_path.is_file() and load_meta(path).desk_id == keep.desk_id:
             shutil.rmtree(path, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class _Trainable:
+    """What decides whether a pair that is not held out is trained on."""
+
+    pair_id: int
+    digest: bytes
+    """What two pairs share when the same conversation got the same reply."""
+    is_self_taught: bool
+    """The model's own draft, sent and approved as it was."""
+
+
+def _pick_trained(
+    items: Sequence[_Trainable], *, held_out: set[bytes], self_taught_share: float
+) -> tuple[set[int], Counter[str]]:
+    """Return the ids of the pairs to train on: each exchange once, the newest of the model's own up to their share.
+
+    Also returns how many are left out, by reason.
+    """
+    seen, dropped = set(held_out), Counter[str]()
+    own: list[int] = []
+    kept: set[int] = set()
+    for item in sorted(items, key=lambda item: (item.is_self_taught, item.pair_id)):
+        if item.digest in seen:
+            dropped["same as another"] += 1
+            continue
+        seen.add(item.digest)
+        if item.is_self_taught:
+            own.append(item.pair_id)
+        else:
+            kept.add(item.pair_id)
+    too_many = max(len(own) - int(len(kept) * self_taught_share / (1 - self_taught_share)), 0)
+    dropped["drafts sent as they were, over their share"] = too_many
+    return kept.union(own[too_many:]), dropped
 
 
 class _Sides:
@@ -114,7 +153,7 @@ def _write_snapshot(
 ) -> SnapshotMeta:
     sides = _Sides(store, desk_id=desk.desk_id, share=settings.held_out_share)
     held_out: list[TrainingPair] = []
-    trained: list[tuple[int, bytes]] = []  # pair id and what makes it equal to another
+    trained: list[_Trainable] = []
     newest = 0
     unsorted = directory / "unsorted.jsonl"
     with unsorted.open("wb") as stream:
@@ -123,20 +162,17 @@ def _write_snapshot(
             if sides.holds_out(pair):
                 held_out.append(pair)
             else:
-                trained.append((pair.pair_id, _digest_exchange(pair)))
+                trained.append(_Trainable(pair.pair_id, _digest_exchange(pair), pair.source == "draft"))
                 stream.write(_write_line(pair, desk=desk, max_prompt_chars=settings.max_prompt_chars))
     chosen = _choose_held_out(held_out, at_most=settings.held_out_max)
-    dropped = Counter({"held out, not needed": len(held_out) - len(chosen)})
-    taken = {_digest_exchange(pair) for pair in held_out}
-    kept: list[int] = []
+    kept, dropped = _pick_trained(
+        trained,
+        held_out={_digest_exchange(pair) for pair in held_out},
+        self_taught_share=settings.self_taught_share,
+    )
+    dropped["held out, not needed"] = len(held_out) - len(chosen)
     with unsorted.open("rb") as source, (directory / TRAIN_NAME).open("wb") as target:
-        for (pair_id, digest), line in zip(trained, source, strict=True):
-            if digest in taken:
-                dropped["same as another"] += 1
-                continue
-            taken.add(digest)
-            kept.append(pair_id)
-            target.write(line)
+        target.writelines(line for item, line in zip(trained, source, strict=True) if item.pair_id in kept)
     unsorted.unlink()
     lines = (_write_line(pair, desk=desk, max_prompt_chars=settings.max_prompt_chars) for pair in chosen)
     write_durably(directory / HELD_OUT_NAME, b"".join(lines))
@@ -146,7 +182,7 @@ def _write_snapshot(
         desk_id=desk.desk_id,
         voice=desk.voice,
         snapshot_hash=_hash_files(directory),
-        trained_pair_ids=tuple(kept),
+        trained_pair_ids=tuple(item.pair_id for item in trained if item.pair_id in kept),
         held_out_pair_ids=tuple(pair.pair_id for pair in chosen),
         newest_pair_id=newest,
         dropped=dict(+dropped),
