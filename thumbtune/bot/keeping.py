@@ -21,8 +21,8 @@ from thumbtune.core.store.inbox import add_sealed_event
 
 logger = logging.getLogger(__name__)
 
-PATIENCE_S = 1.0
-"""Slack waits three seconds for an acknowledgement, and the spool needs a part of them."""
+PATIENCE_S = 0.3
+"""Longer than a commit takes on a busy machine; Slack's three seconds are for the slowest acknowledgement of all."""
 
 LOOK_S = 0.5
 _BATCH = 100
