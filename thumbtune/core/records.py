@@ -9,7 +9,10 @@ from typing import Any, Literal
 
 from thumbtune.core.prompt import Passage, Turn
 
-PairState = Literal["active", "withdrawn", "quarantined"]
+PairState = Literal["active", "merged", "withdrawn", "quarantined"]
+FindingKind = Literal[
+    "same", "contradiction", "too_short", "too_long", "language", "secret", "ungrounded", "burst", "over_cap"
+]
 PairSource = Literal["human", "draft", "edited", "imported"]
 DraftState = Literal["requested", "ready", "sent", "edited", "discarded", "failed", "stale"]
 DraftMode = Literal["grounded", "few-shot", "adapter"]
@@ -135,6 +138,21 @@ class TrainingPair:
     changed_at: datetime
     decided_by: str = ""
     """Who decided by hand about its state; empty while the approvals do."""
+    corrected_by: str = ""
+    """Who changed its reply by hand; empty while it is what was approved."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something found about a pair that a lead may want to know, or that keeps it out until one decides."""
+
+    kind: FindingKind
+    explanation: str
+    """In words with figures; never what was written."""
+    holds: bool = False
+    """Whether it keeps the pair out."""
+    other_id: int | None = None
+    """The pair that it is the same as, or contradicts."""
 
 
 @dataclass(frozen=True)

@@ -204,5 +204,6 @@ def _read(row: sa.Row[Any]) -> TrainingPair:
     values = dict(row._mapping)
     values["turns"] = tuple(Turn(**turn) for turn in values["turns"])
     values["passages"] = tuple(Passage(**passage) for passage in values["passages"])
-    values.pop("revision")
+    for name in ("revision", "doubt", "approved_at"):
+        del values[name]
     return TrainingPair(**values)

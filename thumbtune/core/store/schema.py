@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     DateTime,
@@ -181,9 +182,31 @@ pairs = Table(
     Column("decided_by", String(32), nullable=False, server_default=""),
     Column("created_at", UtcTime, nullable=False),
     Column("changed_at", UtcTime, nullable=False),
+    Column("doubt", Text, nullable=False, server_default=""),
+    Column("approved_at", UtcTime),
+    Column("corrected_by", String(32), nullable=False, server_default=""),
     UniqueConstraint("team_id", "channel_id", "reply_ts", "revision"),
     Index("ix_pairs_desk_state", "desk_id", "state", "pair_id"),
     Index("ix_pairs_thread", "team_id", "channel_id", "thread_ts"),
+    Index("ix_pairs_approver", "desk_id", "approved_by", "approved_at"),
+)
+
+findings = Table(
+    "findings",
+    metadata,
+    Column("pair_id", Integer, ForeignKey("pairs.pair_id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("explanation", Text, nullable=False),
+    Column("holds", Boolean, nullable=False),
+    Column("other_id", Integer, index=True),
+)
+
+pair_bands = Table(
+    "pair_bands",
+    metadata,
+    Column("band", BigInteger, primary_key=True),
+    Column("pair_id", Integer, ForeignKey("pairs.pair_id", ondelete="CASCADE"), primary_key=True, index=True),
+    sqlite_with_rowid=False,
 )
 
 drafts = Table(
