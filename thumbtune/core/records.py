@@ -201,7 +201,7 @@ class TrainingRun:
     desk_id: str
     state: RunState
     reason: str
-    """Why it started: `threshold` or `retrain`."""
+    """Why it started: `threshold`, `retrain` or `forget`."""
     requested_by: str
     examples: int
     held_out: int
@@ -241,6 +241,8 @@ class Adapter:
     published_at: datetime
     proven_at: datetime | None
     live_at: datetime | None
+    replace_since: datetime | None = None
+    """Since when it has to be replaced, having learned from someone who was forgotten; it never goes live again."""
 
 
 @dataclass(frozen=True)

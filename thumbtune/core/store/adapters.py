@@ -3,6 +3,7 @@
 It does not know files or servers.
 """
 
+from collections.abc import Collection
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -12,9 +13,10 @@ import sqlalchemy as sa
 from thumbtune.core.errors import Conflict, NotFound
 from thumbtune.core.records import Adapter, AdapterState
 from thumbtune.core.store.replicas import list_replicas
-from thumbtune.core.store.schema import adapters
+from thumbtune.core.store.schema import adapters, pairs, snapshot_pairs
 
 ROLLED_BACK = "rolled back"
+LEARNED_FORGOTTEN = "learned from someone who was forgotten"
 ASKED_FOR = "asked for by hand; goes live once every server has loaded and proven it"
 _COLUMNS = [adapters.c[field.name] for field in fields(Adapter)]
 
@@ -55,11 +57,12 @@ def mark_proven(conn: sa.Connection, name: str, *, now: datetime) -> None:
 def promote(conn: sa.Connection, name: str, *, now: datetime) -> Adapter:
     """Make an adapter its desk's live one and retire the one before, in this transaction.
 
-    Raises: NotFound; Conflict when it was never proven or is quarantined.
+    Raises: NotFound; Conflict when it was never proven, is quarantined or learned from someone who was forgotten.
     """
     adapter = load_adapter(conn, name)
     if adapter.state == "live":
         return adapter
+    _check_may_return(adapter)
     if adapter.state not in ("proven", "canary", "retired") or adapter.proven_at is None:
         raise Conflict(f"adapter {name} is {adapter.state} and cannot go live; run `thumbtune adapters show {name}`")
     _retire_live(conn, desk_id=adapter.desk_id, reason=f"replaced by {name}")
@@ -78,13 +81,14 @@ def promote(conn: sa.Connection, name: str, *, now: datetime) -> Adapter:
 def request_live(conn: sa.Connection, name: str, *, now: datetime) -> Adapter:
     """Make an adapter live that every healthy server holds and has proven; else let serving do so once they have.
 
-    Raises: NotFound; Conflict when it is quarantined.
+    Raises: NotFound; Conflict when it is quarantined or learned from someone who was forgotten.
     """
     adapter = load_adapter(conn, name)
     if adapter.state == "quarantined":
         raise Conflict(f"adapter {name} is quarantined and cannot go live; run `thumbtune adapters show {name}`")
     if adapter.state == "live":
         return adapter
+    _check_may_return(adapter)
     earlier = sa.and_(adapters.c.desk_id == adapter.desk_id, adapters.c.reason == ASKED_FOR)
     conn.execute(sa.update(adapters).where(earlier).values(state="retired", reason=f"{name} was asked for instead"))
     wish = {"state": "published", "reason": ASKED_FOR}
@@ -113,6 +117,30 @@ def roll_back(conn: sa.Connection, *, desk_id: str, now: datetime) -> Adapter | 
     return load_adapter(conn, previous.name)
 
 
+def mark_to_replace(conn: sa.Connection, *, desk_ids: Collection[str], reason: str, now: datetime) -> list[str]:
+    """Mark the adapters that learned from a pair with this reason as to be replaced; return the names of new ones.
+
+    What is live stays until its replacement is; nothing else of them ever goes live.
+    """
+    joined = snapshot_pairs.join(pairs, pairs.c.pair_id == snapshot_pairs.c.pair_id)
+    learned = sa.select(snapshot_pairs.c.run_id).select_from(joined)
+    learned = learned.where(sa.not_(snapshot_pairs.c.held_out), pairs.c.reason == reason)
+    which = sa.and_(
+        adapters.c.desk_id.in_(desk_ids), adapters.c.replace_since.is_(None), adapters.c.run_id.in_(learned)
+    )
+    names = list(conn.execute(sa.select(adapters.c.name).where(which).order_by(adapters.c.name)).scalars())
+    marked = adapters.c.name.in_(names)
+    conn.execute(sa.update(adapters).where(marked).values(replace_since=now))
+    waiting = sa.and_(marked, adapters.c.state.in_(("published", "proven", "canary")))
+    conn.execute(sa.update(adapters).where(waiting).values(state="retired", reason=LEARNED_FORGOTTEN))
+    return names
+
+
+def list_to_replace(conn: sa.Connection) -> list[Adapter]:
+    """Return live adapters that have to be replaced."""
+    return [adapter for adapter in list_adapters(conn, state="live") if adapter.replace_since is not None]
+
+
 def quarantine(conn: sa.Connection, name: str, *, reason: str) -> None:
     """Set an adapter aside for good, live or not."""
     conn.execute(sa.update(adapters).where(adapters.c.name == name).values(state="quarantined", reason=reason))
@@ -132,6 +160,7 @@ def find_previous(conn: sa.Connection, *, desk_id: str) -> Adapter | None:
         adapters.c.state == "retired",
         adapters.c.live_at.is_not(None),
         adapters.c.reason != ROLLED_BACK,
+        adapters.c.replace_since.is_(None),
     )
     row = conn.execute(sa.select(*_COLUMNS).where(which).order_by(adapters.c.live_at.desc()).limit(1)).first()
     return Adapter(**row._mapping) if row else None
@@ -158,6 +187,11 @@ def list_adapters(
     if state is not None:
         query = query.where(adapters.c.state == state)
     return [Adapter(**row._mapping) for row in conn.execute(query)]
+
+
+def _check_may_return(adapter: Adapter) -> None:
+    if adapter.replace_since is not None:
+        raise Conflict(f"adapter {adapter.name} {LEARNED_FORGOTTEN} and cannot go live; run `thumbtune adapters list`")
 
 
 def _retire_live(conn: sa.Connection, *, desk_id: str, reason: str) -> None:

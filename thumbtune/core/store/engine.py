@@ -84,6 +84,21 @@ def open_store(url: str, sealer: Sealer, *, now: Callable[[], datetime] = utc_no
     return Store(sa.create_engine(url, pool_pre_ping=True, hide_parameters=True), sealer, now)
 
 
+def empty_wal(store: Store) -> bool:
+    """Write SQLite's log back and empty it, so that it holds no more what was erased; False while others read.
+
+    With `secure_delete`, what was erased is then nowhere in the files. PostgreSQL keeps its own house.
+    """
+    if store.engine.dialect.name != "sqlite":
+        return True
+    connection = store.engine.raw_connection()
+    try:
+        (is_busy, *_) = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not is_busy
+    finally:
+        connection.close()
+
+
 def put_off(conn: sa.Connection, step: Step, item: object) -> None:
     """Have `step` done with all its items just before this transaction of `Store.write` commits.
 

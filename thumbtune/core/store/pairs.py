@@ -14,7 +14,7 @@ from thumbtune.core.errors import NotFound
 from thumbtune.core.prompt import Passage, Turn
 from thumbtune.core.records import PairSource, PairState, TrainingPair
 from thumbtune.core.store.engine import changes_a_row, insert_row
-from thumbtune.core.store.schema import pairs, runs
+from thumbtune.core.store.schema import findings, pair_bands, pairs, runs
 
 
 def put_pair(
@@ -38,6 +38,7 @@ def put_pair(
     """Bring the pair of this revision of a reply to this content and state; return whether that changed anything.
 
     What a person decided about its state stays, as long as the reply is approved; its content follows all the same.
+    One that was erased stays erased.
     """
     key = {"team_id": team_id, "channel_id": channel_id, "reply_ts": reply_ts, "revision": revision}
     content = {
@@ -51,6 +52,8 @@ def put_pair(
     if changes_a_row(conn, insert.on_conflict_do_nothing()):
         return True
     stored = conn.execute(sa.select(pairs).filter_by(**key).with_for_update()).one()
+    if not stored.reply:
+        return False
     changes = {name: value for name, value in content.items() if getattr(stored, name) != value}
     if not stored.decided_by and (stored.state, stored.reason) != (state, reason):
         changes.update(standing)
@@ -85,6 +88,8 @@ VETOED = "an approver is against it"
 NO_QUESTION = "no customer's message is left before the reply"
 UNREADABLE = "a message of the thread could not be redacted"
 FOUND_EDITED = "approved and edited while the bot was away; in which order is not known"
+FORGOTTEN = "someone in it was forgotten"
+EXPIRED = "older than pair_retention_days"
 LATE_EDIT = "an earlier message was edited after the reply, and what it said before is not known"
 
 
@@ -118,6 +123,24 @@ def erase_texts(conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts
     conn.execute(sa.update(pairs).where(own).values(turns=[], passages=[], reply=""))
     later = sa.and_(here, pairs.c.thread_ts == thread_ts, pairs.c.reply_ts > deleted_ts, pairs.c.state == "withdrawn")
     conn.execute(sa.update(pairs).where(later).values(turns=[], passages=[]))
+
+
+def erase_pairs(
+    conn: sa.Connection, pair_ids: Sequence[int], *, reason: str, now: datetime
+) -> list[tuple[str, str, str]]:
+    """Withdraw pairs for good and erase their texts; return team, channel and `ts` of replies that were learned."""
+    learned: list[tuple[str, str, str]] = []
+    for start in range(0, len(pair_ids), 500):
+        which = pairs.c.pair_id.in_(pair_ids[start : start + 500])
+        active = sa.select(pairs.c.team_id, pairs.c.channel_id, pairs.c.reply_ts).where(
+            which, pairs.c.state == "active"
+        )
+        learned += [(row.team_id, row.channel_id, row.reply_ts) for row in conn.execute(active)]
+        gone = {"turns": [], "passages": [], "reply": "", "state": "withdrawn", "reason": reason, "changed_at": now}
+        conn.execute(sa.update(pairs).where(which).values({**gone, "doubt": "", "decided_by": ""}))
+        for table in (findings, pair_bands):  # what is told or computed of their texts
+            conn.execute(sa.delete(table).where(table.c.pair_id.in_(pair_ids[start : start + 500])))
+    return learned
 
 
 def set_pair_state(

@@ -143,6 +143,14 @@ def request_cancel(conn: sa.Connection, run_id: str, *, now: datetime) -> Traini
     return load_run(conn, run_id)
 
 
+def begin_anew(conn: sa.Connection, run_id: str) -> None:
+    """Put an open run back to its beginning; whoever holds it loses it, and its snapshot is frozen anew."""
+    values = {"state": "queued", "phase": "waiting", "progress": 0.0, "eta_s": None, "attempts": 0, "started_at": None}
+    values |= {"fence": runs.c.fence + 1, "lease_owner": None, "lease_until": None, "snapshot_hash": ""}
+    open_still = sa.and_(runs.c.run_id == run_id, runs.c.state.in_(OPEN_RUN_STATES))
+    conn.execute(sa.update(runs).where(open_still).values(values))
+
+
 def load_run(conn: sa.Connection, run_id: str) -> TrainingRun:
     """Return one run.
 
@@ -204,6 +212,13 @@ def list_trained_threads(conn: sa.Connection, *, desk_id: str) -> set[tuple[str,
         sa.select(pairs.c.team_id, pairs.c.channel_id, pairs.c.thread_ts).select_from(joined).where(which).distinct()
     )
     return {(row.team_id, row.channel_id, row.thread_ts) for row in conn.execute(query)}
+
+
+def saw_erased(conn: sa.Connection, run_id: str) -> bool:
+    """Return whether a run saw a pair whose texts were erased since, to train on it or to be judged by it."""
+    joined = snapshot_pairs.join(pairs, pairs.c.pair_id == snapshot_pairs.c.pair_id)
+    which = sa.and_(snapshot_pairs.c.run_id == run_id, pairs.c.reply == "")
+    return bool(conn.execute(sa.select(sa.exists().select_from(joined).where(which))).scalar_one())
 
 
 def count_withdrawn_pairs(conn: sa.Connection, run_id: str) -> int:

@@ -209,6 +209,24 @@ pair_bands = Table(
     sqlite_with_rowid=False,
 )
 
+pair_authors = Table(
+    "pair_authors",
+    metadata,
+    Column("pair_id", Integer, ForeignKey("pairs.pair_id"), primary_key=True),
+    Column("digest", String(64), primary_key=True, index=True),
+)
+
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("desk_id", String(40), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("up_to", String(32), nullable=False),
+    Column("receipt_id", String(40), nullable=False),
+    Column("forgotten_by", String(64), nullable=False),
+    Column("forgotten_at", UtcTime, nullable=False),
+)
+
 drafts = Table(
     "drafts",
     metadata,
@@ -316,6 +334,7 @@ adapters = Table(
     Column("published_at", UtcTime, nullable=False),
     Column("proven_at", UtcTime),
     Column("live_at", UtcTime),
+    Column("replace_since", UtcTime),
     Index(
         "uq_adapters_one_live_per_desk",
         "desk_id",

@@ -1,0 +1,264 @@
+"""Erases what the store holds of a person: messages, pairs, drafts, events, posts, their name in every column.
+
+It does not know why. A person is given by keyed digest, so that the same can be done again on a store that was
+restored from an older backup, where nobody says their name any more.
+"""
+
+import re
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from thumbtune.core.errors import ConfigError
+from thumbtune.core.store.engine import Store, insert_row
+from thumbtune.core.store.pairs import FORGOTTEN, erase_pairs
+from thumbtune.core.store.schema import (
+    approvals,
+    desk_channels,
+    desks,
+    drafts,
+    inbox,
+    messages,
+    outbox,
+    pair_authors,
+    pairs,
+    placeholders,
+    runs,
+)
+from thumbtune.core.store.signs import add_sign
+from thumbtune.core.store.tombstones import Tombstone, digest_person, name_forgotten
+
+_PLACEHOLDER = re.compile(r"\[([A-Z]+)_(\d+)\]")
+_OPEN_EVENTS = ("received", "working", "dead")
+
+Thread = tuple[str, str, str]
+"""Team, channel and `thread_ts`."""
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What was erased."""
+
+    counts: Counter[str]
+    pair_ids: frozenset[int]
+
+
+class Eraser:
+    """Erases one person from the desks of a tombstone, inside one transaction; doing it again erases what came since."""
+
+    def __init__(self, conn: sa.Connection, store: Store, tombstone: Tombstone, *, shows_sign: bool) -> None:
+        self._conn = conn
+        self._store = store
+        self._tombstone = tombstone
+        self._shows_sign = shows_sign
+        self._pseudonym = name_forgotten(tombstone.digest)
+        self._teams = list(conn.execute(sa.select(desks.c.team_id).where(self._ours(desks)).distinct()).scalars())
+        elsewhere = sa.select(desk_channels.c.team_id, desk_channels.c.channel_id).where(
+            desk_channels.c.desk_id.not_in(tombstone.desk_ids)
+        )
+        self._other_channels = {(row.team_id, row.channel_id) for row in conn.execute(elsewhere)}
+        self._user_ids = self._find_user_ids()
+
+    def erase(self) -> Erased:
+        """Erase everything and return how much that was."""
+        threads = self._list_threads()
+        pair_ids = self._find_pairs()
+        counts = Counter(
+            pairs=len(pair_ids),
+            messages=self._erase_messages(),
+            approvals=self._rename_approvals(),
+            drafts=self._erase_drafts(threads),
+            placeholders=self._cut_placeholders(threads),
+            events=self._erase_events(),
+            posts=self._erase_posts(threads),
+        )
+        self._erase_pairs(pair_ids)
+        names = [(pairs, name) for name in ("approved_by", "decided_by", "corrected_by")]
+        for table, column in (*names, (runs, "requested_by")):
+            which = sa.and_(self._ours(table), table.c[column].in_(self._user_ids))
+            self._conn.execute(sa.update(table).where(which).values({column: self._pseudonym}))
+        return Erased(counts, frozenset(pair_ids))
+
+    def _ours(self, table: sa.Table) -> sa.ColumnElement[bool]:
+        return table.c.desk_id.in_(self._tombstone.desk_ids)
+
+    def _in_reach(self, table: sa.Table) -> sa.ColumnElement[bool]:
+        """Limit a table of channels to those that belong to no other desk."""
+        other = sa.exists().where(
+            desk_channels.c.team_id == table.c.team_id,
+            desk_channels.c.channel_id == table.c.channel_id,
+            desk_channels.c.desk_id.not_in(self._tombstone.desk_ids),
+        )
+        return sa.and_(table.c.team_id.in_(self._teams), sa.not_(other))
+
+    def _is_person(self, user_id: object) -> bool:
+        return isinstance(user_id, str) and digest_person(self._store.sealer, user_id) == self._tombstone.digest
+
+    def _find_user_ids(self) -> list[str]:
+        columns = [messages.c.user_id, approvals.c.user_id, drafts.c.asked_by, runs.c.requested_by]
+        columns += [pairs.c.approved_by, pairs.c.decided_by, pairs.c.corrected_by]
+        query = sa.union(*(sa.select(column) for column in columns))
+        return [user_id for user_id in self._conn.execute(query).scalars() if user_id and self._is_person(user_id)]
+
+    def _own_messages(self) -> sa.ColumnElement[bool]:
+        own = sa.and_(messages.c.user_id.in_(self._user_ids), messages.c.ts <= self._tombstone.up_to)
+        return sa.and_(self._in_reach(messages), own)
+
+    def _list_threads(self) -> set[Thread]:
+        query = sa.select(messages.c.team_id, messages.c.channel_id, messages.c.thread_ts).where(self._own_messages())
+        return {(row.team_id, row.channel_id, row.thread_ts) for row in self._conn.execute(query.distinct())}
+
+    def _find_pairs(self) -> list[int]:
+        """Return the pairs whose reply is theirs, or that answer something of theirs."""
+        said = sa.exists().where(
+            self._own_messages(),
+            messages.c.team_id == pairs.c.team_id,
+            messages.c.channel_id == pairs.c.channel_id,
+            messages.c.thread_ts == pairs.c.thread_ts,
+            messages.c.ts <= pairs.c.reply_ts,
+        )
+        imported = sa.exists().where(
+            pair_authors.c.pair_id == pairs.c.pair_id, pair_authors.c.digest == self._tombstone.digest
+        )
+        which = sa.and_(
+            self._ours(pairs),
+            pairs.c.reason != FORGOTTEN,
+            sa.or_(said, sa.and_(imported, pairs.c.created_at <= self._tombstone.at)),
+        )
+        return list(self._conn.execute(sa.select(pairs.c.pair_id).where(which).order_by(pairs.c.pair_id)).scalars())
+
+    def _erase_pairs(self, pair_ids: list[int]) -> None:
+        learned = erase_pairs(self._conn, pair_ids, reason=FORGOTTEN, now=self._store.now())
+        known = {(row.team_id, row.channel_id) for row in self._conn.execute(sa.select(desk_channels))}
+        for team_id, channel_id, reply_ts in learned if self._shows_sign else ():
+            if (team_id, channel_id) in known:
+                cause = f"forgotten:{self._tombstone.receipt_id}"
+                place = {"team_id": team_id, "channel_id": channel_id, "reply_ts": reply_ts}
+                add_sign(self._conn, self._store, cause=cause, **place)
+
+    def _erase_messages(self) -> int:
+        """Leave of each message that there was one: its place blocks whatever would bring it back."""
+        values = {"text": "", "former": [], "deleted": True, "user_id": ""}
+        return self._conn.execute(sa.update(messages).where(self._own_messages()).values(values)).rowcount
+
+    def _rename_approvals(self) -> int:
+        which = sa.and_(
+            self._in_reach(approvals),
+            approvals.c.user_id.in_(self._user_ids),
+            approvals.c.event_ts <= self._tombstone.up_to,
+        )
+        rows = [
+            dict(row) | {"user_id": self._pseudonym}
+            for row in self._conn.execute(sa.select(approvals).where(which)).mappings()
+        ]
+        if rows:
+            self._conn.execute(insert_row(self._conn, approvals).on_conflict_do_nothing(), rows)
+            self._conn.execute(sa.delete(approvals).where(which))
+        return len(rows)
+
+    def _erase_drafts(self, threads: set[Thread]) -> int:
+        """Erase drafts they asked for, and drafts that answer them."""
+        ours = sa.and_(self._ours(drafts), drafts.c.requested_at <= self._tombstone.at)
+        asked = drafts.c.asked_by.in_(self._user_ids)
+        query = sa.select(drafts.c.draft_id, drafts.c.team_id, drafts.c.channel_id, drafts.c.thread_ts).where(ours)
+        answering = [
+            row.draft_id for row in self._conn.execute(query) if (row.team_id, row.channel_id, row.thread_ts) in threads
+        ]
+        full = sa.or_(drafts.c.text != "", drafts.c.sent_text != "", asked, drafts.c.state == "requested")
+        which = sa.and_(ours, full, sa.or_(asked, drafts.c.draft_id.in_(answering)))
+        is_open = drafts.c.state.in_(("requested", "ready"))
+        values: dict[str, Any] = {  # Any: columns of several types
+            "text": "",
+            "sent_text": "",
+            "passages": [],
+            "asked_by": sa.case((asked, self._pseudonym), else_=drafts.c.asked_by),
+            "state": sa.case((is_open, "discarded"), else_=drafts.c.state),
+        }
+        return self._conn.execute(sa.update(drafts).where(which).values(values)).rowcount
+
+    def _cut_placeholders(self, threads: set[Thread]) -> int:
+        """Cut the link between a placeholder and its original, where nobody else's message holds it.
+
+        The number stays taken, so that it never comes to mean something else.
+        """
+        cut = [
+            row
+            for team_id, channel_id, thread_ts in sorted(threads)
+            for row in self._list_unused(team_id=team_id, channel_id=channel_id, thread_ts=thread_ts)
+        ]
+        named = sa.and_(self._in_reach(placeholders), placeholders.c.digest == self._tombstone.digest)
+        cut += [row for row in self._conn.execute(sa.select(placeholders).where(named)) if row not in cut]
+        for row in cut:
+            here = sa.and_(*(placeholders.c[name] == value for name, value in row._mapping.items()))
+            self._conn.execute(sa.update(placeholders).where(here).values(digest=secrets.token_hex(32)))
+        return len(cut)
+
+    def _list_unused(self, **place: str) -> list[sa.Row[Any]]:
+        left = sa.select(messages.c.text, messages.c.former).filter_by(**place, deleted=False)
+        used = {
+            match.groups()
+            for row in self._conn.execute(left)
+            for text in (row.text, *(item["text"] for item in row.former))
+            for match in _PLACEHOLDER.finditer(text)
+        }
+        found = self._conn.execute(sa.select(placeholders).filter_by(**place))
+        return [row for row in found if row.kind != "NAME" and (row.kind, str(row.number)) not in used]
+
+    def _erase_events(self) -> int:
+        """Erase what they sent and nobody has worked on yet."""
+        query = sa.select(inbox.c.inbox_id, inbox.c.team_id, inbox.c.state, inbox.c.sealed_body).where(
+            inbox.c.state.in_(_OPEN_EVENTS),
+            inbox.c.sealed_body.is_not(None),
+            inbox.c.team_id.in_(self._teams),
+            inbox.c.received_at <= self._tombstone.at,
+        )
+        count = 0
+        for row in self._conn.execute(query).all():
+            body = self._open(row.sealed_body)
+            channel_id = str((body.get("event") or {}).get("channel") or "")
+            if (row.team_id, channel_id) in self._other_channels or not any(map(self._is_person, _list_authors(body))):
+                continue
+            which = inbox.c.inbox_id == row.inbox_id
+            done = {"state": "done", "done_at": self._store.now(), "sealed_body": None, "lease_owner": None}
+            self._conn.execute(
+                sa.delete(inbox).where(which) if row.state == "dead" else sa.update(inbox).where(which).values(done)
+            )
+            count += 1
+        return count
+
+    def _erase_posts(self, threads: set[Thread]) -> int:
+        """Take back replies to them that have not reached Slack yet."""
+        query = sa.select(outbox.c.post_id, outbox.c.channel_id, outbox.c.sealed_payload).where(
+            outbox.c.sealed_payload.is_not(None), outbox.c.method.like("chat.%")
+        )
+        places = {(channel_id, thread_ts) for _, channel_id, thread_ts in threads}
+        count = 0
+        for row in self._conn.execute(query).all():
+            call = self._open(row.sealed_payload).get("call") or {}
+            if (row.channel_id, call.get("thread_ts")) in places:
+                gone = {"state": "failed", "error": FORGOTTEN, "sealed_payload": None, "lease_owner": None}
+                self._conn.execute(sa.update(outbox).where(outbox.c.post_id == row.post_id).values(gone))
+                count += 1
+        return count
+
+    def _open(self, sealed: str) -> dict[str, Any]:  # Any: Slack's JSON
+        try:
+            opened = self._store.sealer.open(sealed)
+        except ConfigError:  # of another key: nobody reads it any more
+            return {}
+        return opened if isinstance(opened, dict) else {}
+
+
+def _list_authors(body: dict[str, Any]) -> Iterator[object]:
+    """Yield who wrote, did or asked what Slack sent."""
+    event = body.get("event")
+    if isinstance(event, dict):
+        for part in (event, event.get("message"), event.get("previous_message")):
+            if isinstance(part, dict):
+                yield part.get("user")
+    user = body.get("user")
+    yield user.get("id") if isinstance(user, dict) else body.get("user_id")

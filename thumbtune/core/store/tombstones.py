@@ -1,0 +1,105 @@
+"""Who was forgotten: a keyed digest for each person and desk, and up to which moment what they wrote stays forgotten.
+
+It does not know how forgetting is done. A digest can be recognised, not read; it is the one under which the
+person's name is numbered in threads.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from thumbtune.core.sealing import Sealer
+from thumbtune.core.store.engine import insert_row
+from thumbtune.core.store.schema import desk_channels, tombstones
+
+_SLACK_ID = re.compile(r"[UWB][A-Z0-9]+")
+_PSEUDONYM = "forgotten-"
+
+
+@dataclass(frozen=True)
+class Tombstone:
+    """One person forgotten by some desks."""
+
+    receipt_id: str
+    digest: str
+    desk_ids: tuple[str, ...]
+    up_to: str
+    """Slack `ts`: what they wrote until then stays forgotten; what comes later is new."""
+    by: str
+    at: datetime
+
+
+def digest_person(sealer: Sealer, person: str) -> str:
+    """Return the digest of a Slack user id, or of a name or address as the author column of a file spells it."""
+    spelled = person.strip()
+    return sealer.digest(f"NAME\x1f{spelled if _SLACK_ID.fullmatch(spelled) else spelled.casefold()}")
+
+
+def name_forgotten(digest: str) -> str:
+    """Return what stands in place of a forgotten person's user id, so that two of them stay two."""
+    return f"{_PSEUDONYM}{digest[:20]}"
+
+
+def is_pseudonym(user_id: str) -> bool:
+    """Return whether this stands in place of someone who was forgotten."""
+    return user_id.startswith(_PSEUDONYM)
+
+
+def add_tombstone(conn: sa.Connection, tombstone: Tombstone) -> None:
+    """Store that these desks forgot this person; a later forgetting reaches further."""
+    for desk_id in tombstone.desk_ids:
+        values = {
+            "up_to": tombstone.up_to,
+            "receipt_id": tombstone.receipt_id,
+            "forgotten_by": tombstone.by,
+            "forgotten_at": tombstone.at,
+        }
+        insert = insert_row(conn, tombstones).values(desk_id=desk_id, digest=tombstone.digest, **values)
+        later = tombstones.c.up_to < tombstone.up_to
+        conn.execute(insert.on_conflict_do_update(index_elements=["desk_id", "digest"], set_=values, where=later))
+
+
+def list_tombstones(conn: sa.Connection) -> list[Tombstone]:
+    """Return every forgetting that still is the latest of a person somewhere, oldest first."""
+    found: dict[str, Tombstone] = {}
+    for row in conn.execute(sa.select(tombstones).order_by(tombstones.c.forgotten_at, tombstones.c.desk_id)):
+        before = found[row.receipt_id].desk_ids if row.receipt_id in found else ()
+        found[row.receipt_id] = Tombstone(
+            row.receipt_id, row.digest, (*before, row.desk_id), row.up_to, row.forgotten_by, row.forgotten_at
+        )
+    return list(found.values())
+
+
+def is_kept(conn: sa.Connection, tombstone: Tombstone) -> bool:
+    """Return whether the store knows of this forgetting, or of a later one, at each of its desks."""
+    which = sa.and_(
+        tombstones.c.digest == tombstone.digest,
+        tombstones.c.desk_id.in_(tombstone.desk_ids),
+        tombstones.c.up_to >= tombstone.up_to,
+    )
+    count = conn.execute(sa.select(sa.func.count()).select_from(tombstones).where(which)).scalar_one()
+    return bool(count == len(tombstone.desk_ids))
+
+
+def is_forgotten(conn: sa.Connection, sealer: Sealer, *, team_id: str, channel_id: str, user_id: str, ts: str) -> bool:
+    """Return whether what someone wrote or did in a desk's channel at `ts` was forgotten."""
+    if is_pseudonym(user_id):
+        return True
+    joined = tombstones.join(desk_channels, desk_channels.c.desk_id == tombstones.c.desk_id)
+    which = sa.and_(
+        desk_channels.c.team_id == team_id,
+        desk_channels.c.channel_id == channel_id,
+        tombstones.c.digest == digest_person(sealer, user_id),
+        tombstones.c.up_to >= ts,
+    )
+    return bool(user_id) and bool(conn.execute(sa.select(sa.exists().select_from(joined).where(which))).scalar_one())
+
+
+def holds_forgotten(conn: sa.Connection, sealer: Sealer, people: Collection[str], *, desk_id: str) -> bool:
+    """Return whether a desk forgot one of these people, whenever that was."""
+    digests: Sequence[str] = [digest_person(sealer, person) for person in people]
+    which = sa.and_(tombstones.c.desk_id == desk_id, tombstones.c.digest.in_(digests))
+    return bool(digests) and bool(conn.execute(sa.select(sa.exists().where(which))).scalar_one())
