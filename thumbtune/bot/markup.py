@@ -36,6 +36,8 @@ def decode_markup(text: str, *, name_user: Callable[[str], str]) -> str:
         target = inside.removeprefix("mailto:").removeprefix("tel:")
         if not label or label in (inside, target, inside.split("://", 1)[-1]):
             return target
+        if inside.startswith("tel:") and _keep_digits(label) == _keep_digits(target):
+            return label
         return f"{label} ({target})"
 
     return _unescape(_ANGLE.sub(replace, text))
@@ -57,6 +59,10 @@ def encode_text(text: str, *, link_domains: Collection[str], also_links: Collect
 def list_urls(text: str) -> set[str]:
     """Return the URLs in a plain text."""
     return {match.group().rstrip(_TRAILING) for match in _URL.finditer(text)}
+
+
+def _keep_digits(number: str) -> str:
+    return re.sub(r"\D", "", number)
 
 
 def _is_allowed(url: str, domains: Collection[str]) -> bool:

@@ -31,7 +31,7 @@ _END = (
     r"(?! ?(?:€|%|kr\b|eur\b|usd\b|gbp\b|dollars?\b))"
 )
 PHONE_PATTERN = (
-    rf"(?:(?<![\d+])\+|{_NO_PART}{_NO_NUMBER_BUT}(?:\(\+?)?)"
+    rf"(?:(?<![\d+])\+|{_NO_PART}{_NO_NUMBER_BUT}(?:\((?=\+?\d{{1,6}}\))\+?)?)"
     rf"\d(?:[ ().\-/·]{{0,3}}\d){{6,14}}(?:,? ?(?:x|ext\.?|extension|durchwahl) ?\d{{1,6}})?{_END}"
 )
 """What may be a number: is_phone_number() decides."""
