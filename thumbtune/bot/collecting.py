@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from thumbtune.bot.approval import Verdict, find_text_at, judge, list_approvers_needed
 from thumbtune.bot.bot import Bot, Later
-from thumbtune.bot.roles import DeskRoles, is_agent
+from thumbtune.bot.roles import DeskRoles, name_role
 from thumbtune.bot.threads import FILE_ONLY, UNREDACTED, build_turns, holds_unredacted, needs_repair
 from thumbtune.core.prompt import find_question
 from thumbtune.core.records import Desk, Message, PairSource
@@ -73,7 +73,7 @@ def settle_reply(
     approvers = list_approvers_needed(approvals, desk=desk)
     people = bot.people.get_people([message.user_id, *approvers] if not message.is_bot else approvers)
     verdict = judge(message, approvals, desk=desk, roles=roles, people=people)
-    is_reply = not message.is_bot and is_agent(people.get(message.user_id), roles)
+    is_reply = not message.is_bot and name_role(people.get(message.user_id), roles) == "agent"
     if verdict.is_approved and is_reply and message.text not in ("", FILE_ONLY, UNREDACTED):
         if may_wait and needs_repair(conn, bot, channel_id=channel_id, ts=reply_ts):
             raise Later(WAIT_FOR_MESSAGE_S)

@@ -52,13 +52,16 @@ def repair_thread(bot: Bot, *, desk: Desk, channel_id: str, ts: str) -> bool:
 
     def write() -> int:
         with bot.store.write() as conn:
-            changed = sum(_record_loss(conn, bot, channel_id=channel_id, thread_ts=thread_ts, ts=ts) for ts in lost)
+            gone = [ts for ts in lost if _record_loss(conn, bot, channel_id=channel_id, thread_ts=thread_ts, ts=ts)]
+            changed = len(gone)
             for message in live:
                 if not is_request(bot, message, roles):
                     changed += record_live(conn, bot, message) + record_reactions(conn, bot, message, desk=desk)
             at = {"channel_id": channel_id}
             settle_reply(conn, bot, desk=desk, roles=roles, reply_ts=thread_ts, may_wait=False, **at)
             settle_thread(conn, bot, desk=desk, roles=roles, thread_ts=thread_ts, after_ts=thread_ts, **at)
+            for gone_ts in gone:  # only now, when the pairs that lack it are withdrawn
+                erase_texts(conn, team_id=team_id, thread_ts=thread_ts, deleted_ts=gone_ts, **at)
             return changed
 
     try:
@@ -104,8 +107,4 @@ def add_a_moment(ts: str) -> str:
 
 def _record_loss(conn: sa.Connection, bot: Bot, *, channel_id: str, thread_ts: str, ts: str) -> bool:
     """Store that a message of a thread is gone from Slack."""
-    place = {"channel_id": channel_id, "thread_ts": thread_ts}
-    if not record_deletion(conn, bot, ts=ts, event_ts=LAST_TS, **place):
-        return False
-    erase_texts(conn, team_id=bot.identity.team_id, deleted_ts=ts, **place)
-    return True
+    return record_deletion(conn, bot, channel_id=channel_id, thread_ts=thread_ts, ts=ts, event_ts=LAST_TS)

@@ -3,7 +3,7 @@
 It does not know where people and groups come from.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from thumbtune.core.prompt import Role
 
@@ -63,7 +63,10 @@ def may_ask(person: Person | None, roles: DeskRoles) -> bool:
 
 
 def name_role(person: Person | None, roles: DeskRoles) -> Role | None:
-    """Return whose turn a message is; None for messages of bots, which are nobody's."""
-    if is_agent(person, roles):
-        return "agent"
-    return None if person is None or person.is_bot else "customer"
+    """Return whose turn a message is; None for messages of bots, which are nobody's.
+
+    Who has left and is still listed wrote for the team: an account that is switched off writes nothing new.
+    """
+    if person is None or person.is_bot:
+        return None
+    return "agent" if is_agent(replace(person, is_deleted=False), roles) else "customer"

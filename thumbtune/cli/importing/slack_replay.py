@@ -21,7 +21,7 @@ from thumbtune.bot.bot import Bot, Identity
 from thumbtune.bot.collecting import settle_reply
 from thumbtune.bot.models import Models
 from thumbtune.bot.people import People, PeopleMissing
-from thumbtune.bot.roles import DeskRoles, is_agent
+from thumbtune.bot.roles import DeskRoles, name_role
 from thumbtune.bot.slack import Json, SlackApi
 from thumbtune.bot.threads import (
     FILE_ONLY,
@@ -214,7 +214,7 @@ def _explain(conn: sa.Connection, bot: Bot, ts: str, channel_id: str, *, desk: D
         return "it was deleted since"
     approvals = load_approvals(conn, team_id=team_id, channel_id=channel_id, message_ts=ts)
     people = bot.people.get_people({message.user_id, *list_approvers_needed(approvals, desk=desk)})
-    if message.is_bot or not is_agent(people.get(message.user_id), roles):
+    if message.is_bot or name_role(people.get(message.user_id), roles) != "agent":
         return "not written by an agent of the desk"
     if message.text in ("", FILE_ONLY):
         return "it has no text"
