@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from thumbtune.bot.roles import DeskRoles, Person, is_approver
+from thumbtune.core.pseudonyms import is_pseudonym
 from thumbtune.core.records import Approval, Desk, Message
 
 _SKIN_TONE = re.compile(r"::skin-tone-[2-6]$")
@@ -97,9 +98,10 @@ def list_emojis(names: Collection[str]) -> frozenset[str]:
 
 
 def list_approvers_needed(approvals: Sequence[Approval], *, desk: Desk) -> list[str]:
-    """Return whose reactions have to be looked at."""
+    """Return whose reactions have to be looked at; nobody knows any more whether a forgotten person's counted."""
     wanted = list_emojis([*desk.emojis, *desk.vetoes])
-    return [approval.user_id for approval in approvals if normalize_emoji(approval.emoji) in wanted]
+    relevant = [approval.user_id for approval in approvals if normalize_emoji(approval.emoji) in wanted]
+    return [user_id for user_id in relevant if not is_pseudonym(user_id)]
 
 
 def _split_ts(ts: str) -> tuple[int, int]:

@@ -54,7 +54,8 @@ def answer_ask(bot: Bot, ask: Ask) -> None:
         _say(bot, ask, f"Drafts are for the agents of *{desk.name}*: {name_allowed(bot, desk.agents, roles.agents)}.")
         return
     live = fetch_thread(bot, channel_id=ask.channel_id, ts=ask.ts)
-    conversation = [message for message in live if not message.is_own and not is_request(bot, message, roles)]
+    theirs = [message for message in live if not message.is_own and not message.is_forgotten]
+    conversation = [message for message in theirs if not is_request(bot, message, roles)]
     if not conversation:
         _say(bot, ask, "I see no conversation here to answer. Where I am no member yet, `/invite` me first.")
         return

@@ -20,6 +20,7 @@ from thumbtune.core.records import Message
 from thumbtune.core.redaction import Span, apply_placeholders, clean_text, name_placeholder
 from thumbtune.core.store.drafts import find_sent_draft
 from thumbtune.core.store.messages import load_message, number_placeholders, record_message
+from thumbtune.core.store.tombstones import load_forgotten
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,8 @@ class LiveMessage:
     spans: tuple[Span, ...]
     revision: str
     reactions: tuple[LiveReaction, ...] = ()
+    is_forgotten: bool = False
+    """Its author was forgotten after writing it: nothing is left of it but its place."""
 
 
 def read_message(bot: Bot, raw: Json, *, channel_id: str) -> LiveMessage | None:
@@ -109,7 +112,8 @@ def read_message(bot: Bot, raw: Json, *, channel_id: str) -> LiveMessage | None:
 def record_live(conn: sa.Connection, bot: Bot, live: LiveMessage, *, event_ts: str = "") -> bool:
     """Store a message redacted, as it stood at `event_ts`; return whether anything changed.
 
-    A draft that was sent counts as written by the agent who sent it; other messages of our own are not kept.
+    A draft that was sent counts as written by the agent who sent it; other messages of our own are not kept, and of
+    someone who was forgotten since only that there was one.
     """
     if live.is_own:
         place = {"team_id": bot.identity.team_id, "channel_id": live.channel_id}
@@ -117,6 +121,11 @@ def record_live(conn: sa.Connection, bot: Bot, live: LiveMessage, *, event_ts: s
         if draft is None:
             return False
         live = replace(live, user_id=draft.asked_by, is_bot=False)
+    forgotten = load_forgotten(conn, bot.store.sealer, team_id=bot.identity.team_id, channel_id=live.channel_id)
+    if live.is_forgotten or forgotten.holds(live.user_id, ts=live.ts):
+        return record_deletion(
+            conn, bot, channel_id=live.channel_id, ts=live.ts, thread_ts=live.thread_ts, event_ts=event_ts or live.ts
+        )
     message = Message(
         team_id=bot.identity.team_id,
         channel_id=live.channel_id,
@@ -162,6 +171,8 @@ def number_spans(
 def fetch_thread(bot: Bot, *, channel_id: str, ts: str) -> list[LiveMessage]:
     """Return the whole thread that a message belongs to, oldest first; empty when Slack knows no such message.
 
+    What someone wrote who was forgotten since is empty and nobody's.
+
     Raises: SlackError.
     """
     try:
@@ -172,8 +183,10 @@ def fetch_thread(bot: Bot, *, channel_id: str, ts: str) -> list[LiveMessage]:
         if exc.code in ("thread_not_found", "message_not_found", "channel_not_found", "not_in_channel"):
             return []
         raise
-    found = (read_message(bot, raw, channel_id=channel_id) for raw in raws)
-    return [live for live in found if live is not None]
+    found = [read_message(bot, raw, channel_id=channel_id) for raw in raws]
+    with bot.store.read() as conn:
+        forgotten = load_forgotten(conn, bot.store.sealer, team_id=bot.identity.team_id, channel_id=channel_id)
+    return [_empty(live) if forgotten.holds(live.user_id, ts=live.ts) else live for live in found if live is not None]
 
 
 def needs_repair(conn: sa.Connection, bot: Bot, *, channel_id: str, ts: str) -> bool:
@@ -225,6 +238,10 @@ def collect_originals(conn: sa.Connection, bot: Bot, live: Sequence[LiveMessage]
         if person is not None:
             originals[name_placeholder(kind, number)] = person.first_name
     return originals
+
+
+def _empty(live: LiveMessage) -> LiveMessage:
+    return replace(live, text="", spans=(), user_id="", is_bot=True, is_forgotten=True)
 
 
 def _read_reaction(raw: Json) -> LiveReaction:

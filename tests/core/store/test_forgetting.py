@@ -4,6 +4,7 @@ import pytest
 
 from thumbtune.core.errors import Conflict
 from thumbtune.core.prompt import Passage, Turn
+from thumbtune.core.pseudonyms import is_pseudonym, name_forgotten
 from thumbtune.core.records import Approval, Desk, Message
 from thumbtune.core.store import Store, adapters, desks, drafts, pairs, runs
 from thumbtune.core.store.approvals import load_approvals, record_approval
@@ -16,11 +17,9 @@ from thumbtune.core.store.tombstones import (
     Tombstone,
     digest_person,
     holds_forgotten,
-    is_forgotten,
     is_kept,
-    is_pseudonym,
     list_tombstones,
-    name_forgotten,
+    load_forgotten,
 )
 
 pytestmark = pytest.mark.usefixtures("desk")
@@ -128,11 +127,12 @@ def test_tombstone_reaches_up_to_its_moment_and_in_its_desks_only(store: Store) 
     tombstone = bury(store, MAYA)
     forget(store, MAYA)
     with store.read() as conn:
-        ask = {"team_id": "T1", "user_id": MAYA}
-        assert is_forgotten(conn, store.sealer, channel_id="C1", ts="199.999999", **ask)
-        assert not is_forgotten(conn, store.sealer, channel_id="C1", ts="200.000001", **ask)
-        assert not is_forgotten(conn, store.sealer, channel_id="C2", ts="100.000001", **ask)
-        assert not is_forgotten(conn, store.sealer, channel_id="C1", ts="1.0", team_id="T1", user_id=TOM)
+        support = load_forgotten(conn, store.sealer, team_id="T1", channel_id="C1")
+        sales = load_forgotten(conn, store.sealer, team_id="T1", channel_id="C2")
+        assert support.holds(MAYA, ts="199.999999")
+        assert not support.holds(MAYA, ts="200.000001")
+        assert not support.holds(TOM, ts="100.000001")
+        assert not sales.holds(MAYA, ts="100.000001")
         assert holds_forgotten(conn, store.sealer, [TOM, MAYA], desk_id="support")
         assert not holds_forgotten(conn, store.sealer, [TOM, MAYA], desk_id="sales")
         assert list_tombstones(conn) == [tombstone]

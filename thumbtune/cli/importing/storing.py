@@ -18,8 +18,9 @@ from thumbtune.core.redaction import NameIndex, Redactor, apply_placeholders, cl
 from thumbtune.core.sealing import Sealer
 from thumbtune.core.settings import Settings
 from thumbtune.core.store.documents import search_passages
-from thumbtune.core.store.pairs import put_pair
-from thumbtune.core.store.places import Place, find_pair
+from thumbtune.core.store.pairs import FORGOTTEN, put_pair
+from thumbtune.core.store.places import Place, find_pair, record_authors
+from thumbtune.core.store.tombstones import digest_person, holds_forgotten
 
 IMPORT_CHANNEL = "import"
 """Stands where a pair from Slack has its channel."""
@@ -80,7 +81,14 @@ def _store(
             done.refused["the same as another in the file"] += 1
             continue
         seen.add(place)
-        if find_pair(conn, place) is not None:
+        authors = sorted({item.author for item in conversation.utterances[: at + 1] if item.author.strip()})
+        found = find_pair(conn, place)
+        if (found is not None and found.reason == FORGOTTEN) or holds_forgotten(
+            conn, job.store.sealer, authors, desk_id=desk.desk_id
+        ):
+            done.refused[FORGOTTEN] += 1
+            continue
+        if found is not None:
             done.already_there += 1
             continue
         passages = conversation.passages
@@ -102,6 +110,8 @@ def _store(
             approved_by=conversation.approved_by,
             now=job.store.now(),
         )
+        if is_new:
+            record_authors(conn, place, [digest_person(job.store.sealer, author) for author in authors])
         done.imported += is_new
         done.already_there += not is_new  # another import came first, between the look and now
 

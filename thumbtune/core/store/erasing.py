@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from thumbtune.core.errors import ConfigError
+from thumbtune.core.pseudonyms import name_forgotten
 from thumbtune.core.store.engine import Store, insert_row
 from thumbtune.core.store.pairs import FORGOTTEN, erase_pairs
 from thumbtune.core.store.schema import (
@@ -30,7 +31,7 @@ from thumbtune.core.store.schema import (
     runs,
 )
 from thumbtune.core.store.signs import add_sign
-from thumbtune.core.store.tombstones import Tombstone, digest_person, name_forgotten
+from thumbtune.core.store.tombstones import Tombstone, digest_person
 
 _PLACEHOLDER = re.compile(r"\[([A-Z]+)_(\d+)\]")
 _OPEN_EVENTS = ("received", "working", "dead")

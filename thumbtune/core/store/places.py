@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from thumbtune.core.records import PairState
-from thumbtune.core.store.schema import pairs
+from thumbtune.core.store.engine import insert_row
+from thumbtune.core.store.schema import pair_authors, pairs
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,16 @@ def find_pair(conn: sa.Connection, place: Place) -> FoundPair | None:
     )
     row = conn.execute(query).first()
     return FoundPair(**row._mapping) if row else None
+
+
+def record_authors(conn: sa.Connection, place: Place, digests: Sequence[str]) -> None:
+    """Note by keyed digest whose words the pair at a place holds, as far as a file said who wrote."""
+    found = find_pair(conn, place)
+    if found is None:
+        return
+    for digest in digests:
+        row = insert_row(conn, pair_authors).values(pair_id=found.pair_id, digest=digest)
+        conn.execute(row.on_conflict_do_nothing())
 
 
 def mark_imported(conn: sa.Connection, pair_id: int) -> None:

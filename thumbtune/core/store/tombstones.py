@@ -5,18 +5,18 @@ person's name is numbered in threads.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
+from thumbtune.core.pseudonyms import is_pseudonym, name_forgotten
 from thumbtune.core.sealing import Sealer
 from thumbtune.core.store.engine import insert_row
 from thumbtune.core.store.schema import desk_channels, tombstones
 
 _SLACK_ID = re.compile(r"[UWB][A-Z0-9]+")
-_PSEUDONYM = "forgotten-"
 
 
 @dataclass(frozen=True)
@@ -32,20 +32,28 @@ class Tombstone:
     at: datetime
 
 
+@dataclass(frozen=True)
+class Forgotten:
+    """Whom the desk of one channel forgot, and up to which `ts`, by digest."""
+
+    sealer: Sealer
+    up_to: Mapping[str, str]
+
+    def holds(self, user_id: str, *, ts: str) -> bool:
+        """Return whether what someone wrote or did at `ts` was forgotten."""
+        if is_pseudonym(user_id) or not self.up_to:
+            return is_pseudonym(user_id)
+        return ts <= self.up_to.get(digest_person(self.sealer, user_id), "")
+
+    def rename(self, user_id: str, *, ts: str) -> str:
+        """Return under which id someone's reaction of this `ts` is kept."""
+        return name_forgotten(digest_person(self.sealer, user_id)) if self.holds(user_id, ts=ts) else user_id
+
+
 def digest_person(sealer: Sealer, person: str) -> str:
     """Return the digest of a Slack user id, or of a name or address as the author column of a file spells it."""
     spelled = person.strip()
     return sealer.digest(f"NAME\x1f{spelled if _SLACK_ID.fullmatch(spelled) else spelled.casefold()}")
-
-
-def name_forgotten(digest: str) -> str:
-    """Return what stands in place of a forgotten person's user id, so that two of them stay two."""
-    return f"{_PSEUDONYM}{digest[:20]}"
-
-
-def is_pseudonym(user_id: str) -> bool:
-    """Return whether this stands in place of someone who was forgotten."""
-    return user_id.startswith(_PSEUDONYM)
 
 
 def add_tombstone(conn: sa.Connection, tombstone: Tombstone) -> None:
@@ -84,18 +92,12 @@ def is_kept(conn: sa.Connection, tombstone: Tombstone) -> bool:
     return bool(count == len(tombstone.desk_ids))
 
 
-def is_forgotten(conn: sa.Connection, sealer: Sealer, *, team_id: str, channel_id: str, user_id: str, ts: str) -> bool:
-    """Return whether what someone wrote or did in a desk's channel at `ts` was forgotten."""
-    if is_pseudonym(user_id):
-        return True
+def load_forgotten(conn: sa.Connection, sealer: Sealer, *, team_id: str, channel_id: str) -> Forgotten:
+    """Return whom the desk of a channel forgot."""
     joined = tombstones.join(desk_channels, desk_channels.c.desk_id == tombstones.c.desk_id)
-    which = sa.and_(
-        desk_channels.c.team_id == team_id,
-        desk_channels.c.channel_id == channel_id,
-        tombstones.c.digest == digest_person(sealer, user_id),
-        tombstones.c.up_to >= ts,
-    )
-    return bool(user_id) and bool(conn.execute(sa.select(sa.exists().select_from(joined).where(which))).scalar_one())
+    query = sa.select(tombstones.c.digest, tombstones.c.up_to).select_from(joined)
+    rows = conn.execute(query.where(desk_channels.c.team_id == team_id, desk_channels.c.channel_id == channel_id))
+    return Forgotten(sealer, {row.digest: row.up_to for row in rows})
 
 
 def holds_forgotten(conn: sa.Connection, sealer: Sealer, people: Collection[str], *, desk_id: str) -> bool:
