@@ -123,6 +123,14 @@ def test_event_that_is_still_on_its_way_overrules_what_was_found(office: Office,
     assert add_a_moment("1700000000.999999") == "1700000001.000000"
 
 
+def test_threads_are_compared_although_nobodys_reactions_can_be_listed(office: Office, bot: Bot) -> None:
+    _, reply = answer(office)
+    office.react(JONAS, reply)
+    office.control("faults", drops=1.0, server_errors=1.0, methods=["reactions.list"])
+    Backfill(bot).sweep_due()
+    assert [pair.reply_ts for pair in office.pairs()] == [reply]
+
+
 def test_busy_slack_is_waited_for(office: Office, bot: Bot) -> None:
     _, reply = answer(office)
     office.react(JONAS, reply)

@@ -142,6 +142,29 @@ def test_every_order_and_repetition_ends_alike(quiet_bot: Bot, clock: Clock) -> 
     check()
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [f"+{JONAS}"],
+        [f"+{JONAS}", f"-{JONAS}"],
+        [f"+{JONAS}", f"-{JONAS}", f"+{JONAS}"],
+        [f"+{JONAS}", "edit"],
+        [f"+{JONAS}", "edit", f"-{JONAS}", f"+{JONAS}"],
+        [f"+{JONAS}", "edit", f"+{AIKO}", "edit"],
+    ],
+)
+def test_reactions_without_a_time_count_as_they_come(quiet_bot: Bot, changes: list[str]) -> None:
+    feed = Feed(0, changes)
+    workers = Workers(quiet_bot, LISTENERS)
+    for index, event in enumerate(feed.events):
+        if str(event["type"]).startswith("reaction_"):
+            del event["event_ts"]
+        deliver(quiet_bot, f"Ev{index}", event)
+        workers.work_once()
+    with quiet_bot.store.read() as conn:
+        assert [pair.reply for pair in list_pairs(conn, state="active")] == feed.expected
+
+
 def deliver(bot: Bot, event_id: str, event: Json) -> None:
     body = {"type": "event_callback", "team_id": TEAM_ID, "event_id": event_id, "event": {"channel": SUPPORT, **event}}
     entry = read_entry(body)

@@ -18,7 +18,7 @@ from thumbtune.bot.approval import key_emoji, list_emojis, normalize_emoji
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.repairing import repair_thread
 from thumbtune.bot.slack import Json, SlackBusy, SlackLockedOut, describe_error
-from thumbtune.core.errors import SlackRefused, ThumbtuneError
+from thumbtune.core.errors import SlackRefused, SlackUnknown, ThumbtuneError
 from thumbtune.core.records import Desk
 from thumbtune.core.store.approvals import list_given
 from thumbtune.core.store.backfills import Sweep, claim_sweep, finish_sweep, save_sweep
@@ -118,7 +118,13 @@ class Backfill:
             if newest >= f"{since.timestamp():.6f}":
                 found.add(str(root.get("thread_ts") or root["ts"]))
         for user_id in sorted(self._bot.people.fetch_roles(desk).approvers):
-            found |= self._list_differences(desk, sweep.channel_id, user_id, oldest=oldest)
+            try:
+                found |= self._list_differences(desk, sweep.channel_id, user_id, oldest=oldest)
+            except SlackLockedOut:
+                raise
+            except (SlackRefused, SlackUnknown) as exc:  # the next sweep looks as far back; what history shows is swept
+                fields = {"channel_id": sweep.channel_id, "user_id": user_id}
+                logger.warning("reactions_not_listed", extra={**fields, "error": describe_error(exc)})
         return sorted(found)
 
     def _list_differences(self, desk: Desk, channel_id: str, user_id: str, *, oldest: str) -> set[str]:
