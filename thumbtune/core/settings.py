@@ -33,6 +33,18 @@ class Settings(BaseSettings):
         description="Fernet key that seals texts at rest and keys the placeholders. "
         "Empty means the file secret.key in the data folder, made on first use with mode 0600.",
     )
+    message_retention_days: float = Field(
+        0.0,
+        ge=0,
+        description="Days after which the texts of messages and drafts are erased, 0 for never. Those of a thread with a pair in "
+        "use stay until the pair goes. Fewer keep less and leave drafts in old threads without what was said before.",
+    )
+    pair_retention_days: float = Field(
+        0.0,
+        ge=0,
+        description="Days after which training pairs are withdrawn and their texts erased, 0 for never. Fewer keep less and "
+        "train on less; what a live adapter learned from them stays in it until the next run.",
+    )
     log_format: Literal["text", "json"] = Field(
         "text", description="Form of log lines: text for people, json for machines."
     )

@@ -107,8 +107,12 @@ class Pipeline:
         run = lease.run
         published = find_published(self._settings.adapters_dir, run_id=run.run_id)
         if published is not None:  # an earlier attempt was cut off between the files and the row
-            self._enter_adapter(lease, published)
-            return
+            with self._store.read() as conn:
+                is_stale = runs.saw_erased(conn, run.run_id)
+            if not is_stale:
+                self._enter_adapter(lease, published)
+                return
+            remove_unlisted(self._settings.adapters_dir, run_id=run.run_id)
         lease.beat("snapshot", progress=0.0, force=True)
         base = locate_base(self._settings.base_model)
         meta = self._freeze(lease, base)

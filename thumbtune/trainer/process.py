@@ -20,6 +20,7 @@ from thumbtune.core.store.engine import Store
 from thumbtune.trainer.backend import LocalBackend, TrainerBackend
 from thumbtune.trainer.pipeline import Pipeline
 from thumbtune.trainer.scheduler import queue_due_runs, start_ticks
+from thumbtune.trainer.upkeep import keep_house
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ def run_trainer(settings: Settings) -> None:
     signal.signal(signal.SIGINT, leave)
     store = connect_store(settings)
     check_store(store)
+    keep_house(store, settings)
     queue_due_runs(store, settings)
     ticks = start_ticks(store, settings, on_tick=wake.set)
     logger.info("trainer_ready", extra={"pid": os.getpid()})

@@ -86,8 +86,8 @@ def publish_adapter(candidate: Path, *, adapters_dir: Path, manifest: Manifest) 
     return verify_adapter(place)
 
 
-def remove_unlisted(adapters_dir: Path, *, run_id: str, keep: str) -> None:
-    """Remove what another attempt of a closed run put in place; only `keep` entered the database."""
+def remove_unlisted(adapters_dir: Path, *, run_id: str, keep: str = "") -> None:
+    """Remove what another attempt of a run put in place; only `keep` entered the database."""
     for name in list_published(adapters_dir):
         with contextlib.suppress(ManifestMismatch, FileNotFoundError):
             if name != keep and load_manifest(adapters_dir / name).run_id == run_id:

@@ -11,29 +11,38 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from thumbtune.core.records import Desk
 from thumbtune.core.settings import Settings
-from thumbtune.core.store import pairs, runs
+from thumbtune.core.store import adapters, pairs, runs
 from thumbtune.core.store.desks import list_desks
 from thumbtune.core.store.engine import Store
+from thumbtune.core.store.forgetting import REASON as FORGET
+from thumbtune.trainer.erasing import erase_from_disk
 from thumbtune.trainer.snapshot import count_trainable
-from thumbtune.trainer.threshold import Due, decide_due
+from thumbtune.trainer.threshold import Due, decide_due, decide_replacement
+from thumbtune.trainer.upkeep import EVERY_S, keep_house
 
 logger = logging.getLogger(__name__)
 
 
 def start_ticks(store: Store, settings: Settings, *, on_tick: Callable[[], None]) -> BackgroundScheduler:
-    """Start a thread that queues due runs every `train_tick_s` seconds and then calls `on_tick`."""
+    """Start a thread that queues due runs every `train_tick_s` seconds and then calls `on_tick`, and keeps house hourly."""
 
     def tick() -> None:
-        try:
-            queue_due_runs(store, settings)
-        except Exception:
-            logger.exception("tick_failed")  # the next tick tries again; nothing is remembered here
+        for step in (queue_due_runs, erase_from_disk):
+            try:
+                step(store, settings)
+            except Exception:
+                logger.exception("tick_failed")  # the next tick tries again; nothing is remembered here
         on_tick()
 
+    def hourly() -> None:
+        try:
+            keep_house(store, settings)
+        except Exception:
+            logger.exception("upkeep_failed")  # as above
+
     scheduler = BackgroundScheduler(timezone="UTC")
-    scheduler.add_job(
-        tick, "interval", seconds=settings.train_tick_s, coalesce=True, max_instances=1, misfire_grace_time=None
-    )
+    for job, seconds in ((tick, settings.train_tick_s), (hourly, EVERY_S)):
+        scheduler.add_job(job, "interval", seconds=seconds, coalesce=True, max_instances=1, misfire_grace_time=None)
     scheduler.start()
     return scheduler
 
@@ -44,10 +53,12 @@ def queue_due_runs(store: Store, settings: Settings) -> list[str]:
         desks = list_desks(conn)
     queued = []
     for desk in desks:
-        due = look_at_desk(store, desk, settings=settings)
+        replacement = look_at_replacement(store, desk, settings=settings)
+        due = replacement if replacement.is_due else look_at_desk(store, desk, settings=settings)
         if due.is_due:
+            reason = FORGET if replacement.is_due else "threshold"
             with store.write() as conn:
-                run, is_new = runs.open_run(conn, desk_id=desk.desk_id, reason="threshold", now=store.now())
+                run, is_new = runs.open_run(conn, desk_id=desk.desk_id, reason=reason, now=store.now())
             if is_new:
                 logger.info("run_queued", extra={"run_id": run.run_id, "desk_id": desk.desk_id, "why": due.why})
                 queued.append(run.run_id)
@@ -66,6 +77,19 @@ def look_at_desk(store: Store, desk: Desk, *, settings: Settings) -> Due:
             last_run=last[0] if last else None,
             now=store.now(),
         )
+    return _check_trainable(due, store, desk, settings=settings)
+
+
+def look_at_replacement(store: Store, desk: Desk, *, settings: Settings) -> Due:
+    """Return whether a run is due that replaces a live adapter which learned from someone who was forgotten."""
+    with store.read() as conn:
+        last = runs.list_runs(conn, desk_id=desk.desk_id, limit=1)
+        live = adapters.find_live(conn, desk_id=desk.desk_id)
+        due = decide_replacement(live=live, last_run=last[0] if last else None, now=store.now())
+    return _check_trainable(due, store, desk, settings=settings)
+
+
+def _check_trainable(due: Due, store: Store, desk: Desk, *, settings: Settings) -> Due:
     if due.is_due:  # only then are the pairs themselves read
         trainable = count_trainable(store, desk_id=desk.desk_id, settings=settings)
         if trainable < settings.min_pairs:

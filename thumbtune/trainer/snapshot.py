@@ -21,6 +21,7 @@ from thumbtune.core.split import is_held_out
 from thumbtune.core.store.engine import Store
 from thumbtune.core.store.pairs import list_pairs
 from thumbtune.core.store.runs import list_trained_threads
+from thumbtune.trainer.erasing import is_stale
 from thumbtune.trainer.publish import sync_directory, write_durably
 from thumbtune.trainer.recipe import Recipe, dump_recipe
 from thumbtune.trainer.snapshot_files import (
@@ -47,12 +48,15 @@ def freeze_pairs(
 ) -> SnapshotMeta:
     """Return the run's snapshot, which lies in `snapshots_dir/<run_id>`; it is made once and never changed.
 
+    It is made anew when something in it was erased since.
     `on_page` is called between reads, to keep the run's lease.
     Raises: SnapshotError when fewer than `min_pairs` pairs are left to train on.
     """
     place = settings.snapshots_dir / run.run_id
     if (place / META_NAME).is_file():
-        return load_meta(place)
+        if not is_stale(store, place):
+            return load_meta(place)
+        shutil.rmtree(place)
     aside = settings.snapshots_dir / f".freezing-{run.run_id}-{run.fence}"
     for leftover in settings.snapshots_dir.glob(f".freezing-{run.run_id}-*"):
         shutil.rmtree(leftover, ignore_errors=True)

@@ -6,7 +6,7 @@ It does not know the store or the clock: it is given numbers and returns an answ
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from thumbtune.core.records import TrainingRun
+from thumbtune.core.records import Adapter, TrainingRun
 
 PAUSE_AFTER = {"failed": timedelta(hours=1), "cancelled": timedelta(hours=24)}
 """How long no run starts by itself after one that ended like this; `/retrain` does not wait."""
@@ -35,3 +35,19 @@ def decide_due(
         if now < again_at:
             return Due(False, f"{last_run.run_id} {last_run.state}; next try at {again_at:%Y-%m-%d %H:%M} UTC")
     return Due(True, f"{new_pairs} new pairs")
+
+
+def decide_replacement(*, live: Adapter | None, last_run: TrainingRun | None, now: datetime) -> Due:
+    """Return whether a run should start because the live adapter learned from someone who was forgotten.
+
+    One that was judged since and did not replace it is not repeated: what it takes is more approvals.
+    """
+    if live is None or live.replace_since is None:
+        return Due(False, "nothing has to be replaced")
+    if last_run is not None and last_run.finished_at is None:
+        return Due(False, f"{last_run.run_id} is {last_run.state}")
+    if last_run is not None and last_run.created_at >= live.replace_since:
+        again_after = PAUSE_AFTER.get(last_run.state)
+        if again_after is None or last_run.finished_at is None or now < last_run.finished_at + again_after:
+            return Due(False, f"{last_run.run_id} {last_run.state}")
+    return Due(True, f"{live.name} learned from someone who was forgotten")

@@ -143,6 +143,15 @@ def erase_pairs(
     return learned
 
 
+def holds_erased(conn: sa.Connection, pair_ids: Sequence[int]) -> bool:
+    """Return whether the texts of one of these pairs were erased."""
+    for start in range(0, len(pair_ids), 500):
+        which = sa.and_(pairs.c.pair_id.in_(pair_ids[start : start + 500]), pairs.c.reply == "")
+        if conn.execute(sa.select(sa.exists().where(which))).scalar_one():
+            return True
+    return False
+
+
 def set_pair_state(
     conn: sa.Connection, pair_id: int, *, state: PairState, reason: str, now: datetime, decided_by: str = "cli"
 ) -> TrainingPair:

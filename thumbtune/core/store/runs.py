@@ -177,6 +177,12 @@ def list_runs(conn: sa.Connection, *, desk_id: str | None = None, limit: int = 5
     return [TrainingRun(**row._mapping) for row in conn.execute(query)]
 
 
+def list_idle_runs(conn: sa.Connection) -> set[str]:
+    """Return the runs that nobody carries out: closed ones, and open ones that wait for a trainer."""
+    idle = sa.or_(runs.c.state.not_in(OPEN_RUN_STATES), sa.and_(runs.c.state == "queued", runs.c.lease_owner.is_(None)))
+    return set(conn.execute(sa.select(runs.c.run_id).where(idle)).scalars())
+
+
 def list_unannounced_runs(conn: sa.Connection) -> list[tuple[TrainingRun, str]]:
     """Return runs whose state Slack has not been told yet, each with what it was last told."""
     query = sa.select(*_COLUMNS, runs.c.announced).where(
