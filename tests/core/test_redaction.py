@@ -10,6 +10,7 @@ import pytest
 
 from thumbtune.core.errors import RedactionFailed
 from thumbtune.core.redaction import NameIndex, Redactor, Span, apply_placeholders, clean_text, fill_back, find_unfilled
+from thumbtune.core.redaction.phones import MOST_ASKED
 
 ORDERS = [r"\b[A-Z]{2,4}-\d{4,10}\b", r"#\d{4,12}\b"]
 
@@ -127,6 +128,7 @@ def test_forged_placeholder_is_no_placeholder() -> None:
             "-----BEGIN PRIVATE KEY-----" * 1_500,
             "hello there how are you " * 1_600,
             "+1 (" * 10_000,
+            " ; ".join(str(number) for number in range(1_000_003, 9_000_000, 2_011)),
         ),
     ],
     ids=lambda text: repr(text[:5]),
@@ -135,6 +137,17 @@ def test_longest_message_is_quick_whatever_it_holds(redactor: Redactor, names: N
     began = time.process_time()
     redactor.find_spans(text, names=names)
     assert time.process_time() - began < 3.0
+
+
+def test_only_so_many_numbers_are_looked_up_and_the_rest_is_replaced_unasked(
+    redactor: Redactor, names: NameIndex
+) -> None:
+    articles = [f"{number}; 2 pcs" for number in range(1_000_003, 1_000_003 + 2 * MOST_ASKED)]
+    short, long = "\n".join(articles[:MOST_ASKED] * 2), "\n".join(articles)
+    assert redact(redactor, short, names)[0] == short
+    redacted = redact(redactor, long, names)[0].splitlines()
+    assert redacted[:MOST_ASKED] == articles[:MOST_ASKED]
+    assert redacted[MOST_ASKED:] == [f"[PHONE_{number}]; 2 pcs" for number in range(1, MOST_ASKED + 1)]
 
 
 def test_broken_recogniser_drops_the_text_and_does_not_quote_it(redactor: Redactor) -> None:

@@ -5,6 +5,7 @@ It does not know where the text comes from. The pattern is for the `regex` packa
 
 import functools
 import re
+from collections.abc import Collection, Iterable
 
 import phonenumbers
 
@@ -34,7 +35,7 @@ PHONE_PATTERN = (
     rf"(?:(?<![\d+])\+|{_NO_PART}{_NO_NUMBER_BUT}(?:\((?=\+?\d{{1,6}}\))\+?)?)"
     rf"\d(?:[ ().\-/·]{{0,3}}\d){{6,14}}(?:,? ?(?:x|ext\.?|extension|durchwahl) ?\d{{1,6}})?{_END}"
 )
-"""What may be a number: is_phone_number() decides."""
+"""What may be a number: choose_phone_numbers() decides."""
 
 CALLED_PATTERN = (
     r"\b(?:tele|mobil|cell|smart)?(?:phone?|fon|tel|telefonnummer|mobile?|handy|whatsapp|fax|call|ring)"
@@ -42,6 +43,16 @@ CALLED_PATTERN = (
     rf"\K{_NO_NUMBER_BUT}\d(?:[ .\-/]{{0,2}}\d){{5,12}}{_END}"
 )
 """What a word before it says is a number, though it may be mistyped or lack its area code."""
+
+
+MOST_ASKED = 50
+"""Candidates of one text that are looked up in the plans, which takes milliseconds each."""
+
+
+def choose_phone_numbers(candidates: Iterable[str]) -> Collection[str]:
+    """Return which candidates of a text are telephone numbers; after the first `MOST_ASKED`, all are taken for some."""
+    distinct = dict.fromkeys(candidates)
+    return {text for index, text in enumerate(distinct) if index >= MOST_ASKED or is_phone_number(text)}
 
 
 @functools.lru_cache(maxsize=4096)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from thumbtune.core.redaction.keys import KEY_PATTERNS
-from thumbtune.core.redaction.phones import CALLED_PATTERN, PHONE_PATTERN, is_phone_number
+from thumbtune.core.redaction.phones import CALLED_PATTERN, PHONE_PATTERN, choose_phone_numbers
 from thumbtune.core.redaction.spans import Kind
 
 if TYPE_CHECKING:
@@ -53,8 +53,10 @@ def build_recognizers(order_number_patterns: Sequence[str]) -> list[Recognizer]:
     class PhoneRecognizer(PatternRecognizer):  # type: ignore[misc]  # presidio has no types
         """Takes what looks like a number and asks phonenumbers whether it is one anywhere."""
 
-        def validate_result(self, pattern_text: str) -> bool:
-            return is_phone_number(pattern_text)
+        def analyze(self, text: str, entities: list[str]) -> list[object]:
+            hits = super().analyze(text, entities)  # in order: they do not overlap
+            numbers = choose_phone_numbers(text[hit.start : hit.end] for hit in hits)
+            return [hit for hit in hits if text[hit.start : hit.end] in numbers]
 
     class AccountRecognizer(PatternRecognizer):  # type: ignore[misc]  # presidio has no types
         """Finds presidio's forms of every country in any case and spacing: presidio's own needs capitals."""
