@@ -27,6 +27,7 @@ from thumbtune.bot.posting import Sender
 from thumbtune.bot.watchdog import DEAF_EXIT_CODE, SocketSigns, Watchdog
 from thumbtune.bot.workers import Workers
 from thumbtune.core.errors import ConfigError, StoreUnavailable
+from thumbtune.core.forgetting import keep_tombstones
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store, check_store, connect_store
 
@@ -64,7 +65,8 @@ class RunningBot:
         logger.info("bot_started", extra={"transport": self.bot.settings.slack_transport})
 
     def work(self) -> None:
-        """Start everything that needs the store."""
+        """Start everything that needs the store, once a restored one has forgotten again."""
+        keep_tombstones(self.bot.store, self.bot.settings)
         self.bot.people.prefetch()
         self._keeper.start()
         self._workers.start()

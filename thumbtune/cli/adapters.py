@@ -6,6 +6,7 @@ import typer
 
 from thumbtune.cli.context import open_checked_store, pick_desk
 from thumbtune.cli.output import console, print_json, print_record, print_table
+from thumbtune.core.records import Adapter
 from thumbtune.core.store import adapters, audits
 
 app = typer.Typer(help="Adapters: what training made, and which one answers.", no_args_is_help=True)
@@ -24,7 +25,7 @@ def list_adapters(
         print_json(found)
         return
     rows = [
-        (item.name, item.desk_id, item.state, item.run_id, item.published_at, item.live_at, item.reason)
+        (item.name, item.desk_id, item.state, item.run_id, item.published_at, item.live_at, _explain(item))
         for item in found
     ]
     columns = ("adapter", "desk", "state", "run", "published", "live since", "reason")
@@ -78,3 +79,11 @@ def roll_back(
         console.print(f"{previous.name} is live for {chosen.desk_id} again.")
     else:
         console.print(f"{chosen.desk_id} has no earlier adapter: the base model answers from now on.")
+
+
+def _explain(adapter: Adapter) -> str:
+    """Return why an adapter is in its state, and whether it has to go."""
+    if adapter.replace_since is None:
+        return adapter.reason
+    sequel = "to be replaced" if adapter.state == "live" else "never goes live again"
+    return f"{adapters.LEARNED_FORGOTTEN}: {sequel}"

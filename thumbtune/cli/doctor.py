@@ -15,13 +15,13 @@ from thumbtune.cli.context import SLACK_MANIFEST
 from thumbtune.cli.output import console, print_json
 from thumbtune.core.errors import BadInput, ConfigError, ThumbtuneError
 from thumbtune.core.settings import Settings, load_settings
-from thumbtune.core.store import Store, adapters, check_store, connect_store, desks, replicas
+from thumbtune.core.store import Store, adapters, check_store, connect_store, desks, replicas, runs
 
 SLACK_TIMEOUT_S = 10
 MIN_FREE_BYTES = 2 * 1024**3
 
 STORE = "store"
-NEED_THE_STORE = ("desks", "vLLM")
+NEED_THE_STORE = ("desks", "vLLM", "forgetting")
 
 Finding = tuple[str, bool, str]
 """What was checked, whether it is well, and what was found or what to do."""
@@ -75,6 +75,7 @@ def _find_all() -> Iterator[Finding]:
         ("desks", _check_desks),
         ("base model", _check_base_model),
         ("vLLM", _check_serving),
+        ("forgetting", _check_forgetting),
         ("disk", _check_disk),
     )
     failed: set[str] = set()
@@ -153,6 +154,20 @@ def _check_serving(settings: Settings) -> str:
     if not any(replica.healthy for replica in seen):
         raise _Trouble("no healthy replica was seen in the last minute: is `thumbtune serving` running? See its log")
     return ", ".join(f"{replica.replica_id} with {len(replica.proven)} adapters proven" for replica in seen)
+
+
+def _check_forgetting(settings: Settings) -> str:
+    with _opened_store(settings) as store, store.read() as conn:
+        waiting = adapters.list_to_replace(conn)
+        open_runs = {item.name: runs.find_open_run(conn, desk_id=item.desk_id) for item in waiting}
+    stuck = [name for name, run in open_runs.items() if run is None]
+    if stuck:
+        raise _Trouble(
+            f"{', '.join(stuck)} learned from someone who was forgotten and no run replaces it: `thumbtune runs start`, or "
+            "`thumbtune adapters rollback` to take it out of use"
+        )
+    replaced = ", ".join(f"{name} by {run.run_id}" for name, run in open_runs.items() if run is not None)
+    return f"to be replaced: {replaced}" if replaced else "nothing that answers learned from anyone who was forgotten"
 
 
 def _check_disk(settings: Settings) -> str:

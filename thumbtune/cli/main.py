@@ -8,7 +8,20 @@ import sys
 
 import typer
 
-from thumbtune.cli import adapters, audit, demo, desks, doctor, documents, drafts, inbox, pairs, processes, runs
+from thumbtune.cli import (
+    adapters,
+    audit,
+    demo,
+    desks,
+    doctor,
+    documents,
+    drafts,
+    forgetting,
+    inbox,
+    pairs,
+    processes,
+    runs,
+)
 from thumbtune.cli.output import errors
 from thumbtune.core.errors import ConfigError, ThumbtuneError
 
@@ -23,6 +36,7 @@ app = typer.Typer(
 processes.register(app)
 demo.register(app)
 doctor.register(app)
+forgetting.register(pairs.app)
 app.add_typer(pairs.app, name="pairs")
 app.add_typer(runs.app, name="runs")
 app.add_typer(adapters.app, name="adapters")

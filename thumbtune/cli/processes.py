@@ -7,6 +7,7 @@ import typer
 from thumbtune.cli.output import console
 from thumbtune.cli.supervision import SUPERVISED, SUPERVISOR_MODULE, Program, become_supervisor, python_command
 from thumbtune.core.errors import ConfigError
+from thumbtune.core.forgetting import keep_tombstones
 from thumbtune.core.logs import configure_logs
 from thumbtune.core.processes import die_with_parent
 from thumbtune.core.settings import ENV_PREFIX, Settings, load_settings
@@ -46,7 +47,10 @@ def run_up() -> None:
             problems += [problem for problem in exc.problems if problem not in problems]
     if problems:
         raise ConfigError(problems)
-    migrate_store(connect_store(settings))
+    store = connect_store(settings)
+    migrate_store(store)
+    keep_tombstones(store, settings)
+    store.engine.dispose()
     become_supervisor(list_programs(), run_dir=settings.data_dir.resolve() / "run")
 
 

@@ -41,8 +41,9 @@ from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store
 from thumbtune.core.store.approvals import load_approvals, record_approval
 from thumbtune.core.store.messages import load_message
-from thumbtune.core.store.pairs import VETOED
+from thumbtune.core.store.pairs import FORGOTTEN, VETOED
 from thumbtune.core.store.places import Place, find_pair, mark_imported
+from thumbtune.core.store.tombstones import load_forgotten
 
 OWN_NAME = "thumbtune"
 """The bot's name in deploy/slack-manifest.json: what agents tell it in a thread is no part of the conversation."""
@@ -160,8 +161,14 @@ def _play(conn: sa.Connection, bot: Bot, done: Outcome, scene: _Scene, *, desk: 
     for live in kept:
         record_live(conn, bot, live)
         _record_shown(conn, bot, live, shown=_list_shown(scene.raws[live.ts], emojis))
+    place = {"team_id": bot.identity.team_id, "channel_id": scene.thread.channel.channel_id}
+    forgotten = load_forgotten(conn, bot.store.sealer, **place)
+    lost = [live.ts for live in kept if forgotten.holds(live.user_id, ts=live.ts)]
     for live in reacted:
-        _settle(conn, bot, done, live, desk=desk, roles=roles)
+        if lost and min(lost) <= live.ts:
+            done.refused[FORGOTTEN] += 1
+        else:
+            _settle(conn, bot, done, live, desk=desk, roles=roles)
 
 
 def _list_shown(raw: Json, emojis: frozenset[str]) -> list[tuple[str, str]]:
@@ -176,7 +183,9 @@ def _record_shown(conn: sa.Connection, bot: Bot, live: LiveMessage, *, shown: Se
     known = {(item.user_id, item.emoji) for item in load_approvals(conn, **place)} if shown else set()
     edited_s, _, _ = live.revision.partition(".")
     since = f"{int(edited_s) + 1}.000000" if edited_s else live.ts
-    for user_id, emoji in shown:
+    forgotten = load_forgotten(conn, bot.store.sealer, team_id=bot.identity.team_id, channel_id=live.channel_id)
+    for shown_id, emoji in shown:
+        user_id = forgotten.rename(shown_id, ts=live.ts)
         if (user_id, emoji) not in known:
             record_approval(conn, Approval(user_id, emoji, True, since, found=True), **place)
 
