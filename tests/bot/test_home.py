@@ -87,3 +87,24 @@ def test_pair_whose_messages_were_deleted_cannot_be_kept(staffed: Office) -> Non
     staffed.press_in_home(RUTH, shown, home.KEEP)
     staffed.wait_quiet()
     assert not staffed.pairs()
+
+
+def test_pair_whose_approval_was_taken_back_meanwhile_is_not_kept(staffed: Office) -> None:
+    reply = learn(staffed)
+    set_aside(staffed)
+    shown = staffed.open_home(RUTH, holding=home.KEEP)
+    staffed.react(JONAS, reply, on=False)
+    wait_for(lambda: staffed.pairs("withdrawn"))
+    staffed.press_in_home(RUTH, shown, home.KEEP)
+    staffed.wait_quiet()
+    assert not staffed.pairs()
+
+
+def test_new_approval_counts_again_for_whoever_took_theirs_back(staffed: Office) -> None:
+    reply = learn(staffed)
+    staffed.press_in_home(JONAS, staffed.open_home(JONAS, holding=home.UNDO), home.UNDO)
+    wait_for(lambda: staffed.pairs("withdrawn"))
+    staffed.react(JONAS, reply, on=False)
+    staffed.wait_quiet()
+    staffed.react(JONAS, reply)
+    wait_for(staffed.pairs)

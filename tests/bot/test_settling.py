@@ -7,16 +7,20 @@ import pytest
 
 from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, SUPPORT, BrittleRedactor, make_desk, wait_for
 from thumbtune.bot.app import build_bot
-from thumbtune.bot.bot import Bot
+from thumbtune.bot.bot import Bot, Write
 from thumbtune.bot.collecting import settle_reply
+from thumbtune.bot.listeners.table import LISTENERS
 from thumbtune.bot.threads import read_message, record_live
-from thumbtune.core.records import Approval, Desk, Message, TrainingPair
+from thumbtune.core.errors import Conflict
+from thumbtune.core.prompt import Turn
+from thumbtune.core.records import Approval, InboxEvent, Message, TrainingPair
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store
 from thumbtune.core.store.approvals import record_approval
+from thumbtune.core.store.decisions import decide_pair
 from thumbtune.core.store.desks import save_desk
 from thumbtune.core.store.messages import record_message
-from thumbtune.core.store.pairs import list_pairs
+from thumbtune.core.store.pairs import list_pairs, put_pair
 from thumbtune.demo.slack.seed import TEAM_ID
 
 QUESTION, REPLY = "1700000000.000001", "1700000000.000002"
@@ -49,22 +53,133 @@ def find_waiting(store: Store, thread: threading.Thread) -> bool:
         return bool(conn.exec_driver_sql(query).scalar_one())
 
 
-def test_two_approvals_at_once_are_judged_together(bot: Bot, store: Store) -> None:
-    desk: Desk = make_desk(approvals_needed=2)
-    roles = bot.people.fetch_roles(desk)
+def make_write(bot: Bot, payload: dict[str, object]) -> Write:
+    """Return what a worker would carry out of an event, up to its transaction."""
+    handle = LISTENERS["event", str(payload["type"])]
+    write = handle(InboxEvent(1, TEAM_ID, "event", str(payload["type"]), {"event": payload}, 1, bot.store.now()), bot)
+    assert write is not None
+    return write
 
-    def approve(user_id: str, event_ts: str, *, hold: bool = False) -> None:
+
+def approve(user_id: str, event_ts: str) -> dict[str, object]:
+    item = {"type": "message", "channel": SUPPORT, "ts": REPLY}
+    return {"type": "reaction_added", "user": user_id, "reaction": "+1", "item": item, "event_ts": event_ts}
+
+
+def carry_out_at_once(store: Store, first: Write, second: Write) -> None:
+    """Let the second transaction begin and wait while the first is open."""
+
+    def follow() -> None:
         with store.write() as conn:
-            record_approval(conn, Approval(user_id, "+1", True, event_ts), message_ts=REPLY, **PLACE)
-            settle_reply(conn, bot, desk=desk, roles=roles, channel_id=SUPPORT, reply_ts=REPLY, may_wait=False)
-            if hold:
-                second.start()
-                wait_for(lambda: find_waiting(store, second), what="the second approval's wait")
+            second(conn)
 
-    second = threading.Thread(target=approve, args=(AIKO, "1700000000.000004"))
-    approve(JONAS, "1700000000.000003", hold=True)
-    second.join(10)
+    thread = threading.Thread(target=follow)
+    with store.write() as conn:
+        first(conn)
+        thread.start()
+        wait_for(lambda: find_waiting(store, thread), what="the second one's wait")
+    thread.join(10)
+
+
+def test_two_approvals_at_once_are_judged_together(bot: Bot, store: Store) -> None:
+    first, second = (
+        make_write(bot, approve(user, ts)) for user, ts in ((JONAS, "1700000000.000003"), (AIKO, "1700000000.000004"))
+    )
+    carry_out_at_once(store, first, second)
     assert [pair.reply_ts for pair in load_pairs(store)] == [REPLY]
+
+
+@pytest.mark.parametrize("deletion_first", [True, False])
+def test_question_deleted_while_its_reply_is_approved_is_not_learned(
+    bot: Bot, store: Store, deletion_first: bool
+) -> None:
+    with store.write() as conn:
+        save_desk(conn, make_desk())
+    gone = {"type": "message", "subtype": "message_deleted", "channel": SUPPORT, "event_ts": "1700000000.000003"}
+    delete = make_write(bot, {**gone, "deleted_ts": QUESTION, "previous_message": {"ts": QUESTION}})
+    approval = make_write(bot, approve(JONAS, "1700000000.000004"))
+    carry_out_at_once(store, *((delete, approval) if deletion_first else (approval, delete)))
+    assert load_pairs(store) == []
+    with store.read() as conn:
+        stored = list_pairs(conn, limit=10)
+    assert not any("Where is it?" in str(pair.turns) for pair in stored)
+
+
+def put_imported(store: Store) -> None:
+    """Put a pair at the reply's own place, as importing a Slack export does: nobody approved it here."""
+    turns = [Turn("customer", "Where is it?")]
+    place = {"desk_id": "support", "thread_ts": QUESTION, "reply_ts": REPLY, "revision": "", **PLACE}
+    with store.write() as conn:
+        put_pair(
+            conn,
+            turns=turns,
+            reply="It comes on Friday.",
+            passages=[],
+            source="imported",
+            approved_by=JONAS,
+            now=store.now(),
+            **place,
+        )
+
+
+EDITED = {
+    "ts": REPLY,
+    "user": PRIYA,
+    "text": "It comes on Monday.",
+    "thread_ts": QUESTION,
+    "edited": {"ts": "1700000001.0"},
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"subtype": "message_changed", "message": EDITED},
+        {"subtype": "message_deleted", "deleted_ts": REPLY, "previous_message": {"ts": REPLY, "thread_ts": QUESTION}},
+        {"subtype": "message_deleted", "deleted_ts": QUESTION, "previous_message": {"ts": QUESTION}},
+    ],
+    ids=["reply edited", "reply deleted", "question deleted"],
+)
+def test_imported_pair_follows_what_happens_to_its_thread(bot: Bot, store: Store, change: dict[str, object]) -> None:
+    put_imported(store)
+    event = {"type": "message", "channel": SUPPORT, "event_ts": "1700000001.000001", **change}
+    write = make_write(bot, event)
+    with store.write() as conn:
+        write(conn)
+    assert load_pairs(store) == []
+    with store.read() as conn:
+        (pair,) = list_pairs(conn, state="withdrawn", limit=10)
+    assert (pair.turns == ()) == (change["subtype"] == "message_deleted")
+
+
+def test_imported_pair_is_not_withdrawn_by_an_unchanged_message(bot: Bot, store: Store) -> None:
+    put_imported(store)
+    again = {"ts": REPLY, "user": PRIYA, "text": "It comes on Friday.", "thread_ts": QUESTION}
+    event = {"type": "message", "subtype": "message_changed", "message": again, "channel": SUPPORT}
+    write = make_write(bot, {**event, "event_ts": "1700000001.000001"})
+    with store.write() as conn:
+        write(conn)
+    assert len(load_pairs(store)) == 1
+
+
+def test_former_revision_is_not_kept_beside_the_new_one(bot: Bot, store: Store) -> None:
+    put_imported(store)
+    (pair,) = load_pairs(store)
+    write = make_write(
+        bot,
+        {
+            "type": "message",
+            "subtype": "message_changed",
+            "message": EDITED,
+            "channel": SUPPORT,
+            "event_ts": "1700000001.1",
+        },
+    )
+    with store.write() as conn:
+        write(conn)
+        with pytest.raises(Conflict, match="edited since"):
+            decide_pair(conn, store, pair.pair_id, state="active", reason="", decided_by="cli", shows_sign=False)
+    assert load_pairs(store) == []
 
 
 @pytest.mark.parametrize(("broken_ts", "edited_ts"), [(QUESTION, "1700000000.0000019"), (REPLY, "1700000000.000005")])

@@ -1,6 +1,6 @@
 """Makes a training pair of an approved reply, or withdraws it: whatever the stored state says now.
 
-It does not know which event led here. It runs inside one transaction and asks Slack nothing.
+It does not know which event led here. It runs inside one transaction that holds the channel's lock, and asks Slack nothing.
 """
 
 import logging
@@ -61,10 +61,12 @@ def settle_reply(
     Raises: Later when its thread is not stored yet and `may_wait`; PeopleMissing.
     """
     place = {"team_id": bot.identity.team_id, "channel_id": channel_id}
-    message = load_message(conn, ts=reply_ts, lock=True, **place)
-    # Only now: on PostgreSQL whoever comes second has waited for the row, and sees the first one's approval as well.
+    message = load_message(conn, ts=reply_ts, **place)
     approvals = load_approvals(conn, message_ts=reply_ts, **place)
     if not approvals:
+        if message is not None:  # it may have a pair all the same, imported at its place
+            reason, kept = (DELETED, None) if message.deleted else (EDITED, message.revision)
+            _withdraw(conn, bot, message, reason=reason, keep_revision=kept)
         return
     if message is None:
         if may_wait:
@@ -124,9 +126,11 @@ def _put(conn: sa.Connection, bot: Bot, message: Message, verdict: Verdict, *, d
     return changed or bool(withdrawn)
 
 
-def _withdraw(conn: sa.Connection, bot: Bot, message: Message, *, reason: str) -> bool:
+def _withdraw(
+    conn: sa.Connection, bot: Bot, message: Message, *, reason: str, keep_revision: str | None = None
+) -> bool:
     place = {"team_id": message.team_id, "channel_id": message.channel_id, "reply_ts": message.ts}
-    changed = bool(withdraw_reply(conn, reason=reason, now=bot.store.now(), **place))
+    changed = bool(withdraw_reply(conn, reason=reason, now=bot.store.now(), keep_revision=keep_revision, **place))
     if changed:
         logger.info(
             "pair_withdrawn", extra={"channel_id": message.channel_id, "reply_ts": message.ts, "reason": reason}

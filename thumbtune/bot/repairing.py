@@ -22,8 +22,9 @@ from thumbtune.bot.threads import (
 )
 from thumbtune.core.records import Approval, Desk
 from thumbtune.core.store.approvals import load_approvals, record_approval
-from thumbtune.core.store.messages import load_message, load_thread
+from thumbtune.core.store.messages import load_message, load_thread, lock_channel
 from thumbtune.core.store.pairs import erase_texts
+from thumbtune.core.store.tombstones import load_forgotten
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ def repair_thread(bot: Bot, *, desk: Desk, channel_id: str, ts: str) -> bool:
 
     def write() -> int:
         with bot.store.write() as conn:
+            lock_channel(conn, team_id=team_id, channel_id=channel_id)
             gone = [ts for ts in lost if _record_loss(conn, bot, channel_id=channel_id, thread_ts=thread_ts, ts=ts)]
             changed = len(gone)
             for message in live:
@@ -61,7 +63,7 @@ def repair_thread(bot: Bot, *, desk: Desk, channel_id: str, ts: str) -> bool:
             settle_reply(conn, bot, desk=desk, roles=roles, reply_ts=thread_ts, may_wait=False, **at)
             settle_thread(conn, bot, desk=desk, roles=roles, thread_ts=thread_ts, after_ts=thread_ts, **at)
             for gone_ts in gone:  # only now, when the pairs that lack it are withdrawn
-                erase_texts(conn, team_id=team_id, thread_ts=thread_ts, deleted_ts=gone_ts, **at)
+                erase_texts(conn, team_id=team_id, thread_ts=thread_ts, deleted_ts=gone_ts, now=bot.store.now(), **at)
             return changed
 
     try:
@@ -78,8 +80,9 @@ def record_reactions(conn: sa.Connection, bot: Bot, live: LiveMessage, *, desk: 
     emojis = list_emojis([*desk.emojis, *desk.vetoes])
     place = {"team_id": bot.identity.team_id, "channel_id": live.channel_id, "message_ts": live.ts}
     known = {(item.user_id, item.emoji): item for item in load_approvals(conn, **place)}
+    forgotten = load_forgotten(conn, bot.store.sealer, team_id=bot.identity.team_id, channel_id=live.channel_id)
     shown = {
-        (user_id, key_emoji(reaction.emoji))
+        (forgotten.rename(user_id, ts=live.ts), key_emoji(reaction.emoji))
         for reaction in live.reactions
         if normalize_emoji(reaction.emoji) in emojis
         for user_id in reaction.user_ids

@@ -37,7 +37,7 @@ def test_edit_that_arrives_first_is_not_overwritten_by_the_original(store: Store
         for name in ("edited", "posted", "edited"):
             state, event_ts = STATES[name]
             messages.record_message(conn, state, event_ts=event_ts)
-        stored = messages.load_message(conn, ts="100.000002", lock=True, **PLACE)
+        stored = messages.load_message(conn, ts="100.000002", **PLACE)
     assert stored == replace(STATES["edited"][0], former=(FormerText("", "old"),))
 
 

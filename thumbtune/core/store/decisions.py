@@ -10,7 +10,7 @@ from thumbtune.core.records import PairState, TrainingPair
 from thumbtune.core.store.audits import record_act
 from thumbtune.core.store.desks import find_desk
 from thumbtune.core.store.engine import Store
-from thumbtune.core.store.pairs import load_pair, set_pair_state
+from thumbtune.core.store.pairs import is_outdated, load_pair, set_pair_state
 from thumbtune.core.store.signs import add_sign
 
 
@@ -23,14 +23,20 @@ def decide_pair(
     reason: str,
     decided_by: str,
     shows_sign: bool,
+    only_if: PairState | None = None,
 ) -> TrainingPair:
     """Keep a pair, leave it out or set it aside, whatever the approvals say from now on.
 
-    Raises: NotFound; Conflict when it is to be kept and its texts are gone.
+    Raises: NotFound; Conflict when it is to be kept and its texts are gone or its reply was edited since, or when it is
+    not in the state `only_if`.
     """
-    before = load_pair(conn, pair_id)
+    before = load_pair(conn, pair_id, lock=True)
+    if only_if is not None and before.state != only_if:
+        raise Conflict(f"pair {pair_id} is {before.state} by now, not {only_if}")
     if state == "active" and not (before.turns and before.reply):
         raise Conflict(f"pair {pair_id} cannot be kept: its messages were deleted in Slack")
+    if state == "active" and is_outdated(conn, pair_id):
+        raise Conflict(f"pair {pair_id} cannot be kept: its reply was edited since; approve it as it stands in Slack")
     now = store.now()
     pair = set_pair_state(conn, pair_id, state=state, reason=reason, now=now, decided_by=decided_by)
     place = {"team_id": pair.team_id, "channel_id": pair.channel_id}

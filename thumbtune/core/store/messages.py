@@ -3,6 +3,7 @@
 It does not know who belongs to which desk.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
@@ -12,6 +13,17 @@ import sqlalchemy as sa
 from thumbtune.core.records import FormerText, Message
 from thumbtune.core.store.engine import changes_a_row, insert_row
 from thumbtune.core.store.schema import messages, placeholders
+
+
+def lock_channel(conn: sa.Connection, *, team_id: str, channel_id: str) -> None:
+    """Let others who store what happened in a channel wait until this transaction ends; take it first of all locks.
+
+    What becomes of a reply depends on several rows of its thread, some of them not there yet. On SQLite writers follow
+    one another anyway.
+    """
+    if conn.dialect.name == "postgresql":
+        digest = hashlib.blake2b(f"{team_id}:{channel_id}".encode(), digest_size=8).digest()
+        conn.execute(sa.select(sa.func.pg_advisory_xact_lock(int.from_bytes(digest, signed=True))))
 
 
 def record_message(conn: sa.Connection, message: Message, *, event_ts: str) -> bool:
@@ -45,10 +57,10 @@ def record_message(conn: sa.Connection, message: Message, *, event_ts: str) -> b
     return True
 
 
-def load_message(conn: sa.Connection, *, team_id: str, channel_id: str, ts: str, lock: bool = False) -> Message | None:
-    """Return one message, deleted or not; `lock` holds its row until the transaction ends."""
+def load_message(conn: sa.Connection, *, team_id: str, channel_id: str, ts: str) -> Message | None:
+    """Return one message, deleted or not."""
     query = _select().where(messages.c.team_id == team_id, messages.c.channel_id == channel_id, messages.c.ts == ts)
-    row = conn.execute(query.with_for_update() if lock else query).first()
+    row = conn.execute(query).first()
     return _read(row) if row else None
 
 

@@ -14,7 +14,7 @@ from thumbtune.core.errors import NotFound
 from thumbtune.core.prompt import Passage, Turn
 from thumbtune.core.records import PairSource, PairState, TrainingPair
 from thumbtune.core.store.engine import changes_a_row, insert_row
-from thumbtune.core.store.schema import findings, pair_bands, pairs, runs
+from thumbtune.core.store.schema import approvals, findings, messages, pair_bands, pairs, runs
 
 
 def put_pair(
@@ -84,6 +84,8 @@ def find_passages(
 NOT_APPROVED = "no longer approved"
 EDITED = "the reply was edited after the approval"
 DELETED = "the reply was deleted"
+QUESTION_DELETED = "a message before it was deleted"
+TAKEN_BACK = "taken back in the Home tab"
 VETOED = "an approver is against it"
 NO_QUESTION = "no customer's message is left before the reply"
 UNREADABLE = "a message of the thread could not be redacted"
@@ -113,16 +115,37 @@ def withdraw_reply(
     if keep_revision is not None:
         which = sa.and_(which, pairs.c.revision != keep_revision)
     values = {"state": "withdrawn", "reason": reason, "decided_by": "", "changed_at": now}
+    if reason == NOT_APPROVED:  # a new 👍 counts again for whoever took theirs back; what a lead decided stays
+        own = sa.and_(
+            pairs.c.team_id == team_id,
+            pairs.c.channel_id == channel_id,
+            pairs.c.reply_ts == reply_ts,
+            pairs.c.reason == TAKEN_BACK,
+        )
+        conn.execute(sa.update(pairs).where(own).values({"decided_by": "", "reason": NOT_APPROVED}))
     return conn.execute(sa.update(pairs).where(which).values(values)).rowcount
 
 
-def erase_texts(conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts: str, deleted_ts: str) -> None:
-    """Erase what pairs that do not count still hold of a deleted message; those that count are settled anew instead."""
+def erase_texts(
+    conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts: str, deleted_ts: str, now: datetime
+) -> None:
+    """Erase what pairs still hold of a deleted message.
+
+    Those that count by approvals are settled anew instead; an imported one that nobody approved here is withdrawn.
+    """
     here = sa.and_(pairs.c.team_id == team_id, pairs.c.channel_id == channel_id)
     own = sa.and_(here, pairs.c.reply_ts == deleted_ts)
+    later = sa.and_(here, pairs.c.thread_ts == thread_ts, pairs.c.reply_ts > deleted_ts)
+    counts = pairs.c.state != "withdrawn"
+    reacted = sa.exists().where(
+        *(approvals.c[name] == pairs.c[name] for name in ("team_id", "channel_id")),
+        approvals.c.message_ts == pairs.c.reply_ts,
+    )
+    for which, reason in ((own, DELETED), (sa.and_(later, sa.not_(reacted)), QUESTION_DELETED)):
+        withdrawn = {"state": "withdrawn", "reason": reason, "decided_by": "", "changed_at": now}
+        conn.execute(sa.update(pairs).where(which, counts).values(withdrawn))
     conn.execute(sa.update(pairs).where(own).values(turns=[], passages=[], reply=""))
-    later = sa.and_(here, pairs.c.thread_ts == thread_ts, pairs.c.reply_ts > deleted_ts, pairs.c.state == "withdrawn")
-    conn.execute(sa.update(pairs).where(later).values(turns=[], passages=[]))
+    conn.execute(sa.update(pairs).where(later, pairs.c.state == "withdrawn").values(turns=[], passages=[]))
 
 
 def erase_pairs(
@@ -164,15 +187,27 @@ def set_pair_state(
     return load_pair(conn, pair_id)
 
 
-def load_pair(conn: sa.Connection, pair_id: int) -> TrainingPair:
-    """Return one pair.
+def load_pair(conn: sa.Connection, pair_id: int, *, lock: bool = False) -> TrainingPair:
+    """Return one pair; `lock` holds its row until the transaction ends.
 
     Raises: NotFound.
     """
-    row = conn.execute(sa.select(pairs).where(pairs.c.pair_id == pair_id)).first()
+    query = sa.select(pairs).where(pairs.c.pair_id == pair_id)
+    row = conn.execute(query.with_for_update() if lock else query).first()
     if row is None:
         raise NotFound(f"no pair {pair_id}; run `thumbtune pairs list`")
     return _read(row)
+
+
+def is_outdated(conn: sa.Connection, pair_id: int) -> bool:
+    """Return whether a pair's reply stands in Slack in another revision than the pair has."""
+    here = sa.and_(
+        pairs.c.team_id == messages.c.team_id,
+        pairs.c.channel_id == messages.c.channel_id,
+        pairs.c.reply_ts == messages.c.ts,
+        pairs.c.revision != messages.c.revision,
+    )
+    return conn.execute(sa.select(sa.exists().where(pairs.c.pair_id == pair_id, here))).scalar_one()
 
 
 def list_pairs(

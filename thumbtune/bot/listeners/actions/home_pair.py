@@ -11,12 +11,14 @@ from thumbtune.core.errors import Conflict, NotFound
 from thumbtune.core.records import InboxEvent, PairState, TrainingPair
 from thumbtune.core.store.decisions import decide_pair
 from thumbtune.core.store.desks import load_desk
-from thumbtune.core.store.pairs import load_pair
+from thumbtune.core.store.pairs import TAKEN_BACK, load_pair
 
+_SHOWN_AS: dict[str, PairState] = {home.KEEP: "quarantined", home.LEAVE_OUT: "quarantined", home.UNDO: "active"}
+"""What a pair was when the button was drawn: what became something else meanwhile is not decided unseen."""
 _DECISIONS: dict[str, tuple[PairState, str]] = {
     home.KEEP: ("active", ""),
     home.LEAVE_OUT: ("withdrawn", "left out by a lead"),
-    home.UNDO: ("withdrawn", "taken back in the Home tab"),
+    home.UNDO: ("withdrawn", TAKEN_BACK),
 }
 
 
@@ -45,9 +47,10 @@ def handle_home_pair(event: InboxEvent, bot: Bot) -> None:
                     state=state,
                     reason=reason,
                     decided_by=user_id,
+                    only_if=_SHOWN_AS[decision],
                     shows_sign=bool(bot.settings.collected_reaction),
                 )
-        except Conflict:  # deleted meanwhile: the Home tab drawn anew shows it no more
+        except Conflict:  # it changed meanwhile: the Home tab drawn anew shows how it stands
             pass
         bot.signals.send.set()
     publish_home(bot, user_id)

@@ -11,6 +11,7 @@ from thumbtune.bot.repairing import repair_thread
 from thumbtune.bot.slack import Json
 from thumbtune.bot.threads import is_request, needs_repair, read_message, record_deletion, record_live
 from thumbtune.core.records import Desk, InboxEvent
+from thumbtune.core.store.messages import lock_channel
 from thumbtune.core.store.pairs import erase_texts
 
 
@@ -32,6 +33,7 @@ def handle_message(event: InboxEvent, bot: Bot) -> Write | None:
         _repair(bot, desk, channel_id, ts)
 
     def write(conn: sa.Connection) -> None:
+        lock_channel(conn, team_id=bot.identity.team_id, channel_id=channel_id)
         if live is not None:
             thread_ts = live.thread_ts
             changed = record_live(conn, bot, live, event_ts=event_ts)
@@ -43,7 +45,8 @@ def handle_message(event: InboxEvent, bot: Bot) -> Write | None:
         if changed:
             settle_thread(conn, bot, desk=desk, roles=roles, channel_id=channel_id, thread_ts=thread_ts, after_ts=ts)
         if live is None:
-            erase_texts(conn, team_id=bot.identity.team_id, channel_id=channel_id, thread_ts=thread_ts, deleted_ts=ts)
+            place = {"team_id": bot.identity.team_id, "channel_id": channel_id}
+            erase_texts(conn, thread_ts=thread_ts, deleted_ts=ts, now=bot.store.now(), **place)
 
     return write
 

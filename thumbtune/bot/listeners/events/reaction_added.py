@@ -13,7 +13,8 @@ from thumbtune.bot.slack import Json
 from thumbtune.bot.threads import needs_repair
 from thumbtune.core.records import Approval, InboxEvent
 from thumbtune.core.store.approvals import load_approvals, record_approval
-from thumbtune.core.store.messages import load_message
+from thumbtune.core.store.messages import load_message, lock_channel
+from thumbtune.core.store.tombstones import load_forgotten
 
 
 def handle_reaction_added(event: InboxEvent, bot: Bot) -> Write | None:
@@ -42,8 +43,10 @@ def keep_reaction(event: InboxEvent, bot: Bot, *, given: bool) -> Write | None:
     place, key = {"team_id": event.team_id, "channel_id": channel_id}, key_emoji(emoji)
 
     def write(conn: sa.Connection) -> None:
+        lock_channel(conn, **place)
         event_ts = str(payload.get("event_ts") or "") or _find_moment(conn, user_id, key, ts=ts, **place)
-        record_approval(conn, Approval(user_id, key, given, event_ts), message_ts=ts, **place)
+        giver = load_forgotten(conn, bot.store.sealer, **place).rename(user_id, ts=event_ts)
+        record_approval(conn, Approval(giver, key, given, event_ts), message_ts=ts, **place)
         may_wait = event.attempts == 1
         settle_reply(conn, bot, desk=desk, roles=roles, channel_id=channel_id, reply_ts=ts, may_wait=may_wait)
 
@@ -57,7 +60,7 @@ def _find_moment(conn: sa.Connection, user_id: str, emoji: str, *, team_id: str,
     Source: docs.slack.dev/reference/events/reaction_added, seen 2026-11-21.
     """
     place = {"team_id": team_id, "channel_id": channel_id}
-    message = load_message(conn, ts=ts, lock=True, **place)
+    message = load_message(conn, ts=ts, **place)
     known = {(item.user_id, item.emoji): item.event_ts for item in load_approvals(conn, message_ts=ts, **place)}
     since = known.get((user_id, emoji), ts)
     edited_at = end_of_edit(message.revision) if message is not None else ""
