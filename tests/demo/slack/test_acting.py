@@ -52,7 +52,7 @@ def test_bootstrap_shows_the_workspace_as_one_person_sees_it(server: ServerThrea
     seen = read(server, "bootstrap", user="U0MAYA001")
     assert seen["me"]["id"] == "U0MAYA001"
     assert {channel["name"] for channel in seen["channels"]} == {"support", "general", "billing"}
-    assert [item["command"] for item in seen["apps"][0]["commands"]] == ["/retrain", "/draft"]
+    assert [item["command"] for item in seen["apps"][0]["commands"]] == ["/retrain", "/draft", "/forget"]
     assert seen["apps"][0]["shortcuts"][0]["callback_id"] == "draft_reply"
     assert "secret" in {item["name"] for item in read(server, "bootstrap", user="U0RUTH001")["channels"]}
     assert read(server, "bootstrap", user=BOT_USER_ID)["error"] == "user_not_found"

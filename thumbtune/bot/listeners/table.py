@@ -5,10 +5,18 @@ It does not know what the handlers do.
 
 from collections.abc import Mapping
 
-from thumbtune.bot.blocks import draft_card, edit_modal, home
+from thumbtune.bot.blocks import draft_card, edit_modal, forgetting, home
 from thumbtune.bot.bot import Handler
-from thumbtune.bot.listeners.actions import draft_dismiss, draft_edit, draft_post, draft_retry, home_pair, home_retrain
-from thumbtune.bot.listeners.commands import draft, retrain
+from thumbtune.bot.listeners.actions import (
+    draft_dismiss,
+    draft_edit,
+    draft_post,
+    draft_retry,
+    forget_confirm,
+    home_pair,
+    home_retrain,
+)
+from thumbtune.bot.listeners.commands import draft, forget, retrain
 from thumbtune.bot.listeners.events import (
     app_home_opened,
     app_mention,
@@ -31,11 +39,13 @@ LISTENERS: Mapping[tuple[EventKind, str], Handler] = {
     ("shortcut", "draft_reply"): draft_reply.handle_draft_reply,
     ("command", "/draft"): draft.handle_draft,
     ("command", "/retrain"): retrain.handle_retrain,
+    ("command", "/forget"): forget.handle_forget,
     ("action", draft_card.POST): draft_post.handle_draft_post,
     ("action", draft_card.POST_ANYWAY): draft_post.handle_draft_post_anyway,
     ("action", draft_card.EDIT): draft_edit.handle_draft_edit,
     ("action", draft_card.RETRY): draft_retry.handle_draft_retry,
     ("action", draft_card.DISMISS): draft_dismiss.handle_draft_dismiss,
+    ("action", forgetting.CONFIRM): forget_confirm.handle_forget_confirm,
     ("action", home.RETRAIN): home_retrain.handle_home_retrain,
     **{("action", name): home_pair.handle_home_pair for name in (home.KEEP, home.LEAVE_OUT, home.UNDO)},
     ("view", edit_modal.CALLBACK_ID): draft_edit_submitted.handle_draft_edit_submitted,

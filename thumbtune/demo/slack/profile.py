@@ -38,6 +38,7 @@ class AppProfile:
     commands: tuple[Command, ...] = (
         Command("/retrain", "Train on the replies your team approved", "[desk]"),
         Command("/draft", "Draft a reply to a thread", "LINK"),
+        Command("/forget", "Erase what was kept of a person", "@person", should_escape=True),
     )
     shortcuts: tuple[Shortcut, ...] = (Shortcut("draft_reply", "Draft a reply"),)
     scopes: frozenset[str] = frozenset(seed.BOT_SCOPES)
