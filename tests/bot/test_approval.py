@@ -1,5 +1,7 @@
 """Whose reaction counts, and when it is enough."""
 
+from dataclasses import replace
+
 import pytest
 
 from thumbtune.bot.approval import judge, key_emoji, normalize_emoji
@@ -44,6 +46,17 @@ def give(user_id: str, ts: str = "100.000009", emoji: str = "+1", *, given: bool
 )
 def test_verdict(approvals: list[Approval], desk: Desk, expected: bool) -> None:
     assert judge(MESSAGE, approvals, desk=desk, roles=ROLES, people=PEOPLE).is_approved is expected
+
+
+def test_desk_may_let_approvals_and_vetoes_outlast_an_edit() -> None:
+    edited = Message(TEAM, "C1", "100.000002", "100.000001", "AUTHOR", False, "text", "100.000010", False)
+    desk = replace(DESK, edits_keep_approval=True)
+    verdict = judge(edited, [give("ANN", "100.000009")], desk=desk, roles=ROLES, people=PEOPLE)
+    assert (verdict.is_approved, verdict.is_certain) == (True, True)
+    found = replace(give("ANN", "100.000009"), found=True)
+    assert judge(edited, [found], desk=desk, roles=ROLES, people=PEOPLE).is_certain
+    against = [give("ANN", "100.000009"), give("BEN", "100.000008", emoji="-1")]
+    assert not judge(edited, against, desk=desk, roles=ROLES, people=PEOPLE).is_approved
 
 
 def test_reaction_before_the_last_edit_does_not_count() -> None:

@@ -162,6 +162,17 @@ def test_imported_pair_is_not_withdrawn_by_an_unchanged_message(bot: Bot, store:
     assert len(load_pairs(store)) == 1
 
 
+def test_edited_reply_is_learned_anew_where_edits_keep_the_approval(bot: Bot, store: Store) -> None:
+    with store.write() as conn:
+        save_desk(conn, make_desk(edits_keep_approval=True))
+    edit = {"type": "message", "subtype": "message_changed", "message": EDITED, "channel": SUPPORT}
+    for payload in (approve(JONAS, "1700000000.000003"), {**edit, "event_ts": "1700000001.000001"}):
+        write = make_write(bot, payload)
+        with store.write() as conn:
+            write(conn)
+    assert [pair.reply for pair in load_pairs(store)] == ["It comes on Monday."]
+
+
 def test_former_revision_is_not_kept_beside_the_new_one(bot: Bot, store: Store) -> None:
     put_imported(store)
     (pair,) = load_pairs(store)

@@ -48,13 +48,25 @@ def test_every_rule_of_a_desk_is_set_and_taken_back(with_desk: Store, run: Run) 
     rules = (
         "--approver U5 --emoji :thumbsup: --emoji white_check_mark --veto x --approvals-needed 2 --author-may-approve"
     )
-    run("desks", "set", "support", *rules.split(), "--category", "Delivery", "--category", "Returns")
+    run(
+        "desks",
+        "set",
+        "support",
+        "--edits-keep-approval",
+        *rules.split(),
+        "--category",
+        "Delivery",
+        "--category",
+        "Returns",
+    )
     desk = run("desks", "show", "support", "--json")
     assert (desk["approvers"], desk["emojis"], desk["vetoes"]) == (["U5"], ["+1", "white_check_mark"], ["x"])
-    assert (desk["approvals_needed"], desk["author_may_approve"]) == (2, True)
+    assert (desk["approvals_needed"], desk["author_may_approve"], desk["edits_keep_approval"]) == (2, True, True)
     assert desk["categories"] == ["Delivery", "Returns"]
     run("desks", "set", "support", "--approver", "", "--veto", "", "--category", "", "--author-may-not-approve")
+    run("desks", "set", "support", "--edits-need-approval")
     desk = run("desks", "show", "support", "--json")
+    assert desk["edits_keep_approval"] is False
     assert (desk["approvers"], desk["vetoes"], desk["categories"], desk["author_may_approve"]) == ([], [], [], False)
     assert (desk["emojis"], desk["approvals_needed"], desk["agents"]) == (["+1", "white_check_mark"], 2, ["U1", "S1"])
 

@@ -68,13 +68,13 @@ def judge(
 ) -> Verdict:
     """Return the verdict on a message as it stands now.
 
-    A reaction counts when it was given after the last edit, by someone whose reaction counts; the author's own never
-    is enough unless the desk allows it. One such person's veto outweighs every approval.
+    A reaction counts when it was given after the last edit, unless the desk lets edits keep it, by someone whose reaction
+    counts; the author's own never is enough unless the desk allows it. One such person's veto outweighs every approval.
     """
     emojis, vetoes = list_emojis(desk.emojis), list_emojis(desk.vetoes)
     relevant = [approval for approval in approvals if normalize_emoji(approval.emoji) in emojis | vetoes]
     newest = max((approval.event_ts for approval in relevant), key=_split_ts, default="")
-    edited_at = end_of_edit(message.revision)
+    edited_at = "" if desk.edits_keep_approval else end_of_edit(message.revision)
     counting: list[str] = []
     against: list[str] = []
     certain = 0
@@ -86,7 +86,7 @@ def judge(
             continue
         if is_approver(people.get(approval.user_id), roles) and is_later(approval.event_ts, edited_at):
             chosen.append(approval.user_id)
-            certain += not is_veto and (not approval.found or not message.revision)
+            certain += not is_veto and (not approval.found or not edited_at)
     is_approved = bool(counting) and len(counting) >= desk.approvals_needed and not message.deleted and not against
     is_certain = certain >= max(desk.approvals_needed, 1)
     return Verdict(is_approved, tuple(counting), tuple(against), is_certain, newest)

@@ -49,6 +49,13 @@ AuthorMayApprove = Annotated[
     bool | None,
     typer.Option("--author-may-approve/--author-may-not-approve", help="Whether the author's own 👍 alone is enough."),
 ]
+EditsKeepApproval = Annotated[
+    bool | None,
+    typer.Option(
+        "--edits-keep-approval/--edits-need-approval",
+        help="Whether a 👍 counts also for what the reply says after a later edit, or the edited reply needs a new one.",
+    ),
+]
 Categories = Annotated[
     list[str] | None, typer.Option("--category", help="What a conversation can be about; '' for none. Repeat.")
 ]
@@ -68,6 +75,7 @@ def add_desk(
     veto: Vetoes = None,
     approvals_needed: ApprovalsNeeded = None,
     author_may_approve: AuthorMayApprove = None,
+    edits_keep_approval: EditsKeepApproval = None,
     category: Categories = None,
     voice: Voice = None,
     name: Annotated[str | None, typer.Option(help="Name people see.")] = None,
@@ -87,6 +95,7 @@ def add_desk(
         veto=veto,
         approvals_needed=approvals_needed,
         author_may_approve=author_may_approve,
+        edits_keep_approval=edits_keep_approval,
         category=category,
         threshold=threshold,
     )
@@ -114,6 +123,7 @@ def set_desk(
     veto: Vetoes = None,
     approvals_needed: ApprovalsNeeded = None,
     author_may_approve: AuthorMayApprove = None,
+    edits_keep_approval: EditsKeepApproval = None,
     category: Categories = None,
     voice: Voice = None,
     name: Annotated[str | None, typer.Option(help="Name people see.")] = None,
@@ -129,6 +139,7 @@ def set_desk(
         veto=veto,
         approvals_needed=approvals_needed,
         author_may_approve=author_may_approve,
+        edits_keep_approval=edits_keep_approval,
         category=category,
         voice=voice,
         name=name,

@@ -44,6 +44,8 @@ class Desk:
     approvals_needed: int = 1
     author_may_approve: bool = False
     """Whether the author's own 👍 alone is enough."""
+    edits_keep_approval: bool = False
+    """Whether an approval given before the reply was edited counts for what it says now."""
     threshold: int = 200
     """New pairs since the last run after which a run starts by itself."""
     categories: tuple[str, ...] = ()

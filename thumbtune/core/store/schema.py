@@ -152,6 +152,7 @@ desks = Table(
     Column("threshold", Integer, nullable=False),
     Column("categories", JSON, nullable=False),
     Column("vetoes", JSON, nullable=False, server_default='["-1"]'),
+    Column("edits_keep_approval", Boolean, nullable=False, server_default=text("false")),
 )
 
 desk_channels = Table(
