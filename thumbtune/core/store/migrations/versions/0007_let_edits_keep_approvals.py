@@ -11,5 +11,6 @@ depends_on = None
 
 def upgrade() -> None:
     """Bring the store to this shape."""
-    column = sa.Column("edits_keep_approval", sa.Boolean(), nullable=False, server_default=sa.text("false"))
-    op.add_column("desks", column)
+    op.add_column(
+        "desks", sa.Column("edits_keep_approval", sa.Boolean(), nullable=False, server_default=sa.text("false"))
+    )
