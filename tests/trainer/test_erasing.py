@@ -1,9 +1,11 @@
 """What was forgotten or is too old leaves the disk as well, also when the power goes in the middle."""
 
+import json
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,14 +15,20 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from tests.trainer.installation import DESK, Installation, make_installation
+from tests.trainer.test_publish import CONFIG, MANIFEST
+from thumbtune.core.errors import LeaseLost
 from thumbtune.core.forgetting import forget
+from thumbtune.core.manifest import CONFIG_NAME, WEIGHTS_NAME
 from thumbtune.core.prompt import Turn
 from thumbtune.core.records import Message, TrainingRun
 from thumbtune.core.store import adapters, connect_store, drafts, pairs, runs
 from thumbtune.core.store.messages import record_message
 from thumbtune.core.store.tombstones import list_tombstones
 from thumbtune.core.tombstone_file import FILE_NAME, read_tombstones
+from thumbtune.trainer.backend import Job
 from thumbtune.trainer.erasing import STILL_ASKED_FOR, drop_erased_snapshots, drop_replaced_adapters
+from thumbtune.trainer.pipeline import Pipeline
+from thumbtune.trainer.publish import list_published, publish_adapter
 from thumbtune.trainer.recipe import plan_recipe
 from thumbtune.trainer.scheduler import look_at_replacement, queue_due_runs
 from thumbtune.trainer.snapshot import freeze_pairs
@@ -164,6 +172,35 @@ def test_live_adapter_that_learned_is_replaced_and_its_folder_removed(installati
         conn.execute(sa.text("UPDATE adapters SET live_at = :at"), {"at": earlier.replace(tzinfo=None)})
     assert drop_replaced_adapters(installation.store, installation.settings.adapters_dir) == ["support-0001"]
     assert (old.exists(), new.exists()) == (False, True)
+
+
+class NoBackend:
+    """Starts nothing: a run gets no further than its first child program."""
+
+    def submit(self, program: str, *, arguments: Sequence[str], log_path: Path) -> Job:
+        raise LeaseLost(f"{program} is not started")
+
+
+def test_files_that_an_attempt_left_before_it_began_anew_are_not_entered(
+    installation: Installation, tiny_base: Path, tmp_path: Path
+) -> None:
+    installation.queue_run()
+    claimed = installation.claim_run()
+    freeze(installation, claimed)
+    candidate = tmp_path / "candidate"
+    candidate.mkdir()
+    (candidate / CONFIG_NAME).write_text(json.dumps(CONFIG))
+    (candidate / WEIGHTS_NAME).write_bytes(b"weights")
+    adapters_dir = installation.settings.adapters_dir
+    publish_adapter(candidate, adapters_dir=adapters_dir, manifest=replace(MANIFEST, run_id=claimed.run_id))
+    with installation.store.write() as conn:
+        runs.update_run(conn, claimed, state="evaluating")
+    forget_maya(installation)
+    pipeline = Pipeline(installation.store, installation.settings, backend=NoBackend(), stop=threading.Event())
+    with pytest.raises(LeaseLost, match="finetune is not started"):
+        pipeline.carry_out(installation.claim_run())
+    assert installation.list_adapters() == []
+    assert list_published(adapters_dir) == []
 
 
 def test_run_that_was_judged_and_did_not_replace_is_not_repeated(installation: Installation) -> None:

@@ -1,0 +1,122 @@
+"""Forgetting with its file of tombstones, on both databases."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Clock
+from thumbtune.core.errors import NotFound
+from thumbtune.core.forgetting import ON_ITS_WAY, forget, forget_on_its_way, keep_tombstones, preview, replay
+from thumbtune.core.records import Desk, Message
+from thumbtune.core.settings import Settings
+from thumbtune.core.store import Store
+from thumbtune.core.store.audits import list_acts
+from thumbtune.core.store.desks import save_desk
+from thumbtune.core.store.messages import load_message, record_message
+from thumbtune.core.store.tombstones import list_tombstones
+from thumbtune.core.tombstone_file import FILE_NAME, append_tombstone, read_tombstones
+
+MAYA = {"person": "U0MAYA", "by": "U9"}
+TS = "1000000000.000100"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(_env_file=None, data_dir=tmp_path / "data")
+
+
+@pytest.fixture(autouse=True)
+def _said(store: Store) -> None:
+    with store.write() as conn:
+        for name, channel_id in (("sales", "C2"), ("support", "C1")):
+            save_desk(conn, Desk(name, "T1", name.title(), "Be kind.", channels=(channel_id,)))
+    say(store)
+
+
+def say(store: Store, ts: str = TS) -> None:
+    with store.write() as conn:
+        record_message(conn, Message("T1", "C1", ts, ts, "U0MAYA", False, "Where is it?", "", False), event_ts=ts)
+
+
+def read(store: Store, ts: str = TS) -> str:
+    with store.read() as conn:
+        message = load_message(conn, team_id="T1", channel_id="C1", ts=ts)
+    assert message is not None
+    return message.text
+
+
+def test_preview_counts_and_changes_nothing(store: Store, settings: Settings) -> None:
+    found = preview(store, settings, desk_ids=[], **MAYA)
+    assert (found.counts["messages"], found.desks) == (1, ("sales", "support"))
+    assert read(store) == "Where is it?"
+    with store.read() as conn:
+        assert (list_tombstones(conn), list_acts(conn, limit=5)) == ([], [])
+    assert not settings.data_dir.exists()
+
+
+def test_tombstone_lies_in_store_and_file(store: Store, settings: Settings) -> None:
+    receipt = forget(store, settings, desk_ids=["support"], **MAYA)
+    (tombstone,) = read_tombstones(settings.data_dir)
+    with store.read() as conn:
+        assert list_tombstones(conn) == [tombstone]
+    assert (tombstone.receipt_id, tombstone.desk_ids, tombstone.by) == (receipt.receipt_id, ("support",), "U9")
+    assert "U0MAYA" not in (settings.data_dir / FILE_NAME).read_text()
+    assert read(store) == ""
+
+
+def test_store_and_file_make_up_for_what_the_other_lost(store: Store, settings: Settings, clock: Clock) -> None:
+    forget(store, settings, desk_ids=[], **MAYA)
+    (tombstone,) = read_tombstones(settings.data_dir)
+    (settings.data_dir / FILE_NAME).unlink()
+    assert keep_tombstones(store, settings) == []
+    assert read_tombstones(settings.data_dir) == [tombstone]
+    with store.write() as conn:
+        conn.exec_driver_sql("DELETE FROM tombstones")
+        conn.exec_driver_sql("DELETE FROM messages")
+    say(store)
+    clock.advance(seconds=60)
+    say(store, f"{clock().timestamp():.6f}")
+    (receipt,) = keep_tombstones(store, settings)
+    assert receipt.counts["messages"] == 1
+    assert (read(store), read(store, f"{clock().timestamp():.6f}")) == ("", "Where is it?")
+    assert keep_tombstones(store, settings) == []
+    assert len(read_tombstones(settings.data_dir)) == 1
+
+
+def test_line_that_a_kill_tore_off_is_skipped_and_the_next_is_whole(store: Store, settings: Settings) -> None:
+    forget(store, settings, desk_ids=[], **MAYA)
+    path = settings.data_dir / FILE_NAME
+    (tombstone,) = read_tombstones(settings.data_dir)
+    path.write_bytes(path.read_bytes()[:-20])
+    assert read_tombstones(settings.data_dir) == []
+    again = replace(tombstone, receipt_id="forget-2")
+    append_tombstone(settings.data_dir, again)
+    assert read_tombstones(settings.data_dir) == [again]
+
+
+def test_what_was_on_its_way_is_forgotten_within_the_day(store: Store, settings: Settings, clock: Clock) -> None:
+    forget(store, settings, desk_ids=[], **MAYA)
+    late = "1000000000.000200"
+    say(store, late)
+    forget_on_its_way(store, settings)
+    assert read(store, late) == ""
+    with store.read() as conn:
+        acts = len(list_acts(conn, limit=9))
+    forget_on_its_way(store, settings)
+    clock.advance(seconds=ON_ITS_WAY.total_seconds() + 1)
+    forget_on_its_way(store, settings)
+    with store.read() as conn:
+        assert len(list_acts(conn, limit=9)) == acts == 2
+
+
+def test_replay_takes_what_store_and_file_know(store: Store, settings: Settings) -> None:
+    forget(store, settings, desk_ids=[], **MAYA)
+    say(store, "1000000000.000300")
+    (receipt,) = replay(store, settings)
+    assert receipt.counts["messages"] == 1
+
+
+def test_desk_that_is_not_there_is_named(store: Store, settings: Settings) -> None:
+    with pytest.raises(NotFound, match="no desk billing"):
+        forget(store, settings, desk_ids=["billing"], **MAYA)
