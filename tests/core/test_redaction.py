@@ -128,7 +128,7 @@ def test_forged_placeholder_is_no_placeholder() -> None:
             "-----BEGIN PRIVATE KEY-----" * 1_500,
             "hello there how are you " * 1_600,
             "+1 (" * 10_000,
-            " ; ".join(str(number) for number in range(1_000_003, 9_000_000, 2_011)),
+            " ; ".join(" ".join(str(number)) for number in range(10**14 + 3, 9 * 10**14, 7 * 10**11)),
         ),
     ],
     ids=lambda text: repr(text[:5]),
