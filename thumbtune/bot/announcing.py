@@ -11,6 +11,7 @@ from thumbtune.bot.bot import Bot
 from thumbtune.bot.sending import POST_MESSAGE
 from thumbtune.bot.slack import Json, SlackBusy, SlackLockedOut, describe_error
 from thumbtune.core.errors import NotFound, SlackError, SlackRefused
+from thumbtune.core.logs import hide_text
 from thumbtune.core.records import OPEN_RUN_STATES, TrainingRun
 from thumbtune.core.store.desks import load_desk
 from thumbtune.core.store.outbox import add_post, find_post
@@ -38,8 +39,8 @@ class Announcer:
         while not stop.is_set():
             try:
                 self.announce_due()
-            except Exception:  # the loop must live; the next look tries again
-                logger.exception("announcer_failed")
+            except Exception as exc:  # the loop must live; the next look tries again
+                logger.error("announcer_failed", exc_info=hide_text(exc))
             self._bot.signals.announce.wait(LOOK_S + self._quiet_s)
             self._bot.signals.announce.clear()
 

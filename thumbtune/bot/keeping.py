@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from thumbtune.bot.spool import SealedEvent, Spool
 from thumbtune.core.errors import StoreError, StoreUnavailable
+from thumbtune.core.logs import hide_text
 from thumbtune.core.store import Store
 from thumbtune.core.store.inbox import add_sealed_event
 
@@ -87,8 +88,8 @@ class Keeper:
                     self._empty_spool()
             except StoreUnavailable as exc:
                 self._note_outage(exc)
-            except Exception:  # the loop must live; whoever waited for it goes to the spool
-                logger.exception("keeping_failed")
+            except Exception as exc:  # the loop must live; whoever waited for it goes to the spool
+                logger.error("keeping_failed", exc_info=hide_text(exc))
                 self._stop.wait(LOOK_S)
 
     def _commit_waiting(self, *, wait_s: float) -> None:

@@ -18,6 +18,7 @@ from thumbtune.bot.people import PeopleMissing
 from thumbtune.bot.sending import DRAFT_EVENT
 from thumbtune.bot.slack import Json, SlackBusy, describe_error
 from thumbtune.core.errors import SlackError, SlackRefused, SlackUnknown
+from thumbtune.core.logs import hide_text
 from thumbtune.core.records import Draft, Message, Post
 from thumbtune.core.store.drafts import fail_sent_draft, load_draft, set_sent_ts
 from thumbtune.core.store.messages import record_message
@@ -73,8 +74,8 @@ class Sender:
                 if not self.send_due():
                     self._bot.signals.send.wait(LOOK_S)
                     self._bot.signals.send.clear()
-            except Exception:  # the loop must live; what it had in hand comes back when its lease ends
-                logger.exception("sender_failed")
+            except Exception as exc:  # the loop must live; what it had in hand comes back when its lease ends
+                logger.error("sender_failed", exc_info=hide_text(exc))
                 stop.wait(LOOK_S)
 
     def send_due(self) -> int:

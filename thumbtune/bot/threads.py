@@ -15,6 +15,7 @@ from thumbtune.bot.people import People
 from thumbtune.bot.roles import DeskRoles, Person, name_role
 from thumbtune.bot.slack import Json
 from thumbtune.core.errors import RedactionFailed, SlackRefused
+from thumbtune.core.logs import hide_text
 from thumbtune.core.prompt import Turn
 from thumbtune.core.records import Message
 from thumbtune.core.redaction import Span, apply_placeholders, clean_text, name_placeholder
@@ -88,8 +89,8 @@ def read_message(bot: Bot, raw: Json, *, channel_id: str) -> LiveMessage | None:
     spans: tuple[Span, ...] = ()
     try:
         spans = tuple(bot.redactor.find_spans(text, names=names))
-    except RedactionFailed:
-        logger.exception("message_dropped", extra={"channel_id": channel_id, "ts": ts})
+    except RedactionFailed as exc:
+        logger.error("message_dropped", extra={"channel_id": channel_id, "ts": ts}, exc_info=hide_text(exc))
         text = UNREDACTED
     if not text and raw.get("files"):
         text = FILE_ONLY

@@ -12,7 +12,6 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from types import TracebackType
 
 from thumbtune.bot.asks import key_request
 from thumbtune.bot.blocks import draft_card
@@ -22,6 +21,7 @@ from thumbtune.bot.people import PeopleMissing
 from thumbtune.bot.regrets import say_sorry
 from thumbtune.bot.slack import SlackBusy, SlackLockedOut, describe_error
 from thumbtune.core.errors import SlackUnknown, StoreUnavailable
+from thumbtune.core.logs import hide_text
 from thumbtune.core.records import EventKind, InboxEvent
 from thumbtune.core.store.drafts import find_requested_draft, settle_draft
 from thumbtune.core.store.inbox import (
@@ -116,8 +116,8 @@ class Workers:
             except StoreUnavailable as exc:
                 logger.error("store_unavailable", extra={"error": str(exc)})
                 self._stop.wait(LOOK_S)
-            except Exception:  # the loop must live; what it worked on comes back when its lease ends
-                logger.exception("worker_failed")
+            except Exception as exc:  # the loop must live; what it worked on comes back when its lease ends
+                logger.error("worker_failed", exc_info=hide_text(exc))
                 self._stop.wait(LOOK_S)
 
     def _claim(
@@ -207,7 +207,7 @@ class Workers:
             if isinstance(exc, SlackLockedOut):
                 logger.error("slack_locks_us_out", extra={**fields, "method": exc.method, "error": error})
             else:
-                logger.warning("event_failed", extra={**fields, "error": error}, exc_info=_hide_text(exc))
+                logger.warning("event_failed", extra={**fields, "error": error}, exc_info=hide_text(exc))
         until = now + timedelta(seconds=pause_s)
         with store.write() as conn:
             postpone_event(conn, event.inbox_id, owner=self._owner, until=until, error=error, counts=not is_wait)
@@ -248,15 +248,10 @@ class Workers:
                     if looks % 100 == 1:
                         now = store.now()
                         forget_old_events(conn, done_before=now - KEEP_DONE, dead_before=now - KEEP_DEAD)
-            except Exception:  # the next look comes before the lease ends
-                logger.exception("leases_not_extended")
+            except Exception as exc:  # the next look comes before the lease ends
+                logger.error("leases_not_extended", exc_info=hide_text(exc))
 
 
 def _wait_for(signal: threading.Event) -> None:
     signal.wait(LOOK_S)
     signal.clear()
-
-
-def _hide_text(exc: Exception) -> tuple[type[Exception], Exception, TracebackType | None]:
-    """Return where an error happened without its message, which may quote what was worked on."""
-    return (Exception, Exception(type(exc).__name__), exc.__traceback__)

@@ -6,6 +6,7 @@ and below is dropped.
 
 import logging
 import sys
+from types import TracebackType
 from typing import Literal
 
 from pythonjsonlogger.json import JsonFormatter
@@ -63,3 +64,8 @@ def configure_logs(*, process: str, level: str = "INFO", form: Literal["text", "
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def hide_text(exc: Exception) -> tuple[type[Exception], Exception, TracebackType | None]:
+    """Return, as `exc_info`, where an error happened without its message, which may quote what was worked on."""
+    return (Exception, Exception(type(exc).__name__), exc.__traceback__)

@@ -18,6 +18,7 @@ from pathlib import Path
 from thumbtune.core.base_model import find_base
 from thumbtune.core.errors import AdapterError, ConfigError, EngineUnavailable, ThumbtuneError
 from thumbtune.core.inference import resolve_api_key
+from thumbtune.core.logs import hide_text
 from thumbtune.core.manifest import hash_base, load_manifest, load_template
 from thumbtune.core.prompt import ChatMessage, hash_template
 from thumbtune.core.settings import Settings
@@ -166,8 +167,8 @@ def reconcile_once(rollout: Rollout, watch: ProgressWatch) -> None:
             rollout.report(healthy=False)
     except ThumbtuneError as exc:
         logger.error("reconcile_failed", extra={"error": str(exc)})
-    except Exception:
-        logger.exception("reconcile_failed")
+    except Exception as exc:
+        logger.error("reconcile_failed", exc_info=hide_text(exc))
 
 
 def report_quietly(rollout: Rollout, *, healthy: bool) -> None:

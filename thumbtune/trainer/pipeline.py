@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from thumbtune.core.base_model import locate_base, name_base
 from thumbtune.core.errors import LeaseLost, SnapshotError, StoreUnavailable, ThumbtuneError
+from thumbtune.core.logs import hide_text
 from thumbtune.core.manifest import (
     MANIFEST_NAME,
     Manifest,
@@ -97,7 +98,7 @@ class Pipeline:
         except ThumbtuneError as exc:
             lease.finish("failed", f"The run could not be carried out: {exc}.")
         except OSError as exc:
-            logger.exception("run_failed", extra=started)
+            logger.error("run_failed", extra=started, exc_info=hide_text(exc))
             lease.finish("failed", f"The run could not be carried out: {exc.strerror or type(exc).__name__}.")
         finally:
             shutil.rmtree(work, ignore_errors=True)

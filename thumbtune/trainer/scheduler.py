@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from thumbtune.core.logs import hide_text
 from thumbtune.core.records import Desk
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import adapters, pairs, runs
@@ -30,15 +31,17 @@ def start_ticks(store: Store, settings: Settings, *, on_tick: Callable[[], None]
         for step in (queue_due_runs, erase_from_disk):
             try:
                 step(store, settings)
-            except Exception:
-                logger.exception("tick_failed")  # the next tick tries again; nothing is remembered here
+            except Exception as exc:
+                logger.error(
+                    "tick_failed", exc_info=hide_text(exc)
+                )  # the next tick tries again; nothing is remembered here
         on_tick()
 
     def hourly() -> None:
         try:
             keep_house(store, settings)
-        except Exception:
-            logger.exception("upkeep_failed")  # as above
+        except Exception as exc:
+            logger.error("upkeep_failed", exc_info=hide_text(exc))  # as above
 
     scheduler = BackgroundScheduler(timezone="UTC")
     for job, seconds in ((tick, settings.train_tick_s), (hourly, EVERY_S)):
