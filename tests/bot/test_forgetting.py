@@ -5,8 +5,9 @@ import re
 from tests.bot.conftest import JONAS, MAYA, PRIYA, RUTH, SUPPORT, TOMAS, Office, wait_for
 from thumbtune.bot.repairing import repair_thread
 from thumbtune.core.forgetting import forget
+from thumbtune.core.records import Message
 from thumbtune.core.store.desks import load_desk
-from thumbtune.core.store.messages import load_thread
+from thumbtune.core.store.messages import load_thread, record_message
 from thumbtune.core.tombstone_file import read_tombstones
 from thumbtune.demo.slack import seed
 from thumbtune.demo.slack.wire import Json
@@ -120,3 +121,18 @@ def test_forgotten_approver_s_reactions_stay_without_a_name(office: Office) -> N
     with office.store.read() as conn:
         givers = {row[0] for row in conn.exec_driver_sql("SELECT user_id FROM approvals")}
     assert givers == {pair.approved_by}
+
+
+def test_restored_store_forgets_again_before_the_bot_works(office: Office) -> None:
+    ts = "1700000000.000100"
+    message = Message(seed.TEAM_ID, SUPPORT, ts, ts, MAYA, False, f"Where is my {SEED}?", "", False)
+    with office.store.write() as conn:
+        record_message(conn, message, event_ts=ts)
+    forget(office.store, office.settings, person=MAYA, desk_ids=[], by="cli")
+    with office.store.write() as conn:  # as an older backup has it
+        conn.exec_driver_sql("DELETE FROM tombstones")
+        conn.exec_driver_sql("DELETE FROM messages")
+        record_message(conn, message, event_ts=ts)
+    assert list_texts(office, ts) == [message.text]
+    office.start_bot()
+    assert list_texts(office, ts) == []

@@ -45,7 +45,8 @@ class Erased:
     """What was erased."""
 
     counts: Counter[str]
-    pair_ids: frozenset[int]
+    desk_ids: frozenset[str]
+    """Desks that lost pairs."""
 
 
 class Eraser:
@@ -67,9 +68,9 @@ class Eraser:
     def erase(self) -> Erased:
         """Erase everything and return how much that was."""
         threads = self._list_threads()
-        pair_ids = self._find_pairs()
+        found = self._find_pairs()
         counts = Counter(
-            pairs=len(pair_ids),
+            pairs=len(found),
             messages=self._erase_messages(),
             approvals=self._rename_approvals(),
             drafts=self._erase_drafts(threads),
@@ -77,12 +78,12 @@ class Eraser:
             events=self._erase_events(),
             posts=self._erase_posts(threads),
         )
-        self._erase_pairs(pair_ids)
+        self._erase_pairs(list(found))
         names = [(pairs, name) for name in ("approved_by", "decided_by", "corrected_by")]
         for table, column in (*names, (runs, "requested_by")):
             which = sa.and_(self._ours(table), table.c[column].in_(self._user_ids))
             self._conn.execute(sa.update(table).where(which).values({column: self._pseudonym}))
-        return Erased(counts, frozenset(pair_ids))
+        return Erased(counts, frozenset(found.values()))
 
     def _ours(self, table: sa.Table) -> sa.ColumnElement[bool]:
         return table.c.desk_id.in_(self._tombstone.desk_ids)
@@ -113,8 +114,8 @@ class Eraser:
         query = sa.select(messages.c.team_id, messages.c.channel_id, messages.c.thread_ts).where(self._own_messages())
         return {(row.team_id, row.channel_id, row.thread_ts) for row in self._conn.execute(query.distinct())}
 
-    def _find_pairs(self) -> list[int]:
-        """Return the pairs whose reply is theirs, or that answer something of theirs."""
+    def _find_pairs(self) -> dict[int, str]:
+        """Return the pairs whose reply is theirs, or that answer something of theirs, with their desks."""
         said = sa.exists().where(
             self._own_messages(),
             messages.c.team_id == pairs.c.team_id,
@@ -130,7 +131,8 @@ class Eraser:
             pairs.c.reason != FORGOTTEN,
             sa.or_(said, sa.and_(imported, pairs.c.created_at <= self._tombstone.at)),
         )
-        return list(self._conn.execute(sa.select(pairs.c.pair_id).where(which).order_by(pairs.c.pair_id)).scalars())
+        query = sa.select(pairs.c.pair_id, pairs.c.desk_id).where(which).order_by(pairs.c.pair_id)
+        return {row.pair_id: row.desk_id for row in self._conn.execute(query)}
 
     def _erase_pairs(self, pair_ids: list[int]) -> None:
         learned = erase_pairs(self._conn, pair_ids, reason=FORGOTTEN, now=self._store.now())

@@ -3,7 +3,7 @@
 It does not know files. What it did is a receipt, which is also the act in the audit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from thumbtune.core.store.engine import Store
 from thumbtune.core.store.erasing import Eraser
 from thumbtune.core.store.pairs import FORGOTTEN, count_pairs
 from thumbtune.core.store.runs import begin_anew, find_open_run, open_run, saw_erased
-from thumbtune.core.store.schema import pairs, runs
+from thumbtune.core.store.schema import runs
 from thumbtune.core.store.tombstones import Tombstone, add_tombstone
 
 REASON = "forget"
@@ -51,8 +51,7 @@ def forget_person(
     erased = Eraser(conn, store, tombstone, shows_sign=shows_sign).erase()
     add_tombstone(conn, tombstone)
     names = mark_to_replace(conn, desk_ids=tombstone.desk_ids, reason=FORGOTTEN, now=now)
-    touched = sa.select(pairs.c.desk_id).where(pairs.c.pair_id.in_(erased.pair_ids)).distinct()
-    begun_anew = _begin_anew(conn, list(conn.execute(touched).scalars()))
+    begun_anew = _begin_anew(conn, erased.desk_ids)
     replacements = {
         desk_id: _ask_for_replacement(conn, desk_id, by=tombstone.by, min_pairs=min_pairs, now=now)
         for desk_id in tombstone.desk_ids
@@ -75,7 +74,7 @@ def forget_person(
     return receipt
 
 
-def _begin_anew(conn: sa.Connection, desk_ids: list[str]) -> list[str]:
+def _begin_anew(conn: sa.Connection, desk_ids: Collection[str]) -> list[str]:
     """Send open runs back to their beginning that may have frozen what is erased now."""
     which = sa.and_(runs.c.desk_id.in_(desk_ids), runs.c.state.in_(OPEN_RUN_STATES), runs.c.attempts > 0)
     found = conn.execute(sa.select(runs.c.run_id, runs.c.state).where(which)).all()
