@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.serving.bench import Bench
+from tests.serving.conftest import API_KEY
 from tests.serving.models import copy_adapter, fill_with_nan, flip_bit, publish_random, write_manifest
 from thumbtune.core.inference import InferenceClient
 from thumbtune.core.manifest import load_manifest
@@ -194,6 +195,65 @@ def test_live_adapter_whose_files_broke_falls_back_to_the_one_before(bench: Benc
     with bench.store.read() as conn:
         acts = [(act.actor, act.action, act.subject) for act in list_acts(conn, limit=2)]
     assert acts == [("serving", "adapter_quarantined", second), ("serving", "adapter_rolled_back", first)]
+
+
+class SlowServer(ReplicaServer):
+    """Something else happens while it loads an adapter."""
+
+    def __init__(self, server: ReplicaServer, *, adapters_dir: Path, meanwhile: Callable[[str], None]) -> None:
+        super().__init__(server.url, API_KEY, adapters_dir=adapters_dir)
+        self._meanwhile = meanwhile
+
+    def load_adapter(self, name: str, path: Path) -> None:
+        super().load_adapter(name, path)
+        self._meanwhile(name)
+
+
+def make_live(bench: Bench, name: str) -> None:
+    with bench.store.write() as conn:
+        adapters.mark_proven(conn, name, now=bench.clock())
+        adapters.promote(conn, name, now=bench.clock())
+
+
+def publish_unprovable(bench: Bench, good_adapter: Path) -> str:
+    """Publish an adapter whose probe promises more than it gives."""
+    probes = tuple(
+        dataclasses.replace(probe, candidate_logprob=probe.candidate_logprob + 5)
+        for probe in load_manifest(good_adapter).probes
+    )
+    return bench.publish(lambda name: copy_adapter(good_adapter, name, probes=probes))
+
+
+def test_adapter_that_fails_after_another_went_live_takes_nothing_down(bench: Bench, good_adapter: Path) -> None:
+    first = publish_unprovable(bench, good_adapter)
+    make_live(bench, first)
+    second = bench.publish(seed=2)
+
+    def promote_second(loading: str) -> None:
+        if loading == first:
+            make_live(bench, second)
+
+    with SlowServer(bench.server, adapters_dir=bench.adapters_dir, meanwhile=promote_second) as slow:
+        bench.server = slow
+        bench.rollout = bench.make_rollout()
+        bench.reconcile()
+    assert bench.live() == second
+    assert bench.load(first).state == "retired"
+    assert bench.load(second).reason == ""
+
+
+def test_adapter_that_another_server_made_live_meanwhile_is_not_quarantined(bench: Bench, good_adapter: Path) -> None:
+    name = publish_unprovable(bench, good_adapter)
+    bench.report_other(healthy=True, proven=(name,))
+
+    def promote_it(loading: str) -> None:
+        make_live(bench, loading)
+
+    with SlowServer(bench.server, adapters_dir=bench.adapters_dir, meanwhile=promote_it) as slow:
+        bench.server = slow
+        bench.rollout = bench.make_rollout()
+        bench.reconcile()
+    assert bench.live() == name
 
 
 def test_live_adapter_of_another_base_is_neither_served_nor_rolled_back(bench: Bench) -> None:

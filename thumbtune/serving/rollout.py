@@ -23,7 +23,7 @@ from thumbtune.core.errors import (
 from thumbtune.core.manifest import MANIFEST_NAME, WEIGHTS_NAME, Manifest, hash_file, verify_adapter
 from thumbtune.core.records import Adapter, Replica
 from thumbtune.core.store import Store
-from thumbtune.core.store.adapters import mark_proven, promote, quarantine, roll_back
+from thumbtune.core.store.adapters import load_adapter, lock_adapters, mark_proven, promote, quarantine, roll_back
 from thumbtune.core.store.audits import record_act
 from thumbtune.core.store.replicas import list_replicas, report_replica
 from thumbtune.serving.probe import prove_adapter
@@ -190,24 +190,28 @@ class Rollout:
         """Set a new adapter aside for good; fall back from a live one that only we could hold.
 
         A live adapter of another base, or under which vLLM dies, is left alone: then the base is set wrongly, or
-        something else is wrong with vLLM, and the one before fares no better.
+        something else is wrong with vLLM, and the one before fares no better. What the adapter is now decides: loading it
+        may have taken minutes.
         """
         is_lethal = isinstance(error, EngineUnavailable)
         self._retry_at[adapter.name] = self._monotonic() + (LETHAL_RETRY_AFTER_S if is_lethal else RETRY_AFTER_S)
-        logger.error("adapter_refused", extra={"adapter": adapter.name, "state": adapter.state, "error": str(error)})
         if not is_lethal:
             self._server.unload_adapter(adapter.name)
         now = self._store.now()
         with self._store.write() as conn:
+            lock_adapters(conn)
+            adapter = load_adapter(conn, adapter.name)
+            refused = {"adapter": adapter.name, "state": adapter.state, "error": str(error)}
+            logger.error("adapter_refused", extra=refused)
             if adapter.state in ("live", "canary"):
                 others = [seen for seen in list_replicas(conn, now=now) if seen.replica_id != self._facts.replica_id]
                 if is_lethal or isinstance(error, WrongBase) or any(seen.healthy for seen in others):
                     return
                 if adapter.state == "live":
-                    previous = roll_back(conn, desk_id=adapter.desk_id, now=now)
+                    previous = roll_back(conn, desk_id=adapter.desk_id, now=now, by_hand=False)
                     back_to, detail = previous.name if previous else "base", {"desk_id": adapter.desk_id}
                     record_act(conn, actor=ACTOR, action="adapter_rolled_back", subject=back_to, now=now, detail=detail)
-            elif adapter.state == "retired":
+            elif adapter.state in ("retired", "quarantined"):
                 return
             quarantine(conn, adapter.name, reason=str(error))
             record_act(
@@ -236,6 +240,7 @@ class Rollout:
             if not list_ready(conn, now=now):
                 return
         with self._store.write() as conn:
+            lock_adapters(conn)
             for adapter in list_ready(conn, now=now):
                 mark_proven(conn, adapter.name, now=now)
                 promote(conn, adapter.name, now=now)

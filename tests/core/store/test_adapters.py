@@ -106,6 +106,40 @@ def test_adapter_asked_for_by_hand_takes_the_place_of_the_one_asked_for_before(s
     assert states == {first: "retired", second: "published", third: "live"}
 
 
+def list_states(store: Store) -> dict[str, str]:
+    with store.read() as conn:
+        return {adapter.name: adapter.state for adapter in adapters.list_adapters(conn)}
+
+
+def test_what_was_asked_for_is_taken_back_by_asking_for_the_live_one(store: Store, clock: Clock) -> None:
+    first, second, third = go_live(store, clock), go_live(store, clock), publish(store, clock)
+    with store.write() as conn:
+        adapters.request_live(conn, third, now=store.now())
+        assert adapters.request_live(conn, second, now=store.now()).state == "live"
+    assert list_states(store) == {first: "retired", second: "live", third: "retired"}
+
+
+def test_rollback_by_hand_takes_back_what_was_asked_for_and_one_by_itself_does_not(store: Store, clock: Clock) -> None:
+    first, second, third, asked = (*(go_live(store, clock) for _ in range(3)), publish(store, clock))
+    with store.write() as conn:
+        adapters.request_live(conn, asked, now=store.now())
+        adapters.roll_back(conn, desk_id="support", now=store.now(), by_hand=False)
+    assert list_states(store) == {first: "retired", second: "live", third: "retired", asked: "published"}
+    with store.write() as conn:
+        adapters.roll_back(conn, desk_id="support", now=store.now())
+    assert list_states(store) == {first: "live", second: "retired", third: "retired", asked: "retired"}
+
+
+def test_rollback_never_goes_forward_to_what_was_asked_for_and_taken_back(store: Store, clock: Clock) -> None:
+    first, second, third = (go_live(store, clock) for _ in range(3))
+    with store.write() as conn:
+        adapters.roll_back(conn, desk_id="support", now=store.now())
+        for name in (third, second):
+            adapters.request_live(conn, name, now=store.now())
+        assert adapters.roll_back(conn, desk_id="support", now=store.now()) is not None
+    assert live(store) == first
+
+
 def test_quarantined_adapter_cannot_be_asked_for(store: Store, clock: Clock) -> None:
     name = publish(store, clock)
     with store.write() as conn:

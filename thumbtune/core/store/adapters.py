@@ -54,11 +54,17 @@ def mark_proven(conn: sa.Connection, name: str, *, now: datetime) -> None:
     conn.execute(sa.update(adapters).where(which).values(state="proven", proven_at=now))
 
 
+def lock_adapters(conn: sa.Connection) -> None:
+    """Let nobody else decide which adapters are live until this transaction ends; what is read after this holds."""
+    conn.execute(sa.select(adapters.c.name).order_by(adapters.c.name).with_for_update()).all()
+
+
 def promote(conn: sa.Connection, name: str, *, now: datetime) -> Adapter:
     """Make an adapter its desk's live one and retire the one before, in this transaction.
 
     Raises: NotFound; Conflict when it was never proven, is quarantined or learned from someone who was forgotten.
     """
+    lock_adapters(conn)
     adapter = load_adapter(conn, name)
     if adapter.state == "live":
         return adapter
@@ -81,16 +87,18 @@ def promote(conn: sa.Connection, name: str, *, now: datetime) -> Adapter:
 def request_live(conn: sa.Connection, name: str, *, now: datetime) -> Adapter:
     """Make an adapter live that every healthy server holds and has proven; else let serving do so once they have.
 
+    What was asked for before and is not live yet is taken back.
     Raises: NotFound; Conflict when it is quarantined or learned from someone who was forgotten.
     """
+    lock_adapters(conn)
     adapter = load_adapter(conn, name)
     if adapter.state == "quarantined":
         raise Conflict(f"adapter {name} is quarantined and cannot go live; run `thumbtune adapters show {name}`")
+    if adapter.state != "live":
+        _check_may_return(adapter)
+    _take_back_asked_for(conn, desk_id=adapter.desk_id, reason=f"{name} was asked for instead")
     if adapter.state == "live":
         return adapter
-    _check_may_return(adapter)
-    earlier = sa.and_(adapters.c.desk_id == adapter.desk_id, adapters.c.reason == ASKED_FOR)
-    conn.execute(sa.update(adapters).where(earlier).values(state="retired", reason=f"{name} was asked for instead"))
     wish = {"state": "published", "reason": ASKED_FOR}
     conn.execute(sa.update(adapters).where(adapters.c.name == name).values(wish))
     healthy = [replica for replica in list_replicas(conn, now=now) if replica.healthy]
@@ -100,15 +108,19 @@ def request_live(conn: sa.Connection, name: str, *, now: datetime) -> Adapter:
     return load_adapter(conn, name)
 
 
-def roll_back(conn: sa.Connection, *, desk_id: str, now: datetime) -> Adapter | None:
+def roll_back(conn: sa.Connection, *, desk_id: str, now: datetime, by_hand: bool = True) -> Adapter | None:
     """Retire the live adapter and make the one before it live again; None when the base answers from now on.
 
+    By hand, it also takes back what was asked for and is not live yet.
     Raises: Conflict when the desk has no live adapter.
     """
+    lock_adapters(conn)
     live = find_live(conn, desk_id=desk_id)
     if live is None:
         raise Conflict(f"desk {desk_id} has no live adapter to roll back from; run `thumbtune adapters list`")
     previous = find_previous(conn, desk_id=desk_id)
+    if by_hand:
+        _take_back_asked_for(conn, desk_id=desk_id, reason=f"{live.name} was rolled back after this was asked for")
     _retire_live(conn, desk_id=desk_id, reason=ROLLED_BACK)
     if previous is None:
         return None
@@ -154,11 +166,14 @@ def find_live(conn: sa.Connection, *, desk_id: str) -> Adapter | None:
 
 
 def find_previous(conn: sa.Connection, *, desk_id: str) -> Adapter | None:
-    """Return the adapter a rollback would make live: the newest retired one that was live and not rolled back from."""
+    """Return the adapter a rollback would make live: the newest that was live before this one and not rolled back from."""
+    live = find_live(conn, desk_id=desk_id)
+    if live is None or live.live_at is None:
+        return None
     which = sa.and_(
         adapters.c.desk_id == desk_id,
         adapters.c.state == "retired",
-        adapters.c.live_at.is_not(None),
+        adapters.c.live_at <= live.live_at,
         adapters.c.reason != ROLLED_BACK,
         adapters.c.replace_since.is_(None),
     )
@@ -192,6 +207,11 @@ def list_adapters(
 def _check_may_return(adapter: Adapter) -> None:
     if adapter.replace_since is not None:
         raise Conflict(f"adapter {adapter.name} {LEARNED_FORGOTTEN} and cannot go live; run `thumbtune adapters list`")
+
+
+def _take_back_asked_for(conn: sa.Connection, *, desk_id: str, reason: str) -> None:
+    which = sa.and_(adapters.c.desk_id == desk_id, adapters.c.reason == ASKED_FOR)
+    conn.execute(sa.update(adapters).where(which).values(state="retired", reason=reason))
 
 
 def _retire_live(conn: sa.Connection, *, desk_id: str, reason: str) -> None:
