@@ -31,17 +31,15 @@ def start_ticks(store: Store, settings: Settings, *, on_tick: Callable[[], None]
         for step in (queue_due_runs, erase_from_disk):
             try:
                 step(store, settings)
-            except Exception as exc:
-                logger.error(
-                    "tick_failed", exc_info=hide_text(exc)
-                )  # the next tick tries again; nothing is remembered here
+            except Exception as exc:  # the next tick tries again; nothing is remembered here
+                logger.error("tick_failed", exc_info=hide_text(exc))
         on_tick()
 
     def hourly() -> None:
         try:
             keep_house(store, settings)
-        except Exception as exc:
-            logger.error("upkeep_failed", exc_info=hide_text(exc))  # as above
+        except Exception as exc:  # as above
+            logger.error("upkeep_failed", exc_info=hide_text(exc))
 
     scheduler = BackgroundScheduler(timezone="UTC")
     for job, seconds in ((tick, settings.train_tick_s), (hourly, EVERY_S)):
