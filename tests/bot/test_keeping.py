@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 
 from tests.bot.conftest import wait_for
 from tests.bot.outages import take_away
+from tests.conftest import Clock
 from thumbtune.bot.keeping import PATIENCE_S, Keeper
 from thumbtune.bot.spool import SealedEvent, Spool
 from thumbtune.core.errors import SpoolUnavailable, StoreError
@@ -139,7 +141,7 @@ def test_before_the_start_and_after_the_end_the_spool_takes_it(store: Store, tmp
 
 @pytest.mark.parametrize("is_spooled", [False, True])
 def test_event_the_database_refuses_harms_no_other(
-    store: Store, tmp_path: Path, is_spooled: bool, caplog: pytest.LogCaptureFixture
+    store: Store, clock: Clock, tmp_path: Path, is_spooled: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     case = Case(store, tmp_path)
     good, bad = case.make_event(1), case.make_event(2, name="\ud800")
@@ -154,5 +156,10 @@ def test_event_the_database_refuses_harms_no_other(
     wait_for(lambda: "event_refused_by_store" in caplog.text)
     case.keeper.keep(case.make_event(3))
     wait_for(lambda: case.list_keys() == keys(1, 3))
+    assert len(case.spool.list_refused()) == is_spooled
+    clock.advance(seconds=(datetime.now(UTC) + timedelta(days=29) - clock()).total_seconds())
+    case.keeper.keep(case.make_event(4))
+    assert len(case.spool.list_refused()) == is_spooled
+    clock.advance(seconds=2 * 24 * 3600)
+    wait_for(lambda: not case.spool.list_refused())
     case.keeper.stop(timeout_s=10)
-    assert len(list((tmp_path / "spool").glob("*.refused"))) == is_spooled

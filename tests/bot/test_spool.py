@@ -1,17 +1,23 @@
 """The spool keeps what it was given through kills and torn writes, and gives it back once, to one process."""
 
+import errno
+import json
 import logging
 import multiprocessing
 import os
 import resource
 import signal
+import stat
+import threading
+import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.bot.conftest import wait_for
 from thumbtune.bot.spool import BATCH, SealedEvent, Spool
 from thumbtune.core.errors import SpoolUnavailable, StoreUnavailable
 
@@ -131,6 +137,90 @@ def test_file_with_an_event_the_store_refuses_is_put_aside_whole(tmp_path: Path)
     assert len(list((tmp_path / "spool").glob("*.refused"))) == 1
 
 
+def spoil_fields(folder: Path) -> None:
+    """Leave a file as a later version would whose lines have one more field."""
+    text = json.dumps({**asdict(EVENT), "received_at": EVENT.received_at.isoformat(), "transport": "http"}).encode()
+    line = b"%08x %s\n" % (zlib.crc32(text), text)
+    (folder / f"{0:020d}-1-aaaaaaaa.spool").write_bytes(line + b"%08x {}\n" % zlib.crc32(b"{}"))
+
+
+def spoil_opening(folder: Path) -> None:
+    """Leave what cannot be opened, whoever asks: a folder."""
+    (folder / f"{0:020d}-1-aaaaaaaa.spool").mkdir()
+
+
+def spoil_reading(folder: Path) -> None:
+    """Leave a file that opens and cannot be read."""
+    (folder / f"{0:020d}-1-aaaaaaaa.spool").symlink_to("/proc/self/mem")
+
+
+@pytest.mark.parametrize("spoil", [spoil_fields, spoil_opening, spoil_reading])
+def test_file_that_cannot_be_read_is_put_aside_and_stops_no_other(
+    tmp_path: Path, spoil: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = open_spool(tmp_path)
+    spool.append(EVENT)
+    spoil(tmp_path / "spool")
+    assert drain(spool) == [EVENT]
+    assert not spool.has_files()
+    assert len(spool.list_refused()) == 1
+    assert [record.levelname for record in caplog.records if record.msg == "spool_file_refused"] == ["ERROR"]
+    assert "sealed" not in caplog.text
+
+
+def test_what_was_put_aside_comes_in_when_it_is_mended_and_renamed(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path)
+    spool.append(EVENT)
+    spool.drain(lambda _: False)
+    (refused,) = spool.list_refused()
+    refused.rename(refused.with_suffix(".spool"))
+    assert drain(spool) == [EVENT]
+
+
+def test_what_was_put_aside_counts_and_goes_when_its_time_is_over(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path, max_bytes=1_000)
+    spool.append(make_event(1, body="x" * 500))
+    spool.drain(lambda _: False)
+    with pytest.raises(SpoolUnavailable, match="spool_max_mb"):
+        spool.append(make_event(2, body="x" * 500))
+    now = datetime.now(UTC)
+    spool.forget_refused(before=now - timedelta(days=1))
+    assert len(spool.list_refused()) == 1
+    spool.forget_refused(before=now + timedelta(days=1))
+    assert spool.list_refused() == []
+    spool.append(make_event(2, body="x" * 500))
+
+
+def test_line_that_a_failed_fsync_lost_is_not_believed_to_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux reports lost pages once; a second fsync of the same file succeeds without them."""
+    line = _measure_line(tmp_path / "other")
+    spool, real, failed, errors = open_spool(tmp_path), os.fsync, threading.Event(), []
+
+    def fail_once(descriptor: int) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode) and not failed.is_set():
+            wait_for(lambda: os.fstat(descriptor).st_size == 2 * line, what="both lines")
+            failed.set()
+            raise OSError(errno.EIO, "lost")
+        real(descriptor)
+
+    def append() -> None:
+        try:
+            spool.append(EVENT)
+        except SpoolUnavailable as exc:
+            errors.append(exc)
+
+    monkeypatch.setattr(os, "fsync", fail_once)
+    threads = [threading.Thread(target=append) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(errors) == 2
+    spool.append(EVENT)
+
+
 def test_file_of_a_living_process_is_left_alone_and_taken_over_when_it_dies(tmp_path: Path) -> None:
     ready, gone = multiprocessing.Pipe()
 
@@ -163,6 +253,12 @@ def test_several_processes_take_over_each_file_once(tmp_path: Path) -> None:
     for taker in takers:
         _wait_for_kill(taker)
     assert sorted(got) == sorted(f"Ev{number}" for number in range(20))
+
+
+def _measure_line(folder: Path) -> int:
+    open_spool(folder).append(EVENT)
+    (path,) = list_files(folder)
+    return path.stat().st_size
 
 
 def _fork(work: Callable[[], object]) -> int:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from datetime import timedelta
 
 import sqlalchemy as sa
 
@@ -26,6 +27,7 @@ PATIENCE_S = 0.3
 """Longer than a commit takes on a busy machine; Slack's three seconds are for the slowest acknowledgement of all."""
 
 LOOK_S = 0.5
+KEEP_REFUSED = timedelta(days=30)
 _BATCH = 100
 
 _Waiting = tuple[SealedEvent, "Future[None]"]
@@ -123,6 +125,7 @@ class Keeper:
         return batch
 
     def _empty_spool(self) -> None:
+        self._spool.forget_refused(before=self._store.now() - KEEP_REFUSED)
         if not self._is_up or self._spool.has_files():
             with self._store.write() as conn:
                 conn.execute(sa.select(1))

@@ -2,10 +2,11 @@
 
 It does not know the store. A line is a checksum and a JSON object of ASCII characters whose body is sealed; what a
 kill -9 tore off is skipped. Whoever writes a file holds its lock; the kernel lets go of it when that process dies, and
-then any process may take the file over.
+then any process may take the file over. What cannot be taken in whole is put aside: `.refused` in place of `.spool`.
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import logging
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 BATCH = 200
 _LOCK_FILE = "lock"
 _ENDING = ".spool"
+_REFUSED = ".refused"
+_PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+"""Errors that say nothing about a file."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,8 @@ class Spool:
         """Hand everything nobody writes to any more to `store`, oldest file first; return how many events that were.
 
         A file is removed once `store` has returned for all of its events, so they may be handed out again after a
-        crash. `store` returns False when it refuses some for good; then their file is put aside.
+        crash. `store` returns False when it refuses some for good; then their file is put aside, as is one that cannot
+        be read whole.
         Raises: what `store` raises; the rest stays.
         """
         self._close()
@@ -93,15 +98,28 @@ class Spool:
             if file is None:
                 continue
             with file:
-                events, is_whole = _read_events(file, name=path.name), True
-                while batch := list(islice(events, BATCH)):
-                    is_whole &= store(batch)
-                    count += len(batch)
+                found, is_whole = _read_events(file, name=path.name), True
+                while batch := list(islice(found, BATCH)):
+                    events = [event for event in batch if event is not None]
+                    is_whole = store(events) and len(events) == len(batch) and is_whole
+                    count += len(events)
                 if is_whole:
                     path.unlink(missing_ok=True)
                 else:
-                    path.rename(path.with_suffix(".refused"))
+                    _put_aside(path, reason="some of its events")
         return count
+
+    def list_refused(self) -> list[Path]:
+        """Return the files that were put aside, oldest first; named `.spool` again, they are tried again."""
+        return sorted(self._folder.glob(f"*{_REFUSED}"))
+
+    def forget_refused(self, *, before: datetime) -> None:
+        """Delete what was put aside before this time."""
+        for path in self.list_refused():
+            with contextlib.suppress(OSError):
+                if path.stat().st_ctime < before.timestamp():
+                    path.unlink()
+                    logger.warning("spool_file_forgotten", extra={"file": path.name})
 
     def _close(self) -> None:
         with self._write_lock:
@@ -111,7 +129,7 @@ class Spool:
 
     def _measure(self) -> int:
         sizes = 0
-        for path in self._list_files():
+        for path in self._list_files() + self.list_refused():
             with contextlib.suppress(FileNotFoundError):
                 sizes += path.stat().st_size
         return sizes
@@ -120,12 +138,17 @@ class Spool:
         return sorted(self._folder.glob(f"*{_ENDING}"))
 
     def _take_over(self, path: Path) -> BinaryIO | None:
-        """Open a file and hold its lock; None where another process has it or was quicker."""
-        try:
-            with _lock_folder(self._folder):
+        """Open a file and hold its lock; None where another process has it or was quicker, or it cannot be opened."""
+        with _lock_folder(self._folder):
+            try:
                 file = path.open("rb")
-        except FileNotFoundError:
-            return None
+            except FileNotFoundError:
+                return None
+            except OSError as exc:
+                if exc.errno in _PASSING:
+                    raise
+                _put_aside(path, reason=type(exc).__name__)
+                return None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -151,6 +174,7 @@ class _Writing:
         _sync_folder(folder)
         self._sync_lock = threading.Lock()
         self._written = self._synced = 0
+        self._is_lost = False
 
     def write(self, line: bytes) -> int:
         """Append a line and return where it ends; one thread at a time."""
@@ -161,21 +185,32 @@ class _Writing:
         return self._written
 
     def sync(self, end: int) -> None:
-        """Return once everything up to `end` is on the disk."""
+        """Return once everything up to `end` is on the disk.
+
+        Raises: OSError; and again ever after, since the kernel says only once that it lost something.
+        """
         with self._sync_lock:
             if self._synced < end:
-                written = self._written
-                os.fsync(self._fd)
-                self._synced = written
+                self._sync()
 
     def close(self) -> None:
         """Let go of the file; threads that wait for their line to be on the disk are served first."""
         with self._sync_lock:
             with contextlib.suppress(OSError):
-                os.fsync(self._fd)
-                self._synced = self._written
+                self._sync()
             os.close(self._fd)
             self._fd = -1  # what is written or synced from now on fails
+
+    def _sync(self) -> None:
+        if self._is_lost:
+            raise OSError(errno.EIO, "an earlier fsync failed")
+        written = self._written
+        try:
+            os.fsync(self._fd)
+        except OSError:
+            self._is_lost = True
+            raise
+        self._synced = written
 
 
 @contextlib.contextmanager
@@ -200,11 +235,27 @@ def _write_line(event: SealedEvent) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
-def _read_events(file: BinaryIO, *, name: str) -> Iterator[SealedEvent]:
-    for number, line in enumerate(file, start=1):
-        checksum, _, text = line.rstrip(b"\n").partition(b" ")
-        if checksum != b"%08x" % zlib.crc32(text):
-            logger.warning("spool_line_torn", extra={"file": name, "line": number})
-            continue
+def _put_aside(path: Path, *, reason: str) -> None:
+    path.rename(path.with_suffix(_REFUSED))
+    logger.error("spool_file_refused", extra={"file": path.name, "reason": reason})
+
+
+def _read_events(file: BinaryIO, *, name: str) -> Iterator[SealedEvent | None]:
+    """Yield a file's events, and None for what cannot be read or is none, as another version may have written."""
+    try:
+        for number, line in enumerate(file, start=1):
+            checksum, _, text = line.rstrip(b"\n").partition(b" ")
+            if checksum == b"%08x" % zlib.crc32(text):
+                yield _read_event(text)
+            else:
+                logger.warning("spool_line_torn", extra={"file": name, "line": number})
+    except OSError:
+        yield None
+
+
+def _read_event(text: bytes) -> SealedEvent | None:
+    try:
         fields = json.loads(text)
-        yield SealedEvent(**fields | {"received_at": datetime.fromisoformat(fields["received_at"])})
+        return SealedEvent(**fields | {"received_at": datetime.fromisoformat(fields["received_at"])})
+    except (ValueError, TypeError, KeyError):
+        return None
