@@ -6,6 +6,7 @@ import hmac
 import json
 import logging
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from urllib.parse import urlencode
@@ -15,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.bot.conftest import Office
+from tests.bot.conftest import Office, wait_for
 from thumbtune.bot.app import build_app, build_bot
-from thumbtune.bot.http_server import PATH, HttpServer
+from thumbtune.bot.http_server import MAX_CONNECTIONS, PATH, HttpServer
 from thumbtune.bot.intake import build_keeper
 from thumbtune.core.store.inbox import count_events
 from thumbtune.demo.slack.seed import SIGNING_SECRET, TEAM_ID
@@ -46,7 +47,7 @@ def server(office: Office) -> Iterator[HttpServer]:
     keeper = build_keeper(changed, office.store, signals=bot.signals)
     keeper.start()
     app = build_app(changed, office.store, bot=bot, keeper=keeper)
-    server = HttpServer(app, signing_secret=SIGNING_SECRET, host="127.0.0.1", port=0)
+    server = HttpServer(app, signing_secret=SIGNING_SECRET, host="127.0.0.1", port=0, request_timeout_s=2.0)
     server.start()
     yield server
     server.stop()
@@ -203,6 +204,53 @@ def test_connection_that_says_nothing_hinders_no_other(server: HttpServer, clien
             silent = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
             silent.sendall(start)
         assert post_good(client) == 200
+
+
+def test_more_connections_than_there_may_be_are_told_so_and_take_no_thread(
+    server: HttpServer, client: httpx2.Client
+) -> None:
+    threads = threading.active_count()
+    with contextlib.ExitStack() as stack:
+        silent = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=9))
+            for _ in range(MAX_CONNECTIONS + 20)
+        ]
+        for connection in silent[MAX_CONNECTIONS:]:
+            assert connection.recv(100).startswith(b"HTTP/1.0 503 ")
+        assert threading.active_count() <= threads + MAX_CONNECTIONS
+    wait_for(lambda: threading.active_count() <= threads, what="the end of the threads")
+    assert post_good(client) == 200
+
+
+def test_request_that_never_ends_is_ended(server: HttpServer, client: httpx2.Client) -> None:
+    """Each byte comes well within the time for a read; all of them would take days."""
+    heads = [b"POST /slack/events HTTP/1.1\r\nx: ", signed_head(length=1_000_000)]
+    with contextlib.ExitStack() as stack:
+        drips = []
+        for head in heads:
+            drips.append(stack.enter_context(socket.create_connection(("127.0.0.1", server.port))))
+            drips[-1].sendall(head)
+            drips[-1].settimeout(0.1)
+        for drip in drips:
+            wait_for(lambda drip=drip: not hangs_on(drip), what="the end of the request", timeout_s=8)
+        assert post_good(client) == 200
+
+
+def signed_head(*, length: int) -> bytes:
+    headers = {**sign(b"x" * length), "content-length": str(length)}
+    return b"POST /slack/events HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers.items()).encode() + b"\r\n"
+
+
+def hangs_on(connection: socket.socket) -> bool:
+    """Send one more byte and return whether the other side still waits for the rest."""
+    try:
+        connection.sendall(b"x")
+        connection.recv(100)
+        return False
+    except TimeoutError:
+        return True
+    except ConnectionError:
+        return False
 
 
 def send_raw(port: int, request: bytes) -> int | None:

@@ -4,15 +4,18 @@ It does not know what is asked. Put a reverse proxy with TLS before it. Bolt par
 signature, answers broken requests with 500 and logs the bodies of unsigned ones; the guard turns those away first.
 """
 
+import contextlib
 import io
 import json
 import logging
 import re
+import socket
 import threading
+import time
 from collections.abc import Iterable
 from http import HTTPStatus
 from socketserver import ThreadingMixIn
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -27,7 +30,13 @@ logger = logging.getLogger(__name__)
 
 PATH = "/slack/events"
 MAX_BODY_BYTES = 1_000_000
-SOCKET_TIMEOUT_S = 10
+MAX_CONNECTIONS = 64
+"""Requests at a time; a thread each."""
+
+REQUEST_TIMEOUT_S = 10.0
+"""For a whole request to arrive; Slack has given up after three seconds."""
+
+_BUSY = b"HTTP/1.0 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n"
 _LENGTH = re.compile(r"[0-9]{1,9}")
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}")
@@ -38,6 +47,35 @@ _BAD_REQUEST = "400 Bad Request"
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
     request_queue_size = 128
+    request_timeout_s = REQUEST_TIMEOUT_S
+
+    def __init__(self, address: tuple[str, int], handler_class: type[WSGIRequestHandler]) -> None:
+        self._began_at: dict[socket.socket, float] = {}
+        super().__init__(address, handler_class)
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # Any: socketserver leaves both open
+        """Answer in a thread of its own, or at once that there are too many."""
+        if len(self._began_at) >= MAX_CONNECTIONS:
+            logger.warning("http_too_many_requests")
+            with contextlib.suppress(OSError):
+                request.sendall(_BUSY)
+            self.shutdown_request(request)
+            return
+        self._began_at[request] = time.monotonic()
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:  # Any: as above
+        """End a connection, whatever became of its request."""
+        self._began_at.pop(request, None)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Let nobody take longer than a request may: nothing more is read from them; called twice a second."""
+        latest = time.monotonic() - self.request_timeout_s
+        for request, began_at in list(self._began_at.items()):
+            if began_at < latest:
+                with contextlib.suppress(OSError):
+                    request.shutdown(socket.SHUT_RD)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Pass over a connection that broke off or stayed silent."""
@@ -45,7 +83,7 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _QuietHandler(WSGIRequestHandler):
-    timeout = SOCKET_TIMEOUT_S
+    timeout = REQUEST_TIMEOUT_S
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Refuse what is no HTTP request as plainly as the guard refuses the rest."""
@@ -58,9 +96,12 @@ class _QuietHandler(WSGIRequestHandler):
 class HttpServer:
     """Listens for Slack until it is stopped."""
 
-    def __init__(self, app: App, *, signing_secret: str, host: str, port: int) -> None:
+    def __init__(
+        self, app: App, *, signing_secret: str, host: str, port: int, request_timeout_s: float = REQUEST_TIMEOUT_S
+    ) -> None:
         guarded = guard(SlackRequestHandler(app, path=PATH), SignatureVerifier(signing_secret))
         self._server = make_server(host, port, guarded, server_class=_Server, handler_class=_QuietHandler)
+        self._server.request_timeout_s = request_timeout_s
         self._thread = threading.Thread(target=self._server.serve_forever, name="http", daemon=True)
         self.port = self._server.server_port
 
