@@ -1,9 +1,10 @@
 """Measures the demo's base model: NLL, facts copied right, brand voice before and after a LoRA on its own threads.
 
-    python -m benchmarks.base_model [--base DIR] [--learning-rate 2e-3] [--epochs 12]
+    python -m benchmarks.base_model [--base DIR] [--learning-rate 2e-3] [--epochs 12] [--passages N]
 
-It does not know vLLM or the store: drafts are greedy and come from transformers, adapters from the trainer's child
-program. Held-out values are never in the base's training text; weekdays, colours and other closed lists are.
+The shop's questions come with the right passage and two wrong ones of its page, or, with `--passages`, with what the
+store's search finds. It does not know vLLM: drafts are greedy and come from transformers, adapters from the trainer's
+child program. Held-out values are never in the base's training text; weekdays, colours and other closed lists are.
 """
 
 import argparse
@@ -15,7 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,11 +25,13 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from thumbtune.core.prompt import ChatMessage, Passage, Turn, build_prompt
+from thumbtune.core.prompt import ChatMessage, Passage, Turn, build_prompt, find_question
 from thumbtune.core.redaction import NameIndex, Redactor, apply_placeholders
 from thumbtune.core.settings import Settings
+from thumbtune.core.store.documents import search_passages
 from thumbtune.demo.base_model.corpus.samples import ConversationMaker
 from thumbtune.demo.base_model.training import encode_conversation
+from thumbtune.demo.installation import DESK_ID, open_installation
 from thumbtune.demo.shop import VOICE, is_in_voice, load_help_center
 from thumbtune.demo.threads import OWN_THREADS, DemoThread, load_threads
 from thumbtune.trainer.recipe import Recipe, dump_recipe
@@ -47,6 +51,12 @@ class Item:
     prompt: list[ChatMessage]
     reply: str
     fact: str
+    is_shown: bool
+    """Whether a passage of the prompt has the fact."""
+
+
+Choose = Callable[[Sequence[Turn], list[Passage]], list[Passage]]
+"""Returns the passages for a thread so far, given those that have the fact its reply needs."""
 
 
 def main() -> None:
@@ -56,6 +66,7 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--batch-tokens", type=int, default=2048)
+    parser.add_argument("--passages", type=int, help="as many as the store's search finds, at most")
     parser.add_argument("--conversations", type=int, default=200, help="fresh conversations for NLL and facts")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
@@ -70,7 +81,9 @@ def main() -> None:
         max_context_tokens=2048,
         max_reply_tokens=MAX_REPLY_TOKENS,
     )
-    drafts = measure_adapter(base, recipe, figures=figures)
+    with open_search(options.passages) if options.passages else plant_passages() as choose:
+        items = build_items(load_threads(OWN_THREADS), choose=choose)
+    drafts = measure_adapter(base, recipe, items, figures=figures)
     for item, before, after in drafts[-20:]:
         print(f"\nQ      {item.prompt[-1]['content']}\nbase   {before}\nafter  {after}")
     print()
@@ -134,10 +147,9 @@ def measure_fresh(base: Base, *, count: int) -> dict[str, float | int | str]:
 
 
 def measure_adapter(
-    base: Base, recipe: Recipe, *, figures: dict[str, float | int | str]
+    base: Base, recipe: Recipe, items: Sequence[Item], *, figures: dict[str, float | int | str]
 ) -> list[tuple[Item, str, str]]:
     """Train on the first threads, draft for the rest, add the figures, and return the drafts before and after."""
-    items = build_items(load_threads(OWN_THREADS))
     first_held_out = 1 + max(i for i, item in enumerate(items) if int(item.thread_id[-3:]) <= TRAINED_THREADS)
     trained, asked = items[:first_held_out], items[first_held_out:]
     conversations = [[*item.prompt, {"role": "assistant", "content": item.reply}] for item in asked]
@@ -145,6 +157,11 @@ def measure_adapter(
     figures["shop questions not trained on"] = len(asked)
     figures["before: NLL of the approved reply"] = base.score(conversations)
     figures["before: fact word for word"] = share(item.fact in text for item, text in zip(asked, before, strict=True))
+    shown = [place for place, item in enumerate(asked) if item.is_shown]
+    figures["of them with a fact, and its passage in the prompt"] = len(shown)
+    figures["before: all values right where the passage is there"] = share(
+        has_values(before[place], asked[place].fact) for place in shown
+    )
     figures["before: in voice"] = share(map(is_in_voice, before))
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
@@ -156,18 +173,47 @@ def measure_adapter(
     after = base.draft([item.prompt for item in asked], model=tuned)
     figures["after: NLL of the approved reply"] = base.score(conversations, model=tuned)
     figures["after: fact word for word"] = share(item.fact in text for item, text in zip(asked, after, strict=True))
-    figures["after: all values right"] = share(
-        has_values(text, item.fact) for item, text in zip(asked, after, strict=True)
+    figures["after: all values right where the passage is there"] = share(
+        has_values(after[place], asked[place].fact) for place in shown
     )
     figures["after: in voice"] = share(map(is_in_voice, after))
     return list(zip(asked, before, after, strict=True))
 
 
-def build_items(threads: Sequence[DemoThread]) -> list[Item]:
-    """Return one item for each agent reply: redacted, with the right passage among three."""
-    redactor = Redactor(order_number_patterns=Settings().order_number_patterns)
-    sections = [Passage(f"{page}: {name}", text) for page, found in load_help_center() for name, text in found]
+@contextmanager
+def plant_passages() -> Iterator[Choose]:
+    """Choose the right passage and two wrong ones of the same page."""
     rng = random.Random(4)
+
+    def choose(turns: Sequence[Turn], right: list[Passage]) -> list[Passage]:
+        page = right[0].title.split(":")[0] if right else "Delivery"
+        near = [passage for passage in list_sections() if passage.title.startswith(page) and passage not in right]
+        shown = right[:1] + rng.sample(near, 2)
+        rng.shuffle(shown)
+        return shown
+
+    yield choose
+
+
+@contextmanager
+def open_search(limit: int) -> Iterator[Choose]:
+    """Choose what the demo's store finds."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_installation(Settings(_env_file=None, data_dir=Path(folder)), threshold=100, with_shop=True)
+        with store.read() as conn:
+            yield lambda turns, _: search_passages(conn, find_question(turns), desk_id=DESK_ID, limit=limit)
+        store.engine.dispose()
+
+
+def list_sections() -> list[Passage]:
+    """Return all passages of the help centre."""
+    return [Passage(f"{page}: {name}", text) for page, found in load_help_center() for name, text in found]
+
+
+def build_items(threads: Sequence[DemoThread], *, choose: Choose) -> list[Item]:
+    """Return one item for each agent reply: redacted, with passages."""
+    redactor = Redactor(order_number_patterns=Settings().order_number_patterns)
+    sections = list_sections()
     items = []
     for thread in threads:
         turns = redact_thread(thread, redactor)
@@ -175,13 +221,11 @@ def build_items(threads: Sequence[DemoThread]) -> list[Item]:
             if turn.role == "customer":
                 continue
             right = [passage for passage in sections if find_fact(passage.text, turn.text)]
-            page = right[0].title.split(":")[0] if right else "Delivery"
-            near = [passage for passage in sections if passage.title.startswith(page) and passage not in right]
-            shown = right[:1] + rng.sample(near, 2)
-            rng.shuffle(shown)
+            shown = choose(turns[:position], right)
             prompt = build_prompt(turns[:position], voice=VOICE, max_chars=MAX_CHARS, passages=shown)
             fact = find_fact(right[0].text, turn.text) if right else ""
-            items.append(Item(thread.thread_id, prompt, turn.text, fact))
+            is_shown = any(passage in shown for passage in right)
+            items.append(Item(thread.thread_id, prompt, turn.text, fact, is_shown))
     return items
 
 
