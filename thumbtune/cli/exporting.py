@@ -1,7 +1,7 @@
 """Writes a desk's pairs to files: chat JSONL, or a folder that Hugging Face's datasets library loads.
 
 It does not know the command line. What is written is what training sees, with the pair's own turns, passages and place
-beside it, from which `thumbtune pairs import` makes the same pairs.
+beside it, from which `thumbtune pairs import` makes the same pairs of those that are in use.
 """
 
 import contextlib

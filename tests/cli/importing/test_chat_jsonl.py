@@ -21,6 +21,34 @@ def line(*messages: tuple[str, object], **more: object) -> str:
     return json.dumps({"messages": [{"role": role, "content": content} for role, content in messages], **more})
 
 
+OWN: dict[str, Any] = {  # Any: JSON
+    "turns": [{"role": "customer", "text": "Mail [EMAIL_1] or late@example.com"}],
+    "thread_id": "T1:C1:1.000001",
+    "reply_ts": "1.000002",
+    "revision": "",
+    "passages": [],
+    "approved_by": "U2",
+}
+NOT_IDS: tuple[tuple[str, object], ...] = (
+    ("approved_by", "\ud800"),
+    ("approved_by", "U\x00"),
+    ("approved_by", 7),
+    ("approved_by", "U" * 33),
+    ("thread_id", "T1:C1:1\ud800"),
+    ("thread_id", {}),
+    ("thread_id", "T1:C1"),
+    ("reply_ts", "\ud800"),
+    ("reply_ts", None),
+    ("revision", "\x00"),
+    ("source", []),
+)
+
+
+def own_line(**changes: object) -> str:
+    """A line as `thumbtune pairs export` writes it, apart from these changes."""
+    return line(("assistant", "To [EMAIL_1]."), **{**OWN, **changes})
+
+
 def write(tmp_path: Path, *lines: str) -> str:
     path = tmp_path / "chat.jsonl"
     path.write_bytes(b"\n".join(item.encode("utf-8", "surrogateescape") for item in lines))
@@ -91,6 +119,10 @@ def test_bad_lines_are_told_with_their_reason_and_good_ones_kept(with_desk: Stor
         line(*GOOD, turns=[], thread_id="a:b:c"): "not as `thumbtune pairs export` writes them",
         line(*GOOD, turns=[{"role": "x", "text": ""}], thread_id="a:b:c", reply_ts="", revision="", passages=[],
              approved_by=""): "not as `thumbtune pairs export` writes them",
+        **{own_line(**{name: value}): "not as `thumbtune pairs export` writes them" for name, value in NOT_IDS},
+        own_line(state="withdrawn"): "the pair is 'withdrawn': only active pairs are imported",
+        own_line(state="quarantined"): "the pair is 'quarantined': only active pairs are imported",
+        own_line(source="elsewhere"): "not as `thumbtune pairs export` writes them",
         "\udcff": "not UTF-8 text (byte 0)",
     }  # fmt: skip
     path = write(tmp_path, "\ufeff" + line(*GOOD), "", *bad, line(("user", "Open?"), ("assistant", "Yes.")))
@@ -104,7 +136,7 @@ def test_bad_lines_are_told_with_their_reason_and_good_ones_kept(with_desk: Stor
     ]
     assert wrong == []
     told = run("pairs", "import", path)
-    assert "18 rows could not be used" in told and "line 3: not valid JSON" in told
+    assert f"{len(bad)} rows could not be used" in told and "line 3: not valid JSON" in told
 
 
 def test_file_of_nothing_but_bad_lines_is_an_error(with_desk: Store, run: Run, tmp_path: Path) -> None:
@@ -185,6 +217,7 @@ def test_export_brings_pairs_back_to_their_place_in_a_new_installation(
     monkeypatch.setenv("THUMBTUNE_DATA_DIR", str(tmp_path / "new"))
     run("migrate")
     run("desks", "add", "support", "--team", "T1", "--channel", "C1", "--agent", "U1")
+    run("documents", "add", str(write_page(tmp_path)))
     run("pairs", "import", out)
     place = ("team_id", "channel_id", "thread_ts", "reply_ts")
     from_slack = [pair for pair in pairs(run) if pair["channel_id"] == "C1"]
@@ -197,15 +230,52 @@ def test_export_brings_pairs_back_to_their_place_in_a_new_installation(
 def test_what_is_new_beside_kept_placeholders_gets_numbers_of_its_own(
     with_desk: Store, run: Run, tmp_path: Path
 ) -> None:
-    own = {
-        "turns": [{"role": "customer", "text": "Mail [EMAIL_1] or late@example.com"}],
-        "thread_id": "T1:C1:1.000001",
-        "reply_ts": "1.000002",
-        "revision": "",
-        "passages": [],
-        "approved_by": "U2",
-    }
-    run("pairs", "import", write(tmp_path, line(("assistant", "To [EMAIL_1]."), **own)))
+    run("pairs", "import", write(tmp_path, own_line()))
     (pair,) = pairs(run)
     assert (pair["turns"][0]["text"], pair["reply"]) == ("Mail [EMAIL_1] or [EMAIL_2]", "To [EMAIL_1].")
     assert (pair["channel_id"], pair["reply_ts"]) == ("C1", "1.000002")
+
+
+def test_what_a_model_drafted_stays_known_for_it(with_desk: Store, run: Run, tmp_path: Path) -> None:
+    """Else it would count as the team's own words when the self-taught share is drawn."""
+    for number in range(1, 5):
+        add_pair(with_desk, number)
+    with with_desk.write() as conn:
+        for number, source in enumerate(("draft", "edited", "imported"), start=1):
+            conn.exec_driver_sql(f"UPDATE pairs SET source = '{source}' WHERE pair_id = {number}")
+    out = str(tmp_path / "out.jsonl")
+    run("pairs", "export", "--out", out)
+    run("desks", "add", "second", "--team", "T1", "--channel", "C2", "--agent", "U1")
+    run("pairs", "import", out, "--desk", "second")
+    copied = reversed(run("pairs", "list", "--desk", "second", "--json"))
+    assert [pair["source"] for pair in copied] == ["draft", "edited", "imported", "imported"]
+
+
+def test_pairs_that_are_not_in_use_are_not_brought_back(with_desk: Store, run: Run, tmp_path: Path) -> None:
+    for number in (1, 2):
+        add_pair(with_desk, number)
+    run("pairs", "withdraw", "1")
+    lines = []
+    for state in ("active", "withdrawn"):
+        run("pairs", "export", "--out", str(tmp_path / state), "--state", state)
+        lines.append((tmp_path / state).read_text(encoding="utf-8").strip())
+    run("desks", "add", "second", "--team", "T1", "--channel", "C2", "--agent", "U1")
+    outcome = run("pairs", "import", write(tmp_path, *lines), "--desk", "second", "--json")
+    assert outcome["imported"] == 1
+    assert outcome["problems"] == [
+        {"where": "line 2", "reason": "the pair is 'withdrawn': only active pairs are imported"}
+    ]
+
+
+def test_passages_are_redacted_but_those_of_the_help_centre(with_desk: Store, run: Run, tmp_path: Path) -> None:
+    run("documents", "add", str(write_page(tmp_path)))
+    public = {"title": "Delivery: Times", "text": "Three days. Call +49 30 901820."}
+    noted = {
+        "title": "Note of maya@example.com \ud800",
+        "text": "[EMAIL_1] or [PHONE_3]: +49 30 901820\x00, maya@example.com",
+    }
+    run("pairs", "import", write(tmp_path, own_line(passages=[public, noted])))
+    assert pairs(run)[0]["passages"] == [
+        public,
+        {"title": "Note of [EMAIL_2] ?", "text": "[EMAIL_1] or [PHONE_3]: [PHONE_4], [EMAIL_2]"},
+    ]

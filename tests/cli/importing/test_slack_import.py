@@ -11,8 +11,8 @@ import pytest
 from tests.cli.conftest import Run
 from tests.cli.importing.exports import make_message, make_user, write_export
 from thumbtune.core.errors import BadInput
-from thumbtune.core.records import Approval, Message
-from thumbtune.core.store import Store, approvals, desks, messages
+from thumbtune.core.records import Approval, DraftState, Message
+from thumbtune.core.store import Store, approvals, desks, drafts, messages
 
 PRIYA, JONAS, LEAD, MAYA, GUEST, BOT, GONE = "U1", "U2", "U9", "UMAYA", "UGUEST", "UBOT", "UGONE"
 USERS = [
@@ -124,6 +124,21 @@ def test_what_the_store_knows_of_a_reaction_it_knows_better(with_desk: Store, lo
         "not approved by enough of those whose approval counts": 1,
         "it was deleted since": 1,
     }
+
+
+def test_draft_that_was_sent_is_known_for_one_in_an_export(with_desk: Store, load: Import, run: Run) -> None:
+    place = {"team_id": "T1", "channel_id": "C1", "thread_ts": "1.000000"}
+    with with_desk.write() as conn:
+        asked = {"desk_id": "support", "asked_by": PRIYA, "last_seen_ts": "1.000000", "now": with_desk.now()}
+        sent: list[tuple[DraftState, str]] = [("sent", "2.000000"), ("edited", "3.000000")]
+        for state, sent_ts in sent:
+            draft_id = f"draft-{state}"
+            drafts.request_draft(conn, draft_id=draft_id, request_key=draft_id, **asked, **place)
+            drafts.settle_draft(conn, draft_id, state=state, now=with_desk.now())
+            drafts.set_sent_ts(conn, draft_id, sent_ts=sent_ts)
+    load(ask(), answer(2, JONAS), answer(3, JONAS), answer(4, JONAS))
+    sources = {pair["reply_ts"]: pair["source"] for pair in run("pairs", "list", "--json")}
+    assert sources == {"2.000000": "draft", "3.000000": "edited", "4.000000": "imported"}
 
 
 def test_stranger_of_another_workspace_is_a_customer_whose_name_is_redacted(load: Import, run: Run) -> None:

@@ -1,10 +1,11 @@
 """Reads chat JSONL: one conversation a line, in the form of OpenAI's chat messages; the last assistant message is the reply.
 
 It does not know the store. Lines that `thumbtune pairs export` wrote carry the pair's own turns, passages and place
-beside the messages, and come back as the same pair.
+beside the messages, and come back as the same pair, as long as it is in use.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from thumbtune.cli.importing.conversations import (
     check_text,
 )
 from thumbtune.core.prompt import Passage, Role
+from thumbtune.core.records import PairSource
 from thumbtune.core.store.places import Place
 
 MAX_LINE_BYTES = 16 * 1024**2
@@ -25,6 +27,9 @@ SYSTEM_TITLE = "Instructions"
 _BOM = b"\xef\xbb\xbf"
 _ROLES: dict[str, Role] = {"user": "customer", "assistant": "agent"}
 _SYSTEM = ("system", "developer")
+_SOURCES: dict[str, PairSource] = {"draft": "draft", "edited": "edited", "human": "imported", "imported": "imported"}
+_ID = re.compile(r"[A-Za-z0-9_.-]{0,32}")
+_NOT_OURS = "turns, passages and place are not as `thumbtune pairs export` writes them"
 
 
 def read_chat_lines(path: Path, *, keep_system: bool) -> Parsed:
@@ -108,9 +113,12 @@ def _read_content(content: object, *, what: str) -> str:
 
 def _read_own(found: dict[str, Any], reply: Utterance, *, where: str) -> Conversation:  # Any: JSON
     """Return a line that `thumbtune pairs export` wrote."""
+    state = found.get("state", "active")
+    if state != "active":
+        raise Unusable(f"the pair is {str(state)[:40]!r}: only active pairs are imported")
     try:
-        team_id, channel_id, thread_ts = str(found["thread_id"]).split(":")
-        place = Place(team_id, channel_id, thread_ts, str(found["reply_ts"]), str(found["revision"]))
+        team_id, channel_id, thread_ts = found["thread_id"].split(":")
+        ids = (team_id, channel_id, thread_ts, found["reply_ts"], found["revision"], found["approved_by"])
         turns = [
             Utterance(_read_role(turn["role"]), check_text(turn["text"], what="a turn")) for turn in found["turns"]
         ]
@@ -118,16 +126,22 @@ def _read_own(found: dict[str, Any], reply: Utterance, *, where: str) -> Convers
             Passage(check_text(item["title"], what="a passage"), check_text(item["text"], what="a passage"))
             for item in found["passages"]
         )
-        approved_by = str(found["approved_by"])
-    except (KeyError, TypeError, ValueError) as exc:
-        raise Unusable("turns, passages and place are not as `thumbtune pairs export` writes them") from exc
-    short = (place.team_id, place.channel_id, place.thread_ts, place.reply_ts, place.revision, approved_by)
-    if not turns or len(turns) > MAX_MESSAGES or any(len(value) > 32 for value in short):
-        raise Unusable("turns, passages and place are not as `thumbtune pairs export` writes them")
-    key = json.dumps([*short[:-1]])
-    spoken = (*turns, reply)
+        source = _SOURCES[found.get("source", "imported")]
+        are_ids = all(_ID.fullmatch(value) for value in ids)
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
+        raise Unusable(_NOT_OURS) from exc
+    if not turns or len(turns) > MAX_MESSAGES or not are_ids:
+        raise Unusable(_NOT_OURS)
+    *place, approved_by = ids
     return Conversation(
-        where, key, spoken, (len(turns),), passages=passages, origin=place, approved_by=approved_by or "cli"
+        where,
+        json.dumps(place),
+        (*turns, reply),
+        (len(turns),),
+        passages=passages,
+        origin=Place(*place),
+        approved_by=approved_by or "cli",
+        source=source,
     )
 
 

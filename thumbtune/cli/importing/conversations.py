@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from thumbtune.core.prompt import Passage, Role
+from thumbtune.core.records import PairSource
 from thumbtune.core.store.places import Place
 
 MAX_TEXT_CHARS = 40_000
@@ -41,6 +42,8 @@ class Conversation:
     origin: Place | None = None
     """Where an exported pair was before; its texts keep the placeholders they hold."""
     approved_by: str = "cli"
+    source: PairSource = "imported"
+    """An exported pair that a model drafted stays one: such pairs are a limited share of what is trained on."""
 
 
 @dataclass(frozen=True)

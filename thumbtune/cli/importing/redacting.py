@@ -4,11 +4,11 @@ It does not know the store: the conversation is all there, so nothing has to be 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from thumbtune.cli.importing.conversations import Conversation
-from thumbtune.core.prompt import Turn
+from thumbtune.core.prompt import Passage, Turn
 from thumbtune.core.redaction import PLACEHOLDER, NameIndex, Redactor, Span, apply_placeholders, clean_text
 
 NO_NAMES = frozenset(
@@ -26,23 +26,47 @@ def redact_conversation(redactor: Redactor, conversation: Conversation) -> list[
 
     Raises: RedactionFailed.
     """
-    names, numbers = NameIndex(), _Numbers()
+    names = NameIndex()
     for item in conversation.utterances:
         if is_name(item.author):
             names.add(item.author.casefold(), [item.author])
-    keeps = conversation.origin is not None
-    texts = [_clean(item.text, keeps=keeps) for item in conversation.utterances]
+    redacted = _redact(
+        redactor,
+        [item.text for item in conversation.utterances],
+        authors=[item.author for item in conversation.utterances],
+        names=names,
+        keeps=conversation.origin is not None,
+    )
+    return [Turn(item.role, text) for item, text in zip(conversation.utterances, redacted, strict=True)]
+
+
+def redact_passage(redactor: Redactor, passage: Passage, *, keeps: bool) -> Passage:
+    """Return a passage with placeholders, numbered by itself; `keeps` leaves those alone that it holds already.
+
+    Raises: RedactionFailed.
+    """
+    texts = [passage.title, passage.text]
+    title, text = _redact(redactor, texts, authors=["", ""], names=NameIndex(), keeps=keeps)
+    return Passage(title, text)
+
+
+def _redact(
+    redactor: Redactor, texts: Sequence[str], *, authors: Sequence[str], names: NameIndex, keeps: bool
+) -> list[str]:
+    """Return texts that belong together with placeholders, each numbered the same wherever it stands."""
+    numbers = _Numbers()
+    cleaned = [_clean(text, keeps=keeps) for text in texts]
     if keeps:
-        for text in texts:
+        for text in cleaned:
             numbers.leave_out(text)
-    turns = []
-    for item, text in zip(conversation.utterances, texts, strict=True):
+    redacted = []
+    for text, author in zip(cleaned, authors, strict=True):
         spans = list(_find_spans(redactor, text, names=names, keeps=keeps))
-        author = [Span(0, 0, "NAME", item.author.casefold())] if is_name(item.author) else []
-        for span in (*author, *spans):
+        wrote = [Span(0, 0, "NAME", author.casefold())] if is_name(author) else []
+        for span in (*wrote, *spans):
             numbers.number(span)
-        turns.append(Turn(item.role, apply_placeholders(text, spans, numbers.given)))
-    return turns
+        redacted.append(apply_placeholders(text, spans, numbers.given))
+    return redacted
 
 
 def is_name(author: str) -> bool:

@@ -3,21 +3,21 @@
 It does not know file formats.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
 
 from thumbtune.cli.importing.conversations import Conversation, Parsed, Problem
 from thumbtune.cli.importing.outcome import ImportJob, Outcome, cut_batches, open_batch
-from thumbtune.cli.importing.redacting import redact_conversation
+from thumbtune.cli.importing.redacting import redact_conversation, redact_passage
 from thumbtune.core.errors import RedactionFailed
 from thumbtune.core.prompt import Passage, Turn, find_question
 from thumbtune.core.records import Desk
-from thumbtune.core.redaction import NameIndex, Redactor, apply_placeholders, clean_text
+from thumbtune.core.redaction import Redactor
 from thumbtune.core.sealing import Sealer
 from thumbtune.core.settings import Settings
-from thumbtune.core.store.documents import search_passages
+from thumbtune.core.store.documents import load_passages, search_passages
 from thumbtune.core.store.pairs import FORGOTTEN, put_pair
 from thumbtune.core.store.places import Place, find_pair, record_authors
 from thumbtune.core.store.tombstones import digest_person, holds_forgotten
@@ -31,11 +31,13 @@ def store_conversations(parsed: Parsed, job: ImportJob, *, desk: Desk, settings:
     redactor = Redactor(order_number_patterns=settings.order_number_patterns)
     outcome = Outcome(refused=parsed.refused.copy(), problems=list(parsed.problems))
     seen: set[Place] = set()
+    with job.store.read() as conn:
+        public = load_passages(conn)
     for batch in cut_batches(parsed.conversations):
         redacted: list[tuple[Conversation, list[Turn]]] = []
         for conversation in batch:
             try:
-                redacted.append(_redact(redactor, conversation))
+                redacted.append(_redact(redactor, conversation, public))
             except RedactionFailed:
                 outcome.problems.append(Problem(conversation.where, "it could not be redacted, so it is not kept"))
         with open_batch(job, outcome) as (conn, done):
@@ -45,18 +47,18 @@ def store_conversations(parsed: Parsed, job: ImportJob, *, desk: Desk, settings:
     return outcome
 
 
-def _redact(redactor: Redactor, conversation: Conversation) -> tuple[Conversation, list[Turn]]:
-    if conversation.passages is not None and conversation.origin is None:
-        redacted = tuple(replace(passage, text=_redact_text(redactor, passage)) for passage in conversation.passages)
-        conversation = replace(conversation, passages=redacted)
+def _redact(
+    redactor: Redactor, conversation: Conversation, public: Collection[Passage]
+) -> tuple[Conversation, list[Turn]]:
+    """Redact all of a conversation, but what the help centre says word for word: that is public, and drafts see it."""
+    if conversation.passages is not None:
+        keeps = conversation.origin is not None
+        passages = tuple(
+            passage if passage in public else redact_passage(redactor, passage, keeps=keeps)
+            for passage in conversation.passages
+        )
+        conversation = replace(conversation, passages=passages)
     return conversation, redact_conversation(redactor, conversation)
-
-
-def _redact_text(redactor: Redactor, passage: Passage) -> str:
-    text = clean_text(passage.text).strip()
-    spans = redactor.find_spans(text, names=NameIndex())
-    keys = dict.fromkeys((span.kind, span.canonical) for span in spans)
-    return apply_placeholders(text, spans, {key: number for number, key in enumerate(keys, start=1)})
 
 
 def _store(
@@ -106,7 +108,7 @@ def _store(
             turns=before,
             reply=reply,
             passages=passages,
-            source="imported",
+            source=conversation.source,
             approved_by=conversation.approved_by,
             now=job.store.now(),
         )

@@ -83,6 +83,11 @@ def list_documents(conn: sa.Connection, *, desk_id: str | None = None) -> list[D
     return [DocumentEntry(**row._mapping) for row in conn.execute(query)]
 
 
+def load_passages(conn: sa.Connection) -> set[Passage]:
+    """Return every passage of every desk's help centre."""
+    return {Passage(row.title, row.text) for row in conn.execute(sa.select(passages.c.title, passages.c.text))}
+
+
 def search_passages(conn: sa.Connection, question: str, *, desk_id: str, limit: int) -> list[Passage]:
     """Return the desk's passages that fit a question best, best first; none when no word of it occurs."""
     words = list(

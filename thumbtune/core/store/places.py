@@ -57,8 +57,9 @@ def record_authors(conn: sa.Connection, place: Place, digests: Sequence[str]) ->
 
 
 def mark_imported(conn: sa.Connection, pair_id: int) -> None:
-    """Note that a pair came from a file."""
-    conn.execute(sa.update(pairs).where(pairs.c.pair_id == pair_id).values(source="imported"))
+    """Note that a pair came from a file, unless a model drafted its reply: that counts for more."""
+    which = sa.and_(pairs.c.pair_id == pair_id, pairs.c.source == "human")
+    conn.execute(sa.update(pairs).where(which).values(source="imported"))
 
 
 def load_revisions(conn: sa.Connection, pair_ids: Sequence[int]) -> dict[int, str]:
