@@ -7,7 +7,7 @@ restored from an older backup, where nobody says their name any more.
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,10 +30,11 @@ from thumbtune.core.store.schema import (
     placeholders,
     runs,
 )
-from thumbtune.core.store.signs import add_sign
+from thumbtune.core.store.signs import add_signs
 from thumbtune.core.store.tombstones import Tombstone, digest_person
 
 _PLACEHOLDER = re.compile(r"\[([A-Z]+)_(\d+)\]")
+_BATCH = 200
 _OPEN_EVENTS = ("received", "working", "dead")
 
 Thread = tuple[str, str, str]
@@ -116,32 +117,22 @@ class Eraser:
 
     def _find_pairs(self) -> dict[int, str]:
         """Return the pairs whose reply is theirs, or that answer something of theirs, with their desks."""
-        said = sa.exists().where(
-            self._own_messages(),
-            messages.c.team_id == pairs.c.team_id,
-            messages.c.channel_id == pairs.c.channel_id,
-            messages.c.thread_ts == pairs.c.thread_ts,
-            messages.c.ts <= pairs.c.reply_ts,
+        wanted = sa.select(pairs.c.pair_id, pairs.c.desk_id).where(self._ours(pairs), pairs.c.reason != FORGOTTEN)
+        same = [messages.c[name] == pairs.c[name] for name in ("team_id", "channel_id", "thread_ts")]
+        said = wanted.where(self._own_messages(), *same, messages.c.ts <= pairs.c.reply_ts)
+        imported = wanted.where(
+            pair_authors.c.pair_id == pairs.c.pair_id,
+            pair_authors.c.digest == self._tombstone.digest,
+            pairs.c.created_at <= self._tombstone.at,
         )
-        imported = sa.exists().where(
-            pair_authors.c.pair_id == pairs.c.pair_id, pair_authors.c.digest == self._tombstone.digest
-        )
-        which = sa.and_(
-            self._ours(pairs),
-            pairs.c.reason != FORGOTTEN,
-            sa.or_(said, sa.and_(imported, pairs.c.created_at <= self._tombstone.at)),
-        )
-        query = sa.select(pairs.c.pair_id, pairs.c.desk_id).where(which).order_by(pairs.c.pair_id)
+        query = sa.union(said, imported).order_by("pair_id")
         return {row.pair_id: row.desk_id for row in self._conn.execute(query)}
 
     def _erase_pairs(self, pair_ids: list[int]) -> None:
         learned = erase_pairs(self._conn, pair_ids, reason=FORGOTTEN, now=self._store.now())
         known = {(row.team_id, row.channel_id) for row in self._conn.execute(sa.select(desk_channels))}
-        for team_id, channel_id, reply_ts in learned if self._shows_sign else ():
-            if (team_id, channel_id) in known:
-                cause = f"forgotten:{self._tombstone.receipt_id}"
-                place = {"team_id": team_id, "channel_id": channel_id, "reply_ts": reply_ts}
-                add_sign(self._conn, self._store, cause=cause, **place)
+        shown = [place for place in learned if place[:2] in known] if self._shows_sign else []
+        add_signs(self._conn, self._store, shown, cause=f"forgotten:{self._tombstone.receipt_id}")
 
     def _erase_messages(self) -> int:
         """Leave of each message that there was one: its place blocks whatever would bring it back."""
@@ -188,28 +179,29 @@ class Eraser:
 
         The number stays taken, so that it never comes to mean something else.
         """
-        cut = [
-            row
-            for team_id, channel_id, thread_ts in sorted(threads)
-            for row in self._list_unused(team_id=team_id, channel_id=channel_id, thread_ts=thread_ts)
-        ]
+        cut = [row for some in _cut_batches(threads) for row in self._list_unused(some)]
         named = sa.and_(self._in_reach(placeholders), placeholders.c.digest == self._tombstone.digest)
-        cut += [row for row in self._conn.execute(sa.select(placeholders).where(named)) if row not in cut]
+        cut += self._conn.execute(sa.select(placeholders).where(named)).all()
         for row in cut:
             here = sa.and_(*(placeholders.c[name] == value for name, value in row._mapping.items()))
             self._conn.execute(sa.update(placeholders).where(here).values(digest=secrets.token_hex(32)))
         return len(cut)
 
-    def _list_unused(self, **place: str) -> list[sa.Row[Any]]:
-        left = sa.select(messages.c.text, messages.c.former).filter_by(**place, deleted=False)
+    def _list_unused(self, threads: Collection[Thread]) -> list[sa.Row[Any]]:
+        def in_one(table: sa.Table) -> sa.ColumnElement[bool]:
+            return sa.tuple_(table.c.team_id, table.c.channel_id, table.c.thread_ts).in_(threads)
+
+        left = sa.select(messages).where(in_one(messages), sa.not_(messages.c.deleted))
         used = {
-            match.groups()
+            (row.team_id, row.channel_id, row.thread_ts, *match.groups())
             for row in self._conn.execute(left)
             for text in (row.text, *(item["text"] for item in row.former))
             for match in _PLACEHOLDER.finditer(text)
         }
-        found = self._conn.execute(sa.select(placeholders).filter_by(**place))
-        return [row for row in found if row.kind != "NAME" and (row.kind, str(row.number)) not in used]
+        found = self._conn.execute(sa.select(placeholders).where(in_one(placeholders), placeholders.c.kind != "NAME"))
+        return [
+            row for row in found if (row.team_id, row.channel_id, row.thread_ts, row.kind, str(row.number)) not in used
+        ]
 
     def _erase_events(self) -> int:
         """Erase what they sent and nobody has worked on yet."""
@@ -254,6 +246,12 @@ class Eraser:
         except ConfigError:  # of another key: nobody reads it any more
             return {}
         return opened if isinstance(opened, dict) else {}
+
+
+def _cut_batches(threads: Collection[Thread]) -> Iterator[list[Thread]]:
+    ordered = sorted(threads)
+    for start in range(0, len(ordered), _BATCH):
+        yield ordered[start : start + _BATCH]
 
 
 def _list_authors(body: dict[str, Any]) -> Iterator[object]:
