@@ -66,6 +66,21 @@ def test_scopes_are_compared_with_the_manifest_of_the_package(
             assert (ok, finding in words) == (manifest == SLACK_MANIFEST, True), words
 
 
+def test_spool_file_that_was_refused_is_told_until_it_is_gone(
+    store: Store, ask_doctor: Callable[[], Findings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THUMBTUNE_DATA_DIR", str(tmp_path))
+    assert ask_doctor()["spool"] == (True, "empty")
+    refused = tmp_path / "spool" / "1.refused"
+    refused.parent.mkdir()
+    refused.touch()
+    ok, finding = ask_doctor()["spool"]
+    assert not ok
+    assert "1.refused" in finding
+    refused.rename(refused.with_suffix(".spool"))
+    assert ask_doctor()["spool"] == (True, "some of it waits for the store")
+
+
 def test_missing_manifest_is_a_trouble_and_not_a_clean_bill(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="scopes are not checked"):
         load_scopes(tmp_path / "slack-manifest.json")

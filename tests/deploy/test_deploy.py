@@ -80,6 +80,17 @@ def test_only_the_bot_has_a_network_and_slack_s_tokens(name: str) -> None:
         assert all(service["environment"][secret] == "" for secret in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN"))
 
 
+def test_bot_starts_while_the_database_is_away_and_migrates_when_it_is_back() -> None:
+    pods = list(yaml.safe_load_all((DEPLOY / "kubernetes/bot.yaml").read_text()))
+    pod = pods[0]["spec"]["template"]["spec"]
+    assert "initContainers" not in pod
+    assert pod["containers"][0]["command"] == ["sh", "-c", "thumbtune migrate; exec thumbtune bot"]
+    unit = (DEPLOY / "systemd/thumbtune@.service").read_text()
+    assert "Requires=" not in unit
+    assert re.search(r"^Wants=.*thumbtune-migrate", unit, flags=re.MULTILINE)
+    assert "Restart=on-failure" in (DEPLOY / "systemd/thumbtune-migrate.service").read_text()
+
+
 def test_vllm_is_started_alike_everywhere() -> None:
     pods = list(yaml.safe_load_all((DEPLOY / "kubernetes/vllm.yaml").read_text()))
     in_cluster = pods[0]["spec"]["template"]["spec"]["containers"][0]

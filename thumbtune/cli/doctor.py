@@ -1,4 +1,4 @@
-"""The `doctor` command: checks settings, store, Slack, people, vLLM and disk, and says how to mend each failure."""
+"""The `doctor` command: checks settings, store, Slack, people, vLLM, spool and disk, and says how to mend each failure."""
 
 import contextlib
 import json
@@ -11,6 +11,7 @@ import typer
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from thumbtune.bot.spool import Spool
 from thumbtune.cli.context import SLACK_MANIFEST
 from thumbtune.cli.output import console, print_json
 from thumbtune.core.errors import BadInput, ConfigError, ThumbtuneError
@@ -76,6 +77,7 @@ def _find_all() -> Iterator[Finding]:
         ("base model", _check_base_model),
         ("vLLM", _check_serving),
         ("forgetting", _check_forgetting),
+        ("spool", _check_spool),
         ("disk", _check_disk),
     )
     failed: set[str] = set()
@@ -168,6 +170,18 @@ def _check_forgetting(settings: Settings) -> str:
         )
     replaced = ", ".join(f"{name} by {run.run_id}" for name, run in open_runs.items() if run is not None)
     return f"to be replaced: {replaced}" if replaced else "nothing that answers learned from anyone who was forgotten"
+
+
+def _check_spool(settings: Settings) -> str:
+    spool = Spool(settings.spool_dir, max_bytes=settings.spool_max_mb * 1_000_000)
+    refused = [path.name for path in spool.list_refused()]
+    if refused:
+        raise _Trouble(
+            f"{len(refused)} of its files could not be taken into the inbox, the first is {refused[0]} in "
+            f"{settings.spool_dir}: mend what `spool_file_refused` in the bot's log names and call them .spool again, or "
+            "delete them; 30 days after they were put aside they are deleted"
+        )
+    return "some of it waits for the store" if spool.has_files() else "empty"
 
 
 def _check_disk(settings: Settings) -> str:
