@@ -108,6 +108,11 @@ class Office:
         errors: Json = self._http.get("/control/state").json()["statistics"]["errors"]
         return errors
 
+    def count_calls(self) -> Json:
+        """Return how often each method of the Web API was called."""
+        calls: Json = self._http.get("/control/state").json()["statistics"]["calls"]
+        return calls
+
     def say(self, user: str, text: str, *, thread: str | None = None, channel: str = SUPPORT) -> str:
         place = {"thread_ts": thread} if thread else {}
         return str(self.call("chat.postMessage", user=user, channel=channel, text=text, **place)["ts"])

@@ -1,31 +1,26 @@
 """What Slack never delivered is found by comparing with Slack."""
 
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, SUPPORT, Office, wait_for
-from thumbtune.bot.app import build_bot
-from thumbtune.bot.backfilling import Backfill, Stopped
+from tests.bot.missed import answer, build_deaf_bot, sweep_later
+from thumbtune.bot.backfilling import Backfill
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.repairing import add_a_moment
-from thumbtune.core.store.backfills import claim_sweep
+from thumbtune.core.store.engine import utc_now
 from thumbtune.core.store.inbox import count_events
+from thumbtune.core.store.messages import load_thread
 
 
 @pytest.fixture
 def bot(office: Office) -> Bot:
-    """A bot that hears nothing of what happens: every event is lost on the way."""
-    office.control("faults", drops=1.0)
-    bot = build_bot(office.settings.model_copy(update={"backfill_calls_per_min": 60_000.0}), office.store)
-    bot.people.prefetch()
-    return bot
-
-
-def answer(office: Office, number: int = 1) -> tuple[str, str]:
-    question = office.say(MAYA, f"Where is parcel {number}?")
-    return question, office.say(PRIYA, f"Parcel {number} comes on Friday.", thread=question)
+    return build_deaf_bot(office)
 
 
 def test_approvals_given_while_away_become_pairs(office: Office, bot: Bot) -> None:
@@ -62,8 +57,17 @@ def delete(office: Office, reply: str, question: str) -> None:
     office.call("chat.delete", user=PRIYA, channel=SUPPORT, ts=reply)
 
 
+def edit_question(office: Office, reply: str, question: str) -> None:
+    office.call("chat.update", user=MAYA, channel=SUPPORT, ts=question, text="Where is my letter?")
+
+
 def delete_question(office: Office, reply: str, question: str) -> None:
     office.call("chat.delete", user=MAYA, channel=SUPPORT, ts=question)
+
+
+def delete_thread(office: Office, reply: str, question: str) -> None:
+    delete(office, reply, question)
+    delete_question(office, reply, question)
 
 
 @pytest.mark.parametrize(
@@ -73,9 +77,10 @@ def delete_question(office: Office, reply: str, question: str) -> None:
         (edit, "the reply was edited after the approval"),
         (delete, "the reply was deleted"),
         (delete_question, "no customer's message is left before the reply"),
+        (delete_thread, "the reply was deleted"),
     ],
 )
-def test_what_was_undone_while_away_is_withdrawn(
+def test_what_was_undone_in_an_old_thread_while_away_is_withdrawn(
     office: Office, bot: Bot, change: Callable[[Office, str, str], None], reason: str
 ) -> None:
     question, reply = answer(office)
@@ -83,10 +88,45 @@ def test_what_was_undone_while_away_is_withdrawn(
     Backfill(bot).sweep_due()
     assert office.pairs()
     change(office, reply, question)
-    Backfill(bot).sweep_due()
+    sweep_later(office, bot)
     assert office.pairs() == []
     (pair,) = office.pairs("withdrawn")
     assert pair.reason == reason
+
+
+def test_edited_question_of_an_old_thread_without_a_pair_is_found(office: Office, bot: Bot) -> None:
+    question, reply = answer(office)
+    Backfill(bot).sweep_due()
+    edit_question(office, reply, question)
+    sweep_later(office, bot)
+    place = {"team_id": bot.identity.team_id, "channel_id": SUPPORT}
+    with office.store.read() as conn:
+        texts = [message.text for message in load_thread(conn, thread_ts=question, **place)]
+    assert texts == ["Where is my letter?", "Parcel 1 comes on Friday."]
+
+
+def test_deleted_reply_is_looked_for_once(office: Office, bot: Bot) -> None:
+    question, reply = answer(office)
+    office.react(JONAS, reply)
+    Backfill(bot).sweep_due()
+    delete(office, reply, question)
+    sweep_later(office, bot)
+    compared = office.count_calls()["conversations.replies"]
+    sweep_later(office, bot)
+    assert office.count_calls()["conversations.replies"] == compared
+
+
+def test_new_message_in_a_thread_that_began_before_the_days_looked_at_is_found(office: Office, bot: Bot) -> None:
+    question, _ = answer(office)
+    office.slack.slack.workspace.clock = lambda: time.time() + timedelta(days=10).total_seconds()
+    later = replace(bot, store=replace(office.store, now=lambda: utc_now() + timedelta(days=10)))
+    Backfill(later).sweep_due()
+    office.say(MAYA, "It is still not here.", thread=question)
+    Backfill(later).sweep_due()
+    place = {"team_id": bot.identity.team_id, "channel_id": SUPPORT}
+    with office.store.read() as conn:
+        texts = [message.text for message in load_thread(conn, thread_ts=question, **place)]
+    assert texts == ["Where is parcel 1?", "Parcel 1 comes on Friday.", "It is still not here."]
 
 
 def test_approval_of_an_edited_reply_waits_for_a_person(office: Office, bot: Bot) -> None:
@@ -103,12 +143,8 @@ def test_reaction_on_a_thread_without_new_messages_is_found(office: Office, bot:
     _, reply = answer(office)
     Backfill(bot).sweep_due()
     assert office.pairs() == []
-    with office.store.write() as conn:  # the next sweep finds no new message in any thread
-        conn.exec_driver_sql("UPDATE backfills SET swept_at = '2999-01-01 00:00:00'")
     office.react(JONAS, reply)
-    later = Backfill(bot)
-    later._gap_ended_at = later._gap_ended_at.replace(year=3000)
-    later.sweep_due()
+    sweep_later(office, bot)
     assert [pair.reply_ts for pair in office.pairs()] == [reply]
 
 
@@ -141,22 +177,6 @@ def test_busy_slack_is_waited_for(office: Office, bot: Bot) -> None:
     office.control("clear")
     sweep.join(20)
     assert [pair.reply_ts for pair in office.pairs()] == [reply]
-
-
-def test_stopped_comparison_goes_on_where_it_was(office: Office, bot: Bot) -> None:
-    for number in range(12):
-        office.react(JONAS, answer(office, number)[1])
-    stop = threading.Event()
-    backfill = Backfill(bot)
-    backfill._stop = stop
-    threading.Thread(target=lambda: (wait_for(lambda: len(office.pairs()) >= 10), stop.set())).start()
-    with pytest.raises(Stopped):
-        backfill.sweep_due()
-    place = {"team_id": bot.identity.team_id, "channel_id": SUPPORT}
-    now = office.store.now().replace(year=3000)
-    with office.store.write() as conn:
-        sweep = claim_sweep(conn, owner="other", due_before=now, now=now, lease_s=1, **place)
-    assert sweep is not None and len(sweep.threads_done) >= 10
 
 
 def test_bot_compares_when_it_starts(office: Office, bot: Bot) -> None:

@@ -1,7 +1,7 @@
 """Finds what never reached us: compares each desk's channels with Slack at the start, after a gap and every hour.
 
-It does not know how a thread is brought up to date. Threads with new messages are found in the channel's history,
-reactions on any thread in what each approver has reacted to: Slack's history does not tell of those.
+It does not know how a thread is brought up to date, nor which of them to look at: sweeping.py decides that from the
+channel's history, from what each approver has reacted to, and from what is stored.
 """
 
 import logging
@@ -9,36 +9,35 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from itertools import islice
 
-from thumbtune.bot.approval import key_emoji, list_emojis, normalize_emoji
+from thumbtune.bot.approval import list_emojis
 from thumbtune.bot.bot import Bot
+from thumbtune.bot.pacing import LEASE_S, PAGE, HeldSweep, Stopped, SweepLost
 from thumbtune.bot.repairing import repair_thread
-from thumbtune.bot.slack import Json, SlackBusy, SlackLockedOut, describe_error
-from thumbtune.core.errors import SlackRefused, SlackUnknown, ThumbtuneError
+from thumbtune.bot.slack import SlackLockedOut, describe_error
+from thumbtune.bot.sweeping import Reacted, choose_unchanged, compare_reactions, list_changed, read_reacted
+from thumbtune.core.errors import SlackRefused, SlackUnknown, StoreUnavailable, ThumbtuneError
+from thumbtune.core.logs import hide_text
 from thumbtune.core.records import Desk
 from thumbtune.core.store.approvals import list_given
-from thumbtune.core.store.backfills import Sweep, claim_sweep, finish_sweep, save_sweep
+from thumbtune.core.store.backfills import claim_sweep, list_paired, list_roots
 from thumbtune.core.store.desks import list_desks
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 LOOK_S = 15.0
-LEASE_S = 300.0
 OVERLAP = timedelta(minutes=10)
 """How far a sweep looks behind the beginning of the one before: what was on its way then."""
+ROOTS_REACH = 4.0
+"""How many times `backfill_days` ago a thread may have begun whose new replies are found: listing 200 is one call."""
 SAVE_EVERY = 10
+FAILURES_IN_A_ROW = 3
+"""Threads that fail one after another: then it is not the threads."""
 MAX_REACTION_PAGES = 20
-PAGE = 200
-
-
-class Stopped(Exception):
-    """The process is ending; the sweep goes on where it stopped."""
 
 
 class Backfill:
@@ -49,6 +48,8 @@ class Backfill:
         self._owner = f"{socket.gethostname()[:24]}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
         self._gap_ended_at = bot.store.now()
         self._stop = threading.Event()
+        self._reacted: dict[str, Reacted | None] = {}
+        """What each approver has reacted to, listed once for all channels; None where it could not be listed."""
 
     def run(self, stop: threading.Event) -> None:
         """Sweep whatever is due until told to stop."""
@@ -60,8 +61,8 @@ class Backfill:
                 return
             except ThumbtuneError as exc:
                 logger.warning("backfill_put_off", extra={"error": describe_error(exc)})
-            except Exception:  # the loop must live; the lease ends and the sweep goes on where it stopped
-                logger.exception("backfill_failed")
+            except Exception as exc:  # the loop must live; the lease ends and the sweep goes on where it stopped
+                logger.error("backfill_failed", exc_info=hide_text(exc))
             if self._bot.signals.backfill.wait(LOOK_S):
                 self._bot.signals.backfill.clear()
                 self._gap_ended_at = self._bot.store.now()
@@ -72,122 +73,132 @@ class Backfill:
         Raises: SlackError, StoreUnavailable; Stopped.
         """
         store, team_id = self._bot.store, self._bot.identity.team_id
+        self._reacted.clear()
         with store.read() as conn:
             desks = list_desks(conn)
         for desk in desks:
             for channel_id in desk.channels if desk.team_id == team_id else ():
-                now = store.now()
-                interval = timedelta(seconds=self._bot.settings.backfill_interval_s)
-                due_before = max(now - interval, self._gap_ended_at)
-                place = {"team_id": team_id, "channel_id": channel_id, "owner": self._owner}
-                with store.write() as conn:
-                    sweep = claim_sweep(conn, due_before=due_before, now=now, lease_s=LEASE_S, **place)
-                if sweep is not None:
-                    self._sweep(desk, sweep, began_at=now)
-                    with store.write() as conn:
-                        finish_sweep(conn, began_at=now, **place)
+                try:
+                    if self._sweep_if_due(desk, channel_id):
+                        self._sweep_if_due(desk, channel_id)
+                except SweepLost:
+                    logger.warning("sweep_lost", extra={"channel_id": channel_id})
 
-    def _sweep(self, desk: Desk, sweep: Sweep, *, began_at: datetime) -> None:
+    def _sweep_if_due(self, desk: Desk, channel_id: str) -> bool:
+        """Sweep a channel if it is due; return whether it was a sweep taken up again, which another has to follow.
+
+        What changed while it was stopped may be in threads that it had been at before.
+        """
+        store, team_id = self._bot.store, self._bot.identity.team_id
+        now = store.now()
+        due_before = max(now - timedelta(seconds=self._bot.settings.backfill_interval_s), self._gap_ended_at)
+        key = {"team_id": team_id, "owner": self._owner}
+        with store.write() as conn:
+            sweep = claim_sweep(conn, channel_id=channel_id, due_before=due_before, now=now, lease_s=LEASE_S, **key)
+        if sweep is None:
+            return False
+        held = HeldSweep(self._bot, sweep, owner=self._owner, stop=self._stop)
+        if not self._sweep(desk, held):  # its lease ends by itself, and then it is looked at again
+            return False
+        held.finish()
+        return sweep.began_at < now
+
+    def _sweep(self, desk: Desk, held: HeldSweep) -> bool:
+        """Compare a channel's threads; return whether it could be looked at."""
+        channel_id = held.sweep.channel_id
         try:
-            threads = self._list_threads(desk, sweep, began_at=began_at)
+            threads = self._list_threads(desk, held)
         except SlackLockedOut:
             raise
         except SlackRefused as exc:
-            logger.warning("channel_not_swept", extra={"channel_id": sweep.channel_id, "error": exc.code})
-            return
-        done = set(sweep.threads_done)
-        left = [ts for ts in threads if ts not in done]
+            logger.warning("channel_not_swept", extra={"channel_id": channel_id, "error": exc.code})
+            return False
+        left = [ts for ts in threads if ts not in held.done]
+        in_a_row = 0
         for number, ts in enumerate(left, start=1):
-            self._paced(partial(repair_thread, self._bot, desk=desk, channel_id=sweep.channel_id, ts=ts))
-            done.add(ts)
+            is_compared = self._compare(desk, held, ts)
+            held.done.add(ts)
+            if is_compared:
+                held.failed.discard(ts)
+                in_a_row = 0
+            else:
+                held.failed.add(ts)
+                in_a_row += 1
+            if in_a_row == FAILURES_IN_A_ROW:
+                held.save()
+                logger.warning("channel_not_swept", extra={"channel_id": channel_id, "error": "threads_fail"})
+                return False
             if number % SAVE_EVERY == 0:
-                self._save(sweep, done)
-                logger.info(
-                    "backfill_progress", extra={"channel_id": sweep.channel_id, "done": number, "threads": len(left)}
-                )
-        logger.info("channel_swept", extra={"channel_id": sweep.channel_id, "threads": len(left)})
+                held.save()
+                fields = {"channel_id": channel_id, "done": number, "threads": len(left)}
+                logger.info("backfill_progress", extra=fields)
+        logger.info("channel_swept", extra={"channel_id": channel_id, "threads": len(left)})
+        return True
 
-    def _list_threads(self, desk: Desk, sweep: Sweep, *, began_at: datetime) -> list[str]:
-        """Return the threads that may hold something new, oldest first."""
-        window = began_at - timedelta(days=self._bot.settings.backfill_days)
+    def _compare(self, desk: Desk, held: HeldSweep, ts: str) -> bool:
+        """Bring a thread up to date; return whether that worked."""
+        channel_id = held.sweep.channel_id
+        try:
+            place = {"channel_id": channel_id, "ts": ts}
+            return held.call_paced(partial(repair_thread, self._bot, desk=desk, may_be_gone=True, **place))
+        except (Stopped, SweepLost, SlackLockedOut, StoreUnavailable):
+            raise
+        except (
+            Exception
+        ) as exc:  # whatever is wrong with one thread, the others are compared; it is tried again next time
+            fields = {"channel_id": channel_id, "ts": ts, "error": describe_error(exc)}
+            logger.warning("thread_not_compared", extra=fields, exc_info=hide_text(exc))
+            return False
+
+    def _list_threads(self, desk: Desk, held: HeldSweep) -> Sequence[str]:
+        """Return the threads to look at: those that changed, oldest first, some others, and those that failed before."""
+        sweep, settings, place = held.sweep, self._bot.settings, held.place
+        days = timedelta(days=settings.backfill_days)
+        window = sweep.began_at - days
         since = max(window, sweep.swept_at - OVERLAP) if sweep.swept_at is not None else window
-        oldest = f"{window.timestamp():.6f}"
-        found: set[str] = set()
-        for root in self._pages("conversations.history", "messages", channel=sweep.channel_id, oldest=oldest):
-            newest = max(str(root.get(key) or "") for key in ("ts", "latest_reply"))
-            if newest >= f"{since.timestamp():.6f}":
-                found.add(str(root.get("thread_ts") or root["ts"]))
-        for user_id in sorted(self._bot.people.fetch_roles(desk).approvers):
-            try:
-                found |= self._list_differences(desk, sweep.channel_id, user_id, oldest=oldest)
-            except SlackLockedOut:
-                raise
-            except (SlackRefused, SlackUnknown) as exc:  # the next sweep looks as far back; what history shows is swept
-                fields = {"channel_id": sweep.channel_id, "user_id": user_id}
-                logger.warning("reactions_not_listed", extra={**fields, "error": describe_error(exc)})
-        return sorted(found)
-
-    def _list_differences(self, desk: Desk, channel_id: str, user_id: str, *, oldest: str) -> set[str]:
-        """Return the threads where what someone has reacted to is not what we know of it."""
-        emojis = list_emojis([*desk.emojis, *desk.vetoes])
-        shown: dict[tuple[str, str], str] = {}
-        whole = True
-        for number, item in enumerate(self._pages("reactions.list", "items", user=user_id, full="true")):
-            if number >= MAX_REACTION_PAGES * PAGE:
-                whole = False
-                break
-            message: Json = item.get("message") or {}
-            if item.get("channel") == channel_id and str(message.get("ts") or "") >= oldest:
-                thread_ts = str(message.get("thread_ts") or message["ts"])
-                for emoji in _list_given_by(message, user_id, emojis):
-                    shown[str(message["ts"]), emoji] = thread_ts
+        oldest = _make_ts(window)
         with self._bot.store.read() as conn:
-            place = {"team_id": self._bot.identity.team_id, "channel_id": channel_id}
+            stored = list_roots(conn, from_ts=oldest, **place)
+            paired = list_paired(conn, from_ts=oldest, **place)
+        began = _make_ts(sweep.began_at - ROOTS_REACH * days)
+        roots = held.fetch_pages("conversations.history", "messages", channel=sweep.channel_id, oldest=began)
+        changed = list_changed(roots, stored, since=_make_ts(since))
+        for user_id in sorted(self._bot.people.fetch_roles(desk).approvers):
+            changed |= self._list_differences(desk, held, user_id, oldest=oldest)
+        held.failed = {ts for ts in held.failed if ts >= began}
+        changed -= held.failed
+        unchanged = choose_unchanged(
+            paired - changed - held.failed,
+            swept_at=sweep.swept_at,
+            began_at=sweep.began_at,
+            newest=max(int(settings.backfill_calls_per_min), 1),
+        )
+        return [*sorted(changed), *unchanged, *sorted(held.failed)]
+
+    def _list_differences(self, desk: Desk, held: HeldSweep, user_id: str, *, oldest: str) -> set[str]:
+        """Return the threads where what someone has reacted to is not what we know of it."""
+        if user_id not in self._reacted:
+            self._reacted[user_id] = self._list_reacted(held, user_id)
+        reacted, place = self._reacted[user_id], held.place
+        if reacted is None:
+            return set()
+        emojis = list_emojis([*desk.emojis, *desk.vetoes])
+        with self._bot.store.read() as conn:
             known = list_given(conn, user_id=user_id, from_ts=oldest, **place)
-        missed = {thread_ts for key, thread_ts in shown.items() if key not in known}
-        gone = {ts for ts, emoji in known if (ts, emoji) not in shown} if whole else set()
-        return missed | gone
+        return compare_reactions(reacted, known, channel_id=held.sweep.channel_id, emojis=emojis, oldest=oldest)
 
-    def _pages(self, method: str, key: str, **arguments: object) -> Iterator[Json]:
-        cursor = ""
-        while True:
-            more = {"cursor": cursor} if cursor else {}
-            answer = self._paced(partial(self._bot.slack.call, method, limit=PAGE, **more, **arguments))
-            yield from answer.get(key) or []
-            cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
-            if not cursor:
-                return
-
-    def _paced(self, call: Callable[[], T]) -> T:
-        """Return a call's answer after the pause that keeps us within Slack's limits; wait when Slack asks for it.
-
-        Raises: SlackError; Stopped.
-        """
-        pause_s = 60.0 / self._bot.settings.backfill_calls_per_min
-        while True:
-            if self._stop.wait(pause_s):
-                raise Stopped
-            try:
-                return call()
-            except SlackBusy as busy:
-                pause_s = busy.retry_after_s
-
-    def _save(self, sweep: Sweep, done: Collection[str]) -> None:
-        store = self._bot.store
-        with store.write() as conn:
-            save_sweep(
-                conn,
-                team_id=self._bot.identity.team_id,
-                channel_id=sweep.channel_id,
-                owner=self._owner,
-                threads_done=frozenset(done),
-                now=store.now(),
-                lease_s=LEASE_S,
-            )
+    def _list_reacted(self, held: HeldSweep, user_id: str) -> Reacted | None:
+        items = held.fetch_pages("reactions.list", "items", user=user_id, full="true")
+        try:
+            listed = list(islice(items, MAX_REACTION_PAGES * PAGE + 1))
+        except SlackLockedOut:
+            raise
+        except (SlackRefused, SlackUnknown) as exc:  # the next sweep looks as far back; what history shows is swept
+            fields = {"channel_id": held.sweep.channel_id, "user_id": user_id}
+            logger.warning("reactions_not_listed", extra={**fields, "error": describe_error(exc)})
+            return None
+        return Reacted(tuple(read_reacted(listed, user_id)), len(listed) <= MAX_REACTION_PAGES * PAGE)
 
 
-def _list_given_by(message: Json, user_id: str, emojis: Collection[str]) -> Iterator[str]:
-    for reaction in message.get("reactions") or []:
-        name = str(reaction.get("name") or "")
-        if normalize_emoji(name) in emojis and user_id in (reaction.get("users") or []):
-            yield key_emoji(name)
+def _make_ts(moment: datetime) -> str:
+    return f"{moment.timestamp():.6f}"

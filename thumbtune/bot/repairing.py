@@ -5,6 +5,7 @@ after what is known, so that no event which is still on its way is overruled.
 """
 
 import logging
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 
@@ -12,6 +13,7 @@ from thumbtune.bot.approval import end_of_edit, is_later, key_emoji, list_emojis
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.collecting import settle_reply, settle_thread
 from thumbtune.bot.people import PeopleMissing
+from thumbtune.bot.slack import SlackLockedOut
 from thumbtune.bot.threads import (
     MAX_THREAD_MESSAGES,
     LiveMessage,
@@ -20,8 +22,9 @@ from thumbtune.bot.threads import (
     record_deletion,
     record_live,
 )
+from thumbtune.core.errors import SlackRefused
 from thumbtune.core.records import Approval, Desk
-from thumbtune.core.store.approvals import load_approvals, record_approval
+from thumbtune.core.store.approvals import list_moments, load_approvals, record_approval
 from thumbtune.core.store.messages import load_message, load_thread, lock_channel
 from thumbtune.core.store.pairs import erase_texts
 from thumbtune.core.store.tombstones import load_forgotten
@@ -34,9 +37,11 @@ LAST_TS = "9999999999.999999"
 """When a message is gone is not known, and nothing comes after it."""
 
 
-def repair_thread(bot: Bot, *, desk: Desk, channel_id: str, ts: str) -> bool:
-    """Store the thread that a message belongs to as Slack has it, and settle its replies; return whether it is there.
+def repair_thread(bot: Bot, *, desk: Desk, channel_id: str, ts: str, may_be_gone: bool = False) -> bool:
+    """Store the thread that a message belongs to as Slack has it, and settle its replies; return whether that was done.
 
+    A thread that Slack does not know is gone when it `may_be_gone`, with all that is known of it. Not so when an event
+    has just told of it: Slack's events may be ahead of what it shows.
     Raises: SlackError.
     """
     team_id = bot.identity.team_id
@@ -44,8 +49,9 @@ def repair_thread(bot: Bot, *, desk: Desk, channel_id: str, ts: str) -> bool:
         message = load_message(conn, team_id=team_id, channel_id=channel_id, ts=ts)
         thread_ts = message.thread_ts if message is not None and message.thread_ts else ts
         known = {item.ts for item in load_thread(conn, team_id=team_id, channel_id=channel_id, thread_ts=thread_ts)}
-    live = fetch_thread(bot, channel_id=channel_id, ts=ts)
-    if not live:  # also while the bot is not in the channel: nothing follows from what it cannot see
+        moments = list_moments(conn, team_id=team_id, channel_id=channel_id, from_ts=thread_ts)
+    live = fetch_thread(bot, channel_id=channel_id, ts=thread_ts)
+    if not live and not (may_be_gone and _can_read(bot, channel_id)):  # nothing follows from what the bot cannot see
         return False
     lost = known - {message.ts for message in live} if len(live) < SURELY_WHOLE else set()
     roles = bot.people.fetch_roles(desk)
@@ -56,11 +62,15 @@ def repair_thread(bot: Bot, *, desk: Desk, channel_id: str, ts: str) -> bool:
             lock_channel(conn, team_id=team_id, channel_id=channel_id)
             gone = [ts for ts in lost if _record_loss(conn, bot, channel_id=channel_id, thread_ts=thread_ts, ts=ts)]
             changed = len(gone)
+            edited: list[str] = []
             for message in live:
                 if not is_request(bot, message, roles):
-                    changed += record_live(conn, bot, message) + record_reactions(conn, bot, message, desk=desk)
+                    edited += [message.ts] if record_live(conn, bot, message) else []
+                    changed += record_reactions(conn, bot, message, desk=desk, moments=moments)
+            changed += len(edited)
             at = {"channel_id": channel_id}
-            settle_reply(conn, bot, desk=desk, roles=roles, reply_ts=thread_ts, may_wait=False, **at)
+            for reply_ts in sorted({thread_ts, *edited}):
+                settle_reply(conn, bot, desk=desk, roles=roles, reply_ts=reply_ts, may_wait=False, **at)
             settle_thread(conn, bot, desk=desk, roles=roles, thread_ts=thread_ts, after_ts=thread_ts, **at)
             for gone_ts in gone:  # only now, when the pairs that lack it are withdrawn
                 erase_texts(conn, team_id=team_id, thread_ts=thread_ts, deleted_ts=gone_ts, now=bot.store.now(), **at)
@@ -75,8 +85,14 @@ def repair_thread(bot: Bot, *, desk: Desk, channel_id: str, ts: str) -> bool:
     return True
 
 
-def record_reactions(conn: sa.Connection, bot: Bot, live: LiveMessage, *, desk: Desk) -> int:
-    """Store which reactions that matter are on a message and which are gone; return how many were not known so."""
+def record_reactions(
+    conn: sa.Connection, bot: Bot, live: LiveMessage, *, desk: Desk, moments: Mapping[tuple[str, str, str], str]
+) -> int:
+    """Store which reactions that matter are on a message and which are gone; return how many were not known so.
+
+    `moments` says when each was last given or taken back as known before Slack was asked: one that was given or taken
+    back since is left as it is, for what Slack showed may be older.
+    """
     emojis = list_emojis([*desk.emojis, *desk.vetoes])
     place = {"team_id": bot.identity.team_id, "channel_id": live.channel_id, "message_ts": live.ts}
     known = {(item.user_id, item.emoji): item for item in load_approvals(conn, **place)}
@@ -93,6 +109,8 @@ def record_reactions(conn: sa.Connection, bot: Bot, live: LiveMessage, *, desk: 
         before, given = known.get((user_id, emoji)), (user_id, emoji) in shown
         if given == (before is not None and before.given) or (not given and emoji in partly_shown):
             continue
+        if (before.event_ts if before is not None else None) != moments.get((live.ts, user_id, emoji)):
+            continue
         since = before.event_ts if before is not None else live.ts
         if given and is_later(end_of_edit(live.revision), since):
             since = end_of_edit(live.revision)
@@ -106,6 +124,17 @@ def add_a_moment(ts: str) -> str:
     whole, _, part = ts.partition(".")
     micros = int(whole) * 1_000_000 + int(part.ljust(6, "0")[:6]) + 1
     return f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
+
+
+def _can_read(bot: Bot, channel_id: str) -> bool:
+    """Return whether Slack shows the bot what is written in a channel."""
+    try:
+        bot.slack.call("conversations.history", channel=channel_id, limit=1)
+    except SlackLockedOut:
+        raise
+    except SlackRefused:
+        return False
+    return True
 
 
 def _record_loss(conn: sa.Connection, bot: Bot, *, channel_id: str, thread_ts: str, ts: str) -> bool:

@@ -56,17 +56,38 @@ def list_reacted(conn: sa.Connection, *, team_id: str, channel_id: str, thread_t
 
 def list_given(
     conn: sa.Connection, *, team_id: str, channel_id: str, user_id: str, from_ts: str
-) -> set[tuple[str, str]]:
-    """Return which (message `ts`, emoji) of a channel someone's reaction is known to be on, from one message on."""
+) -> dict[tuple[str, str], str]:
+    """Return which (message `ts`, emoji) of a channel someone's reaction is known to be on, from one message on.
+
+    Each with the thread it is in, as far as that is known; without messages that were deleted.
+    """
     columns = approvals.c
-    query = sa.select(columns.message_ts, columns.emoji).where(
-        columns.team_id == team_id,
-        columns.channel_id == channel_id,
-        columns.user_id == user_id,
-        columns.message_ts >= from_ts,
-        columns.given,
+    place = ("team_id", "channel_id")
+    its_message = sa.and_(*(messages.c[name] == columns[name] for name in place), messages.c.ts == columns.message_ts)
+    query = (
+        sa.select(columns.message_ts, columns.emoji, messages.c.thread_ts)
+        .outerjoin(messages, its_message)
+        .where(
+            columns.team_id == team_id,
+            columns.channel_id == channel_id,
+            columns.user_id == user_id,
+            columns.message_ts >= from_ts,
+            columns.given,
+            sa.func.coalesce(messages.c.deleted, sa.false()).is_(False),
+        )
     )
-    return {(row.message_ts, row.emoji) for row in conn.execute(query)}
+    return {(row.message_ts, row.emoji): row.thread_ts or row.message_ts for row in conn.execute(query)}
+
+
+def list_moments(
+    conn: sa.Connection, *, team_id: str, channel_id: str, from_ts: str
+) -> dict[tuple[str, str, str], str]:
+    """Return the `event_ts` of each (message `ts`, person, emoji) of a channel, from one message on."""
+    columns = approvals.c
+    query = sa.select(columns.message_ts, columns.user_id, columns.emoji, columns.event_ts).where(
+        columns.team_id == team_id, columns.channel_id == channel_id, columns.message_ts >= from_ts
+    )
+    return {(row.message_ts, row.user_id, row.emoji): row.event_ts for row in conn.execute(query)}
 
 
 def load_approvals(conn: sa.Connection, *, team_id: str, channel_id: str, message_ts: str) -> list[Approval]:

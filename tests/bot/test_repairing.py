@@ -1,0 +1,117 @@
+"""A thread is brought to what Slack has, whatever else happens meanwhile."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, SUPPORT, Office
+from tests.bot.missed import answer, build_deaf_bot, watch
+from tests.bot.test_order import deliver
+from thumbtune.bot.bot import Bot
+from thumbtune.bot.listeners.table import LISTENERS
+from thumbtune.bot.repairing import repair_thread
+from thumbtune.bot.slack import Json
+from thumbtune.bot.workers import Workers
+from thumbtune.demo.slack import seed
+
+Thread = tuple[str, str]
+
+
+@pytest.fixture
+def bot(office: Office) -> Bot:
+    return build_deaf_bot(office)
+
+
+@pytest.fixture
+def thread(office: Office, bot: Bot) -> Thread:
+    """A question and its approved reply, as they are stored."""
+    question, reply = answer(office)
+    office.react(JONAS, reply)
+    assert repair(bot, question)
+    assert [pair.approved_by for pair in office.pairs()] == [JONAS]
+    return question, reply
+
+
+def repair(bot: Bot, ts: str, *, may_be_gone: bool = True) -> bool:
+    desk = bot.find_desk(SUPPORT)
+    assert desk is not None
+    return repair_thread(bot, desk=desk, channel_id=SUPPORT, ts=ts, may_be_gone=may_be_gone)
+
+
+def react(bot: Bot, thread: Thread, user: str, kind: str) -> None:
+    item = {"type": "message", "channel": SUPPORT, "ts": thread[1]}
+    event = {"type": kind, "user": user, "reaction": "+1", "item": item, "event_ts": read_time(bot)}
+    deliver(bot, f"Ev{kind}", event)
+
+
+def take_back(bot: Bot, thread: Thread) -> None:
+    react(bot, thread, JONAS, "reaction_removed")
+
+
+def edit(bot: Bot, thread: Thread) -> None:
+    now = read_time(bot)
+    message = {"type": "message", "user": PRIYA, "text": "It comes on Monday.", "ts": thread[1], "thread_ts": thread[0]}
+    message = {**message, "edited": {"user": PRIYA, "ts": now}}
+    deliver(bot, "Ev2", {"type": "message", "subtype": "message_changed", "message": message, "event_ts": now})
+
+
+def delete(bot: Bot, thread: Thread) -> None:
+    before = {"type": "message", "user": PRIYA, "ts": thread[1], "thread_ts": thread[0]}
+    gone = {"subtype": "message_deleted", "deleted_ts": thread[1], "previous_message": before}
+    deliver(bot, "Ev3", {"type": "message", **gone, "event_ts": read_time(bot)})
+
+
+def read_time(bot: Bot) -> str:
+    return f"{bot.store.now().timestamp():.6f}"
+
+
+def repair_while(office: Office, bot: Bot, thread: Thread, happening: Callable[[Bot, Thread], None]) -> None:
+    """Repair a thread while a worker works on an event, after Slack has answered and before the answer is stored."""
+    watched, slack = watch(office, bot)
+    workers = Workers(bot, LISTENERS)
+
+    def work(method: str, arguments: Json) -> None:
+        if method == "conversations.replies":
+            happening(bot, thread)
+            workers.work_once()
+
+    slack.after = work
+    assert repair(watched, thread[0])
+
+
+@pytest.mark.parametrize("happening", [take_back, edit, delete])
+def test_what_ends_a_pair_meanwhile_stays(
+    office: Office, bot: Bot, thread: Thread, happening: Callable[[Bot, Thread], None]
+) -> None:
+    repair_while(office, bot, thread, happening)
+    assert office.pairs() == []
+
+
+def test_approval_given_meanwhile_stays(office: Office, bot: Bot) -> None:
+    thread = answer(office)
+    assert repair(bot, thread[0])
+    repair_while(office, bot, thread, lambda bot, thread: react(bot, thread, AIKO, "reaction_added"))
+    assert [pair.approved_by for pair in office.pairs()] == [AIKO]
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_thread_that_slack_knows_no_more_is_gone(office: Office, bot: Bot, thread: Thread, place: int) -> None:
+    office.call("chat.delete", user=PRIYA, channel=SUPPORT, ts=thread[1])
+    office.call("chat.delete", user=MAYA, channel=SUPPORT, ts=thread[0])
+    assert not repair(bot, thread[place], may_be_gone=False)
+    assert office.pairs()  # an event may be ahead of what Slack shows
+    assert repair(bot, thread[place])
+    (pair,) = office.pairs("withdrawn")
+    assert (pair.reason, pair.reply, pair.turns) == ("the reply was deleted", "", ())
+
+
+def test_reply_deleted_is_gone_whichever_message_led_there(office: Office, bot: Bot, thread: Thread) -> None:
+    office.call("chat.delete", user=PRIYA, channel=SUPPORT, ts=thread[1])
+    assert repair(bot, thread[1])
+    assert office.pairs() == []
+
+
+def test_nothing_follows_from_what_the_bot_cannot_see(office: Office, bot: Bot, thread: Thread) -> None:
+    office.control("members", channel=SUPPORT, user=seed.BOT_USER_ID, is_member=False)
+    assert not repair(bot, thread[0])
+    assert office.pairs()
