@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.conftest import Clock
 from thumbtune.core.errors import Conflict
 from thumbtune.core.prompt import Passage, Turn
 from thumbtune.core.pseudonyms import is_pseudonym, name_forgotten
@@ -189,6 +190,24 @@ def test_approver_is_not_named_in_pairs_that_stay(store: Store) -> None:
     with store.read() as conn:
         pair = pairs.load_pair(conn, his)
     assert (pair.state, pair.approved_by) == ("active", name_forgotten(receipt.person))
+
+
+def test_what_they_do_afterwards_keeps_their_name_when_it_is_done_again(store: Store, clock: Clock) -> None:
+    talk(store)
+    tombstone, hers = bury(store, JONAS), digest_person(store.sealer, JONAS)
+    with store.write() as conn:
+        number_placeholders(conn, [("NAME", hers)], thread_ts="100.000001", **HERE)
+        forget_person(conn, store, tombstone, min_pairs=1, shows_sign=True)
+    clock.advance(seconds=60)
+    learned = learn(store, "300.000002", thread="300.000001", turns=[Turn("customer", "And now?")])
+    with store.write() as conn:
+        record_approval(conn, Approval(JONAS, "+1", True, "300.0"), message_ts="300.000002", **HERE)
+        number_placeholders(conn, [("NAME", hers)], thread_ts="100.000001", **HERE)
+        again = forget_person(conn, store, tombstone, min_pairs=1, shows_sign=True)
+        assert number_placeholders(conn, [("NAME", hers)], thread_ts="100.000001", **HERE) == {("NAME", hers): 2}
+        assert pairs.load_pair(conn, learned).approved_by == JONAS
+        assert [item.user_id for item in load_approvals(conn, message_ts="300.000002", **HERE)] == [JONAS]
+    assert not any(again.counts.values())
 
 
 def test_placeholders_keep_their_numbers_and_lose_their_originals(store: Store) -> None:

@@ -31,7 +31,7 @@ from thumbtune.core.store.schema import (
     runs,
 )
 from thumbtune.core.store.signs import add_signs
-from thumbtune.core.store.tombstones import Tombstone, digest_person
+from thumbtune.core.store.tombstones import Tombstone, digest_person, is_kept
 
 _PLACEHOLDER = re.compile(r"\[([A-Z]+)_(\d+)\]")
 _BATCH = 200
@@ -82,7 +82,8 @@ class Eraser:
         self._erase_pairs(list(found))
         names = [(pairs, name) for name in ("approved_by", "decided_by", "corrected_by")]
         for table, column in (*names, (runs, "requested_by")):
-            which = sa.and_(self._ours(table), table.c[column].in_(self._user_ids))
+            theirs = sa.and_(self._ours(table), table.c[column].in_(self._user_ids))
+            which = sa.and_(theirs, table.c.created_at <= self._tombstone.at)
             self._conn.execute(sa.update(table).where(which).values({column: self._pseudonym}))
         return Erased(counts, frozenset(found.values()))
 
@@ -180,8 +181,11 @@ class Eraser:
         The number stays taken, so that it never comes to mean something else.
         """
         cut = [row for some in _cut_batches(threads) for row in self._list_unused(some)]
-        named = sa.and_(self._in_reach(placeholders), placeholders.c.digest == self._tombstone.digest)
-        cut += self._conn.execute(sa.select(placeholders).where(named)).all()
+        if not is_kept(self._conn, self._tombstone):  # else the number is that of something new
+            theirs = sa.and_(
+                placeholders.c.digest == self._tombstone.digest, placeholders.c.thread_ts <= self._tombstone.up_to
+            )
+            cut += self._conn.execute(sa.select(placeholders).where(self._in_reach(placeholders), theirs)).all()
         for row in cut:
             here = sa.and_(*(placeholders.c[name] == value for name, value in row._mapping.items()))
             self._conn.execute(sa.update(placeholders).where(here).values(digest=secrets.token_hex(32)))
