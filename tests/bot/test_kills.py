@@ -14,7 +14,8 @@ from tests.bot.outages import take_away
 DENSE = range(1, 41, 4)
 """Every write of the first thread that is asked about, in steps: taking in, keeping, approving, pairing, posting."""
 
-LEASE_S = 0.5
+QUICK = {"lease_s": 0.5, "burst_approvals": 0, "approvals_per_day": 0}
+"""Whoever is killed comes back soon, and one person may approve as fast as a machine."""
 
 
 def approve(office: Office, number: int) -> str:
@@ -30,13 +31,13 @@ def kill_again_and_again(office: Office, moments: list[int], *, log: Path) -> No
     office.control("pace", time_scale=1, ack_timeout_s=3, retry_delays_s=[0.3] * 1000)
     approved: list[str] = []
     for moment in moments:
-        bot = start_forked(office, log=log, kill_at=moment, lease_s=LEASE_S)
+        bot = start_forked(office, log=log, kill_at=moment, **QUICK)
         with ended(bot):
             while bot.is_alive() and len(approved) < 5 * len(moments):
                 approved.append(approve(office, len(approved)))
                 bot.join(0.5)
             assert wait_for_end(office, bot) == -signal.SIGKILL
-    last = start_forked(office, log=log, lease_s=LEASE_S)
+    last = start_forked(office, log=log, **QUICK)
     with ended(last):
         wait_until_worked_off(office, timeout_s=60 + len(moments))
         assert list_paired(office) == sorted(approved), office.slack.slack.dispatcher.counts
@@ -59,7 +60,7 @@ def spool_and_kill(office: Office, *, log: Path, rounds: int) -> None:
     office.control("pace", time_scale=1, ack_timeout_s=3, retry_delays_s=[0.3] * 1000)
     counts, approved = office.slack.slack.dispatcher.counts, []
     for _ in range(rounds):
-        bot = start_forked(office, log=log, lease_s=LEASE_S)
+        bot = start_forked(office, log=log, **QUICK)
         with ended(bot):
             with take_away(office.settings.store_url):
                 approved.append(approve(office, len(approved)))
@@ -70,7 +71,7 @@ def spool_and_kill(office: Office, *, log: Path, rounds: int) -> None:
                 os.kill(bot.pid or 0, signal.SIGKILL)
                 bot.join(10)
             wait_for_end(office, bot)
-    last = start_forked(office, log=log, lease_s=LEASE_S)
+    last = start_forked(office, log=log, **QUICK)
     with ended(last):
         wait_until_worked_off(office, timeout_s=60)
         assert list_paired(office) == sorted(approved), office.slack.slack.dispatcher.counts

@@ -35,10 +35,11 @@ class Feed:
         self._base, self._step = 1_700_000_000 + number * 1000, 0
         self.root, self.follow_up, self.reply = self._next(), self._next(), self._next()
         self.follow_up_deleted = False
+        self.question = f"Where is parcel {number}?"  # each asks something of its own, or they were one pair
         self.text, self.revision, self.deleted = "It comes on Friday.", "", False
         self.given: dict[str, str] = {}
         self.events = [
-            {"type": "message", "user": MAYA, "text": "Where is it?", "ts": self.root, "event_ts": self.root},
+            {"type": "message", "user": MAYA, "text": self.question, "ts": self.root, "event_ts": self.root},
             {**self._follow_up("Is it blue?"), "type": "message", "event_ts": self.follow_up},
             {**self._message(), "type": "message", "event_ts": self.reply},
         ]
@@ -136,7 +137,7 @@ def test_every_order_and_repetition_ends_alike(quiet_bot: Bot, clock: Clock) -> 
             active = [pair for pair in list_pairs(conn, state="active", limit=5000) if pair.thread_ts == feed.root]
             assert set(count_events(conn)) == {"done"}
         assert [pair.reply for pair in active] == feed.expected
-        turns = ["Where is it?"] if feed.follow_up_deleted else ["Where is it?", "Is it blue?"]
+        turns = [feed.question] if feed.follow_up_deleted else [feed.question, "Is it blue?"]
         assert all([turn.text for turn in pair.turns] == turns for pair in active)
 
     check()

@@ -30,6 +30,8 @@ def settings(tmp_path: Path, slack: ServerThread, postgres_url: str) -> Settings
         SLACK_API_URL=slack.api_url,
         bot_workers=2,
         lease_s=LEASE_S,
+        burst_approvals=0,  # two people approve everything as fast as it goes
+        approvals_per_day=0,
     )
 
 

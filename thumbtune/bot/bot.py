@@ -69,6 +69,11 @@ class Bot:
     signals: Signals = field(default_factory=Signals)
     _desks: dict[str, tuple[float, Desk | None]] = field(default_factory=dict, repr=False)
 
+    @property
+    def shows_sign(self) -> bool:
+        """Whether replies that are learned get a reaction."""
+        return bool(self.settings.collected_reaction)
+
     def find_desk(self, channel_id: str) -> Desk | None:
         """Return the desk a channel belongs to, if any, as it was at most a second ago."""
         known = self._desks.get(channel_id)

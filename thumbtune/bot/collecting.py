@@ -4,18 +4,28 @@ It does not know which event led here. It runs inside one transaction that holds
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from thumbtune.bot.approval import Verdict, find_text_at, judge, list_approvers_needed
+from thumbtune.bot.approval import (
+    Verdict,
+    find_text_at,
+    judge,
+    list_approvers_needed,
+    list_emojis,
+    normalize_emoji,
+)
 from thumbtune.bot.bot import Bot, Later
 from thumbtune.bot.roles import DeskRoles, name_role
 from thumbtune.bot.threads import FILE_ONLY, UNREDACTED, build_turns, holds_unredacted, needs_repair
 from thumbtune.core.prompt import find_question
-from thumbtune.core.records import Desk, Message, PairSource
+from thumbtune.core.records import Approval, Desk, Message, PairSource
 from thumbtune.core.store.approvals import list_reacted, load_approvals
 from thumbtune.core.store.audits import record_act
+from thumbtune.core.store.curating import Inspector, ask_curation
 from thumbtune.core.store.documents import search_passages
 from thumbtune.core.store.drafts import find_sent_draft
 from thumbtune.core.store.messages import load_message, load_thread
@@ -79,14 +89,23 @@ def settle_reply(
     if verdict.is_approved and is_reply and message.text not in ("", FILE_ONLY, UNREDACTED):
         if may_wait and needs_repair(conn, bot, channel_id=channel_id, ts=reply_ts):
             raise Later(WAIT_FOR_MESSAGE_S)
-        changed = _put(conn, bot, message, verdict, desk=desk, roles=roles)
+        changed = _put(conn, bot, message, verdict, approvals, desk=desk, roles=roles)
     else:
         changed = _withdraw(conn, bot, message, reason=_explain(message, verdict))
     if changed and bot.settings.collected_reaction:
         add_sign(conn, bot.store, reply_ts=reply_ts, cause=f"{verdict.newest_event_ts}:{message.revision}", **place)
 
 
-def _put(conn: sa.Connection, bot: Bot, message: Message, verdict: Verdict, *, desk: Desk, roles: DeskRoles) -> bool:
+def _put(
+    conn: sa.Connection,
+    bot: Bot,
+    message: Message,
+    verdict: Verdict,
+    approvals: Sequence[Approval],
+    *,
+    desk: Desk,
+    roles: DeskRoles,
+) -> bool:
     place = {"team_id": message.team_id, "channel_id": message.channel_id}
     earlier = load_thread(conn, thread_ts=message.thread_ts, before_ts=message.ts, **place)
     people = bot.people.get_people(item.user_id for item in earlier if not item.is_bot)
@@ -116,10 +135,14 @@ def _put(conn: sa.Connection, bot: Bot, message: Message, verdict: Verdict, *, d
         source=_find_source(conn, message),
         approved_by=verdict.approvers[0],
         now=now,
-        state="quarantined" if doubt else "active",
-        reason=doubt,
+        approved_at=_find_approval_time(approvals, verdict.approvers[0], desk=desk),
+        doubt=doubt,
         **key,
     )
+    # Even if nothing changed: another writer's curation passes over what this one holds.
+    inspector = Inspector(bot.settings, bot.redactor) if changed else None
+    where = {"reply_ts": message.ts, **place}
+    ask_curation(conn, bot.store, shows_sign=bot.shows_sign, inspector=inspector, **where)
     if changed:
         logger.info("pair_settled", extra={"channel_id": message.channel_id, "reply_ts": message.ts})
         _note(conn, bot, message, actor=verdict.approvers[0], action="pair_quarantined" if doubt else "pair_approved")
@@ -132,6 +155,7 @@ def _withdraw(
     place = {"team_id": message.team_id, "channel_id": message.channel_id, "reply_ts": message.ts}
     changed = bool(withdraw_reply(conn, reason=reason, now=bot.store.now(), keep_revision=keep_revision, **place))
     if changed:
+        ask_curation(conn, bot.store, shows_sign=bot.shows_sign, inspector=None, **place)
         logger.info(
             "pair_withdrawn", extra={"channel_id": message.channel_id, "reply_ts": message.ts, "reason": reason}
         )
@@ -150,6 +174,14 @@ def _explain(message: Message, verdict: Verdict) -> str:
     if verdict.against:
         return VETOED
     return EDITED if message.revision and not verdict.approvers else NOT_APPROVED
+
+
+def _find_approval_time(approvals: Sequence[Approval], user_id: str, *, desk: Desk) -> datetime | None:
+    """Return when someone first approved, by Slack's clock; None when their approval was found later."""
+    emojis = list_emojis(desk.emojis)
+    given = [item for item in approvals if item.user_id == user_id and item.given]
+    times = [float(item.event_ts) for item in given if not item.found and normalize_emoji(item.emoji) in emojis]
+    return datetime.fromtimestamp(min(times), UTC) if times else None
 
 
 def _find_source(conn: sa.Connection, message: Message) -> PairSource:

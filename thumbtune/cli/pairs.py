@@ -155,6 +155,10 @@ def _tell_outcome(file: Path, outcome: Outcome, *, seconds: float, is_dry_run: b
         markup=False,
         soft_wrap=True,
     )
+    if outcome.merged:
+        console.print(
+            f"  {outcome.merged} of them say the same as another and are not trained on twice", soft_wrap=True
+        )
     for reason, count in outcome.waiting.most_common():
         console.print(f"  {count} of them wait for review: {reason}", soft_wrap=True)
     for reason, count in outcome.refused.most_common():

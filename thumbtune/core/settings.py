@@ -222,6 +222,51 @@ class Settings(BaseSettings):
     )
     min_pairs: int = Field(20, ge=2, description="Training pairs below which no run starts.")
 
+    # Curation
+    min_reply_words: int = Field(
+        1,
+        ge=0,
+        description="Words beyond courtesies (hello, thanks, sure …) that an approved reply needs to teach anything. More sets "
+        "more short replies aside for a lead; 0 sets none aside.",
+    )
+    max_reply_chars: int = Field(
+        2000,
+        ge=1,
+        description="Characters above which an approved reply is set aside for a lead. More lets longer ones in, of which "
+        "those over max_reply_tokens are not trained on.",
+    )
+    check_language: bool = Field(
+        True,
+        description="Whether replies in another language than the customer's are set aside for a lead. Short ones never are.",
+    )
+    reply_languages: list[str] = Field(
+        [],
+        description="Languages (ISO 639-1, such as en) that replies are written in, whatever the customer writes in. Empty: "
+        "the customer's. JSON list in the environment.",
+    )
+    hold_ungrounded: bool = Field(
+        False,
+        description="Whether replies with numbers, dates, codes or links found neither in the thread nor in a passage are set "
+        "aside for a lead. Otherwise they are only noted.",
+    )
+    burst_approvals: int = Field(
+        30,
+        ge=0,
+        description="Approvals one person may give within burst_window_s before all of them are set aside for a lead. More "
+        "trusts quicker reading; 0 sets none aside.",
+    )
+    burst_window_s: float = Field(
+        60.0,
+        gt=0,
+        description="Seconds within which burst_approvals are counted, by Slack's own times. More is stricter.",
+    )
+    approvals_per_day: int = Field(
+        500,
+        ge=0,
+        description="Approvals one person may give on a desk in a day (UTC); later ones are set aside for a lead. More lets one "
+        "person shape the voice more; 0 sets none aside.",
+    )
+
     # Drafts
     few_shot_examples: int = Field(
         3, ge=0, le=10, description="Approved pairs shown to the model while no adapter is live. 0 turns this off."

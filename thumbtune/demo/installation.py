@@ -31,8 +31,11 @@ TUNING = {
     "LEASE_S": "15",
     "GATE_MIN_THREADS": "5",
     "MIN_PAIRS": "10",
+    "BURST_APPROVALS": "0",
+    "APPROVALS_PER_DAY": "0",
 }
-"""What differs from the defaults because the demo's base model and its data are small."""
+"""What differs from the defaults: the demo's base model and its data are small, and its few people approve everything
+as fast as the machine goes."""
 
 SHOP_RECIPE = {"TRAIN_LEARNING_RATE": "2e-3", "TRAIN_MIN_STEPS": "120", "TRAIN_MAX_EPOCHS": "12"}
 OTHER_RECIPE = {"TRAIN_LEARNING_RATE": "4e-3", "TRAIN_MIN_STEPS": "600", "TRAIN_MAX_EPOCHS": "4"}

@@ -24,9 +24,10 @@ def keep_house(store: Store, settings: Settings) -> None:
     with store.write() as conn:
         expired = expire_texts(
             conn,
+            store,
             message_days=settings.message_retention_days,
             pair_days=settings.pair_retention_days,
-            now=store.now(),
+            shows_sign=bool(settings.collected_reaction),
             actor=ACTOR,
         )
     if expired:

@@ -45,7 +45,7 @@ def learn(store: Store, ts: str) -> int:
 def expire(store: Store, *, message_days: float = 0.0, pair_days: float = 0.0) -> dict[str, int]:
     with store.write() as conn:
         return dict(
-            expire_texts(conn, message_days=message_days, pair_days=pair_days, now=store.now(), actor="trainer")
+            expire_texts(conn, store, message_days=message_days, pair_days=pair_days, shows_sign=True, actor="trainer")
         )
 
 

@@ -12,8 +12,13 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from thumbtune.cli.importing.conversations import Problem
+from thumbtune.core.curation import KIND_WORDS
 from thumbtune.core.store import Store
 from thumbtune.core.store.audits import record_act
+from thumbtune.core.store.curating import curate
+from thumbtune.core.store.engine import do_now
+from thumbtune.core.store.findings import load_findings
+from thumbtune.core.store.places import Place, find_pair
 
 BATCH = 100
 """Conversations written in one transaction: few enough that a bot on the same SQLite file waits for less than a second."""
@@ -27,6 +32,8 @@ class Outcome:
 
     imported: int = 0
     already_there: int = 0
+    merged: int = 0
+    """Of those imported, which say the same as another."""
     waiting: Counter[str] = field(default_factory=Counter)
     """Of those imported, which wait for review, by reason."""
     refused: Counter[str] = field(default_factory=Counter)
@@ -37,8 +44,16 @@ class Outcome:
         """Count another one's pairs in."""
         self.imported += other.imported
         self.already_there += other.already_there
+        self.merged += other.merged
         self.waiting += other.waiting
         self.refused += other.refused
+
+
+@dataclass
+class BatchOutcome(Outcome):
+    """What one transaction did."""
+
+    new_places: list[Place] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -59,15 +74,17 @@ class _TakenBack(Exception):
 
 
 @contextmanager
-def open_batch(job: ImportJob, outcome: Outcome) -> Iterator[tuple[sa.Connection, Outcome]]:
+def open_batch(job: ImportJob, outcome: Outcome) -> Iterator[tuple[sa.Connection, BatchOutcome]]:
     """Open a transaction for some conversations; what it did counts once it is committed, and is audited with it.
 
     Run again after a break, the pairs that are there are found there: the outcome is the same.
     """
-    done = Outcome()
+    done = BatchOutcome()
     try:
         with job.store.write() as conn:
             yield conn, done
+            do_now(conn, curate)
+            _count_set_aside(conn, done)
             if job.is_dry_run:
                 raise _TakenBack
             if done.imported:
@@ -77,6 +94,16 @@ def open_batch(job: ImportJob, outcome: Outcome) -> Iterator[tuple[sa.Connection
     except _TakenBack:
         pass
     outcome.add(done)
+
+
+def _count_set_aside(conn: sa.Connection, done: BatchOutcome) -> None:
+    for place in done.new_places:
+        pair = find_pair(conn, place)
+        if pair is not None and pair.state == "merged":
+            done.merged += 1
+        elif pair is not None and pair.state == "quarantined":
+            held = [item.kind for item in load_findings(conn, [pair.pair_id])[pair.pair_id] if item.holds]
+            done.waiting[KIND_WORDS[held[0]] if held else pair.reason] += 1
 
 
 def cut_batches(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -32,7 +32,7 @@ from thumbtune.bot.threads import (
     read_message,
     record_live,
 )
-from thumbtune.cli.importing.outcome import ImportJob, Outcome, cut_batches, open_batch
+from thumbtune.cli.importing.outcome import BatchOutcome, ImportJob, Outcome, cut_batches, open_batch
 from thumbtune.cli.importing.slack_export import ExportChannel, ExportThread, SlackExport
 from thumbtune.core.errors import BadInput, SlackRefused
 from thumbtune.core.records import Approval, Desk
@@ -151,7 +151,7 @@ def _read_scene(bot: Bot, thread: ExportThread) -> _Scene:
     return _Scene(thread, messages, raws)
 
 
-def _play(conn: sa.Connection, bot: Bot, done: Outcome, scene: _Scene, *, desk: Desk, roles: DeskRoles) -> None:
+def _play(conn: sa.Connection, bot: Bot, done: BatchOutcome, scene: _Scene, *, desk: Desk, roles: DeskRoles) -> None:
     emojis = list_emojis([*desk.emojis, *desk.vetoes])
     reacted = [live for live in scene.messages if _list_shown(scene.raws[live.ts], list_emojis(desk.emojis))]
     if scene.thread.is_broken:
@@ -190,7 +190,9 @@ def _record_shown(conn: sa.Connection, bot: Bot, live: LiveMessage, *, shown: Se
             record_approval(conn, Approval(user_id, emoji, True, since, found=True), **place)
 
 
-def _settle(conn: sa.Connection, bot: Bot, done: Outcome, live: LiveMessage, *, desk: Desk, roles: DeskRoles) -> None:
+def _settle(
+    conn: sa.Connection, bot: Bot, done: BatchOutcome, live: LiveMessage, *, desk: Desk, roles: DeskRoles
+) -> None:
     """Let the bot judge one reply, and count what came of it."""
     team_id, channel_id = bot.identity.team_id, live.channel_id
     message = load_message(conn, team_id=team_id, channel_id=channel_id, ts=live.ts)
@@ -211,8 +213,7 @@ def _settle(conn: sa.Connection, bot: Bot, done: Outcome, live: LiveMessage, *, 
     else:
         mark_imported(conn, after.pair_id)
         done.imported += 1
-        if after.state != "active":
-            done.waiting[after.reason] += 1
+        done.new_places.append(place)
 
 
 def _explain(conn: sa.Connection, bot: Bot, ts: str, channel_id: str, *, desk: Desk, roles: DeskRoles) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from thumbtune.cli.importing.conversations import Conversation, Parsed, Problem
-from thumbtune.cli.importing.outcome import ImportJob, Outcome, cut_batches, open_batch
+from thumbtune.cli.importing.outcome import BatchOutcome, ImportJob, Outcome, cut_batches, open_batch
 from thumbtune.cli.importing.redacting import redact_conversation, redact_passage
 from thumbtune.core.errors import RedactionFailed
 from thumbtune.core.prompt import Passage, Turn, find_question
@@ -17,6 +17,7 @@ from thumbtune.core.records import Desk
 from thumbtune.core.redaction import Redactor
 from thumbtune.core.sealing import Sealer
 from thumbtune.core.settings import Settings
+from thumbtune.core.store.curating import Inspector, ask_curation
 from thumbtune.core.store.documents import load_passages, search_passages
 from thumbtune.core.store.pairs import FORGOTTEN, put_pair
 from thumbtune.core.store.places import Place, find_pair, record_authors
@@ -42,7 +43,7 @@ def store_conversations(parsed: Parsed, job: ImportJob, *, desk: Desk, settings:
                 outcome.problems.append(Problem(conversation.where, "it could not be redacted, so it is not kept"))
         with open_batch(job, outcome) as (conn, done):
             for conversation, turns in redacted:
-                _store(conn, job, done, conversation, turns, seen=seen, desk=desk, settings=settings)
+                _store(conn, job, done, conversation, turns, seen=seen, desk=desk, settings=settings, redactor=redactor)
         job.on_done(len(batch))
     return outcome
 
@@ -64,13 +65,14 @@ def _redact(
 def _store(
     conn: sa.Connection,
     job: ImportJob,
-    done: Outcome,
+    done: BatchOutcome,
     conversation: Conversation,
     turns: Sequence[Turn],
     *,
     seen: set[Place],
     desk: Desk,
     settings: Settings,
+    redactor: Redactor,
 ) -> None:
     for at in conversation.replies:
         before, reply = [turn for turn in turns[:at] if turn.text], turns[at].text
@@ -114,6 +116,10 @@ def _store(
         )
         if is_new:
             record_authors(conn, place, [digest_person(job.store.sealer, author) for author in authors])
+            where = {"team_id": place.team_id, "channel_id": place.channel_id, "reply_ts": place.reply_ts}
+            inspector = Inspector(settings, redactor)
+            ask_curation(conn, job.store, shows_sign=False, inspector=inspector, **where)
+            done.new_places.append(place)
         done.imported += is_new
         done.already_there += not is_new  # another import came first, between the look and now
 

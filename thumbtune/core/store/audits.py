@@ -43,7 +43,7 @@ def record_act(
     """
     plain = json.loads(json.dumps(detail or {}))
     values = {"at": now.astimezone(UTC), "actor": actor, "action": action, "subject": subject, "detail": plain}
-    put_off(conn, _append, values)
+    put_off(conn, _append, values, very_last=True)
 
 
 def list_acts(conn: sa.Connection, *, limit: int, action: str | None = None) -> list[Act]:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from thumbtune.core.errors import Conflict
 from thumbtune.core.records import PairState, TrainingPair
 from thumbtune.core.store.audits import record_act
+from thumbtune.core.store.curating import ask_curation
 from thumbtune.core.store.desks import find_desk
 from thumbtune.core.store.engine import Store
 from thumbtune.core.store.pairs import is_outdated, load_pair, set_pair_state
@@ -40,8 +41,9 @@ def decide_pair(
     now = store.now()
     pair = set_pair_state(conn, pair_id, state=state, reason=reason, now=now, decided_by=decided_by)
     place = {"team_id": pair.team_id, "channel_id": pair.channel_id}
+    ask_curation(conn, store, shows_sign=shows_sign, inspector=None, reply_ts=pair.reply_ts, **place)
     if shows_sign and find_desk(conn, **place):  # what was imported may stand nowhere in Slack
         add_sign(conn, store, reply_ts=pair.reply_ts, cause=f"{state}:{now.isoformat()}", **place)
-    action = {"active": "pair_kept", "withdrawn": "pair_withdrawn", "quarantined": "pair_quarantined"}[state]
+    action = {"active": "pair_kept", "withdrawn": "pair_withdrawn"}[state]
     record_act(conn, actor=decided_by, action=action, subject=str(pair_id), now=now)
     return pair

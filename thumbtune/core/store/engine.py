@@ -29,7 +29,7 @@ Source: sqlite.org/wal.html, seen 2026-11-20.
 BUSY_TIMEOUT_S = 30.0
 
 Step = Callable[[sa.Connection, list[Any]], None]  # Any: what was put off for it
-_LastSteps = dict[Step, list[Any]]  # Any: as above
+_LastSteps = dict[tuple[bool, Step], list[Any]]  # Any: as above
 _LAST_STEPS = "thumbtune_last_steps"
 
 
@@ -62,8 +62,9 @@ class Store:
                 info[_LAST_STEPS] = last_steps
                 try:
                     yield conn
-                    for step, items in last_steps.items():
-                        step(conn, items)
+                    while last_steps:
+                        very_last, step = min(last_steps, key=lambda key: key[0])
+                        step(conn, last_steps.pop((very_last, step)))
                 finally:
                     del info[_LAST_STEPS]
 
@@ -99,12 +100,20 @@ def empty_wal(store: Store) -> bool:
         connection.close()
 
 
-def put_off(conn: sa.Connection, step: Step, item: object) -> None:
+def put_off(conn: sa.Connection, step: Step, item: object, *, very_last: bool = False) -> None:
     """Have `step` done with all its items just before this transaction of `Store.write` commits.
 
     For rows that all writers share: their lock is taken last and held briefly, and no two writers can deadlock on it.
+    What is to be done very last may be put off by other steps still.
     """
-    conn.info[_LAST_STEPS].setdefault(step, []).append(item)
+    conn.info[_LAST_STEPS].setdefault((very_last, step), []).append(item)
+
+
+def do_now(conn: sa.Connection, step: Step) -> None:
+    """Do what was put off for a step so far, because its outcome is needed in this transaction."""
+    items = conn.info[_LAST_STEPS].pop((False, step), [])
+    if items:
+        step(conn, items)
 
 
 def insert_row(conn: sa.Connection, table: sa.Table) -> Any:  # Any: either dialect's Insert, both with on_conflict_*

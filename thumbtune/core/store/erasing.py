@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from thumbtune.core.errors import ConfigError
 from thumbtune.core.pseudonyms import name_forgotten
+from thumbtune.core.store.curating import ask_for_dependents
 from thumbtune.core.store.engine import Store, insert_row
 from thumbtune.core.store.pairs import FORGOTTEN, erase_pairs
 from thumbtune.core.store.schema import (
@@ -131,6 +132,7 @@ class Eraser:
 
     def _erase_pairs(self, pair_ids: list[int]) -> None:
         learned = erase_pairs(self._conn, pair_ids, reason=FORGOTTEN, now=self._store.now())
+        ask_for_dependents(self._conn, self._store, pair_ids, shows_sign=self._shows_sign)
         known = {(row.team_id, row.channel_id) for row in self._conn.execute(sa.select(desk_channels))}
         shown = [place for place in learned if place[:2] in known] if self._shows_sign else []
         add_signs(self._conn, self._store, shown, cause=f"forgotten:{self._tombstone.receipt_id}")

@@ -32,21 +32,23 @@ def put_pair(
     source: PairSource,
     approved_by: str,
     now: datetime,
-    state: PairState = "active",
-    reason: str = "",
+    approved_at: datetime | None = None,
+    doubt: str = "",
 ) -> bool:
-    """Bring the pair of this revision of a reply to this content and state; return whether that changed anything.
+    """Bring the pair of this revision of a reply to this content; return whether that changed anything.
 
-    What a person decided about its state stays, as long as the reply is approved; its content follows all the same.
+    `approved_at` is None when it is not known. A doubt sets it aside. What a person decided about its state stays, as
+    long as the reply is approved, and so does a reply that was corrected; the rest of its content follows all the same.
     One that was erased stays erased.
     """
     key = {"team_id": team_id, "channel_id": channel_id, "reply_ts": reply_ts, "revision": revision}
-    content = {
+    content: dict[str, Any] = {  # Any: columns of several types
         "turns": [asdict(turn) for turn in turns],
         "reply": reply,
         "passages": [asdict(passage) for passage in passages],
     }
-    standing = {"state": state, "reason": reason, "approved_by": approved_by}
+    state: PairState = "quarantined" if doubt else "active"
+    standing = {"state": state, "reason": doubt, "doubt": doubt, "approved_by": approved_by, "approved_at": approved_at}
     new = {**key, **content, **standing, "desk_id": desk_id, "thread_ts": thread_ts, "source": source}
     insert = insert_row(conn, pairs).values({**new, "created_at": now, "changed_at": now})
     if changes_a_row(conn, insert.on_conflict_do_nothing()):
@@ -55,7 +57,9 @@ def put_pair(
     if not stored.reply:
         return False
     changes = {name: value for name, value in content.items() if getattr(stored, name) != value}
-    if not stored.decided_by and (stored.state, stored.reason) != (state, reason):
+    if stored.corrected_by:
+        changes.pop("reply", None)
+    if not stored.decided_by and (stored.state == "withdrawn" or stored.doubt != doubt):
         changes.update(standing)
     if changes:
         conn.execute(sa.update(pairs).filter_by(**key).values({**changes, "changed_at": now}))
@@ -110,7 +114,10 @@ def withdraw_reply(
         pairs.c.team_id == team_id,
         pairs.c.channel_id == channel_id,
         pairs.c.reply_ts == reply_ts,
-        sa.or_(pairs.c.state == "active", sa.and_(pairs.c.state == "quarantined", pairs.c.decided_by == "")),
+        sa.or_(
+            pairs.c.state == "active",
+            sa.and_(pairs.c.state.in_(("merged", "quarantined")), pairs.c.decided_by == ""),
+        ),
     )
     if keep_revision is not None:
         which = sa.and_(which, pairs.c.revision != keep_revision)
@@ -128,8 +135,8 @@ def withdraw_reply(
 
 def erase_texts(
     conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts: str, deleted_ts: str, now: datetime
-) -> None:
-    """Erase what pairs still hold of a deleted message.
+) -> list[int]:
+    """Erase what pairs still hold of a deleted message; return which were withdrawn by it.
 
     Those that count by approvals are settled anew instead; an imported one that nobody approved here is withdrawn.
     """
@@ -141,11 +148,14 @@ def erase_texts(
         *(approvals.c[name] == pairs.c[name] for name in ("team_id", "channel_id")),
         approvals.c.message_ts == pairs.c.reply_ts,
     )
+    lost: list[int] = []
     for which, reason in ((own, DELETED), (sa.and_(later, sa.not_(reacted)), QUESTION_DELETED)):
         withdrawn = {"state": "withdrawn", "reason": reason, "decided_by": "", "changed_at": now}
-        conn.execute(sa.update(pairs).where(which, counts).values(withdrawn))
+        withdraw = sa.update(pairs).where(which, counts).values(withdrawn).returning(pairs.c.pair_id)
+        lost += conn.execute(withdraw).scalars()
     conn.execute(sa.update(pairs).where(own).values(turns=[], passages=[], reply=""))
     conn.execute(sa.update(pairs).where(later, pairs.c.state == "withdrawn").values(turns=[], passages=[]))
+    return lost
 
 
 def erase_pairs(
@@ -156,7 +166,7 @@ def erase_pairs(
     for start in range(0, len(pair_ids), 500):
         which = pairs.c.pair_id.in_(pair_ids[start : start + 500])
         active = sa.select(pairs.c.team_id, pairs.c.channel_id, pairs.c.reply_ts).where(
-            which, pairs.c.state == "active"
+            which, pairs.c.state.in_(("active", "merged"))
         )
         learned += [(row.team_id, row.channel_id, row.reply_ts) for row in conn.execute(active)]
         gone = {"turns": [], "passages": [], "reply": "", "state": "withdrawn", "reason": reason, "changed_at": now}
@@ -257,12 +267,12 @@ def count_new_pairs(conn: sa.Connection, *, desk_id: str) -> int:
 
 
 def is_learned(conn: sa.Connection, *, team_id: str, channel_id: str, reply_ts: str) -> bool:
-    """Return whether a reply has an active pair."""
+    """Return whether a reply has a pair that is in, by itself or in another that says the same."""
     which = sa.and_(
         pairs.c.team_id == team_id,
         pairs.c.channel_id == channel_id,
         pairs.c.reply_ts == reply_ts,
-        pairs.c.state == "active",
+        pairs.c.state.in_(("active", "merged")),
     )
     return conn.execute(sa.select(sa.exists().where(which))).scalar_one()
 

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from thumbtune.core.store.audits import record_act
+from thumbtune.core.store.curating import ask_for_dependents
+from thumbtune.core.store.engine import Store
 from thumbtune.core.store.pairs import EXPIRED, erase_pairs
 from thumbtune.core.store.schema import drafts, messages, pairs
 
@@ -16,15 +18,15 @@ _OPEN_DRAFTS = ("requested", "ready")
 
 
 def expire_texts(
-    conn: sa.Connection, *, message_days: float, pair_days: float, now: datetime, actor: str
+    conn: sa.Connection, store: Store, *, message_days: float, pair_days: float, shows_sign: bool, actor: str
 ) -> Counter[str]:
     """Erase what is older than so many days, 0 meaning for ever; return how much that was.
 
     A message is kept as long as its thread has a pair that counts or may come to count.
     """
-    counts = Counter[str]()
+    counts, now = Counter[str](), store.now()
     if pair_days:
-        counts["pairs"] = _expire_pairs(conn, now - timedelta(days=pair_days), now=now)
+        counts["pairs"] = _expire_pairs(conn, store, now - timedelta(days=pair_days), shows_sign=shows_sign)
     if message_days:
         counts += _expire_messages(conn, now - timedelta(days=message_days))
     if +counts:
@@ -33,10 +35,11 @@ def expire_texts(
     return +counts
 
 
-def _expire_pairs(conn: sa.Connection, before: datetime, *, now: datetime) -> int:
+def _expire_pairs(conn: sa.Connection, store: Store, before: datetime, *, shows_sign: bool) -> int:
     old = sa.select(pairs.c.pair_id).where(pairs.c.created_at < before, pairs.c.reply != "")
     pair_ids = list(conn.execute(old).scalars())
-    erase_pairs(conn, pair_ids, reason=EXPIRED, now=now)
+    erase_pairs(conn, pair_ids, reason=EXPIRED, now=store.now())
+    ask_for_dependents(conn, store, pair_ids, shows_sign=shows_sign)
     return len(pair_ids)
 
 

@@ -48,7 +48,7 @@ def handle_home_pair(event: InboxEvent, bot: Bot) -> None:
                     reason=reason,
                     decided_by=user_id,
                     only_if=_SHOWN_AS[decision],
-                    shows_sign=bool(bot.settings.collected_reaction),
+                    shows_sign=bot.shows_sign,
                 )
         except Conflict:  # it changed meanwhile: the Home tab drawn anew shows how it stands
             pass

@@ -1,0 +1,88 @@
+"""Finds approvals that came faster, or more in a day, than one person can have read.
+
+It does not know what follows. Times are Slack's own; an approval whose time is not known is never counted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from thumbtune.core.records import Finding
+from thumbtune.core.settings import Settings
+from thumbtune.core.store.schema import pairs
+
+
+@dataclass(frozen=True)
+class TimedApproval:
+    """Who approved a pair of which desk, and when."""
+
+    desk_id: str
+    approved_by: str
+    approved_at: datetime
+
+
+_AT = pairs.c.approved_at
+_BY_SAME = sa.and_(
+    pairs.c.desk_id == sa.bindparam("desk_id"),
+    pairs.c.approved_by == sa.bindparam("approved_by"),
+    # What a person has left out counts still, what was taken back does not.
+    sa.or_(pairs.c.state != "withdrawn", pairs.c.decided_by != ""),
+)
+_BEFORE = (
+    sa.select(pairs.c.pair_id, _AT)
+    .where(_BY_SAME, sa.bindparam("begin") <= _AT, sa.bindparam("approved_at") >= _AT)
+    .order_by(_AT.desc())
+    .limit(sa.bindparam("most"))
+)
+_AFTER = (
+    sa.select(pairs.c.pair_id, _AT)
+    .where(_BY_SAME, sa.bindparam("approved_at") < _AT, sa.bindparam("end") >= _AT)
+    .order_by(_AT)
+    .limit(sa.bindparam("most"))
+)
+_AROUND = sa.union_all(sa.select(_BEFORE.subquery()), sa.select(_AFTER.subquery()))
+_EARLIER = (
+    sa.select(pairs.c.pair_id)
+    .where(_BY_SAME, sa.bindparam("begin") <= _AT, sa.bindparam("approved_at") > _AT)
+    .limit(sa.bindparam("most"))
+)
+_COUNT_EARLIER = sa.select(sa.func.count()).select_from(_EARLIER.subquery())
+
+
+def find_burst(conn: sa.Connection, approval: TimedApproval, *, settings: Settings) -> list[int]:
+    """Return the pairs whose approvals make a burst with this one, its own among them; none when there is no burst."""
+    most, window = settings.burst_approvals, timedelta(seconds=settings.burst_window_s)
+    if not most:
+        return []
+    limits = {"begin": approval.approved_at - window, "end": approval.approved_at + window, "most": most + 1}
+    rows = conn.execute(_AROUND, {**asdict(approval), **limits}).all()
+    return _find_dense(sorted(rows, key=lambda row: row.approved_at), most=most, window=window)
+
+
+def find_over_cap(conn: sa.Connection, approval: TimedApproval, *, settings: Settings) -> Finding | None:
+    """Return what to say of an approval that comes after a day's worth of them; None before that."""
+    most = settings.approvals_per_day
+    if not most:
+        return None
+    day = approval.approved_at.replace(hour=0, minute=0, second=0, microsecond=0)
+    if conn.execute(_COUNT_EARLIER, {**asdict(approval), "begin": day, "most": most}).scalar_one() < most:
+        return None
+    return Finding("over_cap", f"the same person had approved {most} replies that day already", holds=True)
+
+
+def explain_burst(settings: Settings) -> Finding:
+    """Return what to say of each approval of a burst."""
+    figures = f"more than {settings.burst_approvals} approvals by one person within {settings.burst_window_s:g} seconds"
+    return Finding("burst", f"one of {figures}", holds=True)
+
+
+def _find_dense(rows: Sequence[sa.Row[Any]], *, most: int, window: timedelta) -> list[int]:  # Any: id and time
+    """Return the ids in any stretch of more than `most` rows that is no longer than the window; rows come in order."""
+    dense: set[int] = set()
+    for start, (first, last) in enumerate(zip(rows, rows[most:], strict=False)):
+        if last.approved_at - first.approved_at <= window:
+            dense.update(row.pair_id for row in rows[start : start + most + 1])
+    return sorted(dense)

@@ -1,0 +1,99 @@
+"""By what pairs are found that ask the same: the bands of their signatures, and the pairs that share one.
+
+It does not know how alike two texts have to be.
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from thumbtune.core.curation import Exchange, read_exchange
+from thumbtune.core.prompt import Turn
+from thumbtune.core.records import PairState
+from thumbtune.core.store.schema import pair_bands, pairs
+
+MAX_COMPARED = 50
+"""Pairs that one is compared with at most, the oldest first."""
+
+Rank = tuple[int, str, str, str, int]
+
+
+@dataclass(frozen=True)
+class ComparedPair:
+    """A pair as far as it matters to those that ask the same."""
+
+    pair_id: int
+    desk_id: str
+    team_id: str
+    channel_id: str
+    thread_ts: str
+    reply_ts: str
+    turns: list[dict[str, Any]]  # Any: JSON
+    reply: str
+    passages: list[dict[str, Any]]  # Any: JSON
+    state: PairState
+    reason: str
+    decided_by: str
+    doubt: str
+    approved_by: str
+    approved_at: datetime | None
+
+    @property
+    def rank(self) -> Rank:
+        """Where it stands: what was decided for first, then by age; an imported one without Slack's time is old."""
+        sent = self.reply_ts if self.reply_ts[:1].isdigit() else ""
+        is_decided_for = self.decided_by and self.state == "active"
+        return (0 if is_decided_for else 1, sent, self.reply_ts, self.channel_id, self.pair_id)
+
+    @property
+    def is_standing(self) -> bool:
+        """Whether it is approved and its texts are there."""
+        return self.state != "withdrawn" and bool(self.reply)
+
+    @functools.cached_property
+    def exchange(self) -> Exchange | None:
+        """What is compared of it; None when it asks too little to be compared."""
+        return read_exchange([Turn(**turn) for turn in self.turns], self.reply) if self.is_standing else None
+
+
+COMPARED_COLUMNS = [pairs.c[field.name] for field in fields(ComparedPair)]
+
+# Made once: making a statement takes longer than running it.
+_BANDS_OF = sa.select(pair_bands.c.band).where(pair_bands.c.pair_id == sa.bindparam("pair_id"))
+_IN_BANDS = sa.select(pair_bands.c.pair_id).where(pair_bands.c.band.in_(sa.bindparam("bands", expanding=True)))
+_NEAR = (
+    sa.select(*COMPARED_COLUMNS)
+    .where(
+        pairs.c.pair_id.in_(_IN_BANDS),
+        pairs.c.pair_id != sa.bindparam("pair_id"),
+        pairs.c.desk_id == sa.bindparam("desk_id"),
+        # A thread moves on: the same question may have another answer later in it.
+        sa.or_(pairs.c.thread_ts != sa.bindparam("thread_ts"), pairs.c.channel_id != sa.bindparam("channel_id")),
+        sa.or_(pairs.c.state == "active", sa.and_(pairs.c.state == "quarantined", pairs.c.decided_by == "")),
+    )
+    .order_by(pairs.c.pair_id)
+    .limit(MAX_COMPARED)
+)
+
+
+def keep_bands(conn: sa.Connection, pair_id: int, bands: Sequence[int]) -> None:
+    """Keep by what a pair is found; nothing for one that does not stand."""
+    known = set(conn.execute(_BANDS_OF, {"pair_id": pair_id}).scalars())
+    if known == set(bands):
+        return
+    if known:
+        conn.execute(sa.delete(pair_bands).where(pair_bands.c.pair_id == pair_id))
+    if bands:
+        conn.execute(sa.insert(pair_bands), [{"band": band, "pair_id": pair_id} for band in dict.fromkeys(bands)])
+
+
+def list_near(conn: sa.Connection, pair: ComparedPair, bands: Sequence[int]) -> list[ComparedPair]:
+    """Return the pairs of other threads that may ask the same and are in, or may come in."""
+    if not bands:
+        return []
+    place = {name: getattr(pair, name) for name in ("pair_id", "desk_id", "thread_ts", "channel_id")}
+    return [ComparedPair(**row._mapping) for row in conn.execute(_NEAR, {**place, "bands": list(bands)})]
