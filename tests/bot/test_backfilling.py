@@ -129,6 +129,19 @@ def test_new_message_in_a_thread_that_began_before_the_days_looked_at_is_found(o
     assert texts == ["Where is parcel 1?", "Parcel 1 comes on Friday.", "It is still not here."]
 
 
+@pytest.mark.parametrize("change", [take_back, edit, delete, delete_question])
+def test_what_was_undone_in_a_gap_longer_than_the_days_looked_at_is_withdrawn(
+    office: Office, bot: Bot, change: Callable[[Office, str, str], None]
+) -> None:
+    question, reply = answer(office)
+    office.react(JONAS, reply)
+    Backfill(bot).sweep_due()
+    assert office.pairs()
+    change(office, reply, question)
+    Backfill(replace(bot, store=replace(office.store, now=lambda: utc_now() + timedelta(days=8)))).sweep_due()
+    assert office.pairs() == []
+
+
 def test_approval_of_an_edited_reply_waits_for_a_person(office: Office, bot: Bot) -> None:
     question, reply = answer(office)
     edit(office, reply, question)

@@ -32,8 +32,11 @@ logger = logging.getLogger(__name__)
 LOOK_S = 15.0
 OVERLAP = timedelta(minutes=10)
 """How far a sweep looks behind the beginning of the one before: what was on its way then."""
-ROOTS_REACH = 4.0
-"""How many times `backfill_days` ago a thread may have begun whose new replies are found: listing 200 is one call."""
+REACH = 4.0
+"""How many times `backfill_days` ago a thread may have begun whose new replies are found: listing 200 is one call.
+
+Also how far a sweep after a long gap looks back at most.
+"""
 SAVE_EVERY = 10
 FAILURES_IN_A_ROW = 3
 """Threads that fail one after another: then it is not the threads."""
@@ -143,9 +146,7 @@ class Backfill:
             return held.call_paced(partial(repair_thread, self._bot, desk=desk, may_be_gone=True, **place))
         except (Stopped, SweepLost, SlackLockedOut, StoreUnavailable):
             raise
-        except (
-            Exception
-        ) as exc:  # whatever is wrong with one thread, the others are compared; it is tried again next time
+        except Exception as exc:  # the others are compared all the same; this one is tried again by the next sweep
             fields = {"channel_id": channel_id, "ts": ts, "error": describe_error(exc)}
             logger.warning("thread_not_compared", extra=fields, exc_info=hide_text(exc))
             return False
@@ -154,13 +155,15 @@ class Backfill:
         """Return the threads to look at: those that changed, oldest first, some others, and those that failed before."""
         sweep, settings, place = held.sweep, self._bot.settings, held.place
         days = timedelta(days=settings.backfill_days)
-        window = sweep.began_at - days
+        furthest = sweep.began_at - REACH * days
+        swept_at = min(sweep.swept_at or sweep.began_at, sweep.began_at)
+        window = max(swept_at - days, furthest)  # what was that old when the last sweep began may have changed since
         since = max(window, sweep.swept_at - OVERLAP) if sweep.swept_at is not None else window
         oldest = _make_ts(window)
         with self._bot.store.read() as conn:
             stored = list_roots(conn, from_ts=oldest, **place)
             paired = list_paired(conn, from_ts=oldest, **place)
-        began = _make_ts(sweep.began_at - ROOTS_REACH * days)
+        began = _make_ts(furthest)
         roots = held.fetch_pages("conversations.history", "messages", channel=sweep.channel_id, oldest=began)
         changed = list_changed(roots, stored, since=_make_ts(since))
         for user_id in sorted(self._bot.people.fetch_roles(desk).approvers):
