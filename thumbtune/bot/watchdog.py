@@ -15,7 +15,8 @@ logger = logging.getLogger(__name__)
 DEAF_EXIT_CODE = 75
 """EX_TEMPFAIL of sysexits.h: start me again."""
 
-_LOOKS = 20
+LOOKS = 20
+"""Looks in a row without a sign that make a connection deaf: it is noticed one look later at the latest."""
 
 
 class Watchdog:
@@ -41,11 +42,11 @@ class Watchdog:
 
     def _run(self) -> None:
         last, silent_looks = self._read_sign(), 0
-        while not self._stop.wait(self._deaf_s / _LOOKS):
+        while not self._stop.wait(self._deaf_s / LOOKS):
             sign = self._read_sign()
             silent_looks = silent_looks + 1 if sign == last else 0
             last = sign
-            if silent_looks >= _LOOKS:
+            if silent_looks >= LOOKS:
                 logger.error("socket_deaf", extra={"silent_s": self._deaf_s})
                 self._on_deaf()
                 return
