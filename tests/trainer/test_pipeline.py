@@ -13,7 +13,7 @@ from tests.trainer.installation import Installation, find_child, make_installati
 from thumbtune.core.manifest import hash_base, hash_file, load_manifest, load_template, verify_adapter
 from thumbtune.core.prompt import hash_template
 from thumbtune.core.records import TrainingRun
-from thumbtune.core.store import adapters, runs
+from thumbtune.core.store import adapters, pairs, runs
 from thumbtune.trainer.backend import LocalBackend
 from thumbtune.trainer.pipeline import Pipeline
 from thumbtune.trainer.scheduler import queue_due_runs
@@ -36,9 +36,17 @@ def carry_out(installation: Installation) -> TrainingRun:
 def test_run_ends_in_one_published_adapter_and_the_same_data_again_changes_nothing(
     installation: Installation, tiny_base: Path
 ) -> None:
+    installation.add_pairs(range(60, 61))
+    with installation.store.write() as conn:  # one is a copy, which the run leaves out
+        first = "SELECT {0} FROM pairs WHERE pair_id = 1"
+        conn.exec_driver_sql(
+            f"UPDATE pairs SET turns = ({first.format('turns')}), reply = ({first.format('reply')}) WHERE pair_id = 61"
+        )
     installation.queue_run()
     run = carry_out(installation)
     assert run.state == "passed", run.message
+    with installation.store.read() as conn:
+        assert pairs.count_new_pairs(conn, desk_id="support") == 0
     assert "better" in run.message
     assert run.examples + run.held_out == 60
     assert run.held_out >= 5

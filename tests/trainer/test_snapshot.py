@@ -37,6 +37,15 @@ def read_lines(installation: Installation, run: TrainingRun, name: str) -> list[
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def check_all_are_seen(installation: Installation, meta: SnapshotMeta) -> None:
+    """Every active pair is trained on, judged by or left out, and none is two of these."""
+    with installation.store.read() as conn:
+        active = [pair.pair_id for pair in pairs.list_pairs(conn, desk_id="support", state="active", limit=1000)]
+    seen = [*meta.trained_pair_ids, *meta.held_out_pair_ids, *meta.left_out_pair_ids]
+    assert sorted(seen) == active
+    assert len(meta.left_out_pair_ids) == sum(meta.dropped.values()) > 0
+
+
 def test_prompts_are_those_of_a_draft_and_recipe_lies_beside(installation: Installation, tiny_base: Path) -> None:
     run = installation.queue_run()
     meta = freeze(installation, run)
@@ -111,6 +120,7 @@ def test_threads_stay_on_their_side_and_a_copy_of_a_held_out_one_is_not_trained_
     assert len(texts) == len(set(texts))
     assert not judged & set(texts)
     assert second.dropped["same as another"] >= 40
+    check_all_are_seen(installation, second)
     assert second.snapshot_hash != first.snapshot_hash
     drop_older_snapshots(installation.settings.snapshots_dir, keep=second)
     assert [path.name for path in installation.settings.snapshots_dir.iterdir()] == ["run-2"]
@@ -152,6 +162,7 @@ def test_own_drafts_are_a_share_of_what_is_trained_on_and_the_newest_stay(instal
     newest_own = [pair_id for pair_id in range(31, 61) if pair_id not in meta.held_out_pair_ids][-len(own) :]
     assert own == newest_own
     assert meta.dropped["drafts sent as they were, over their share"] > 10
+    check_all_are_seen(installation, meta)
     settings = installation.settings.model_copy(update=share)
     counted = count_trainable(installation.store, desk_id="support", settings=settings)
     assert counted == len(meta.trained_pair_ids)
@@ -185,6 +196,7 @@ def test_held_out_set_is_capped_by_whole_threads_and_the_rest_is_not_trained_on(
     assert 17 <= len(capped.held_out_pair_ids) <= 20 < len(every.held_out_pair_ids)
     assert set(capped.held_out_pair_ids) < set(every.held_out_pair_ids)
     assert capped.trained_pair_ids == every.trained_pair_ids
+    check_all_are_seen(installation, capped)
 
 
 def test_withdrawn_pairs_are_left_out_and_too_few_are_refused(installation: Installation) -> None:

@@ -165,7 +165,13 @@ class Pipeline:
             on_page=lambda: lease.beat("snapshot", progress=0.01),
         )
         with self._store.write() as conn:
-            runs.record_snapshot(conn, run, trained=meta.trained_pair_ids, held_out=meta.held_out_pair_ids)
+            runs.record_snapshot(
+                conn,
+                run,
+                trained=meta.trained_pair_ids,
+                held_out=meta.held_out_pair_ids,
+                left_out=meta.left_out_pair_ids,
+            )
             runs.update_run(
                 conn,
                 run,

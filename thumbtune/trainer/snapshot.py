@@ -8,7 +8,7 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -190,6 +190,7 @@ def _write_snapshot(
         held_out_pair_ids=tuple(pair.pair_id for pair in chosen),
         newest_pair_id=newest,
         dropped=dict(+dropped),
+        left_out_pair_ids=tuple(sorted(_list_ids(held_out) - _list_ids(chosen) | _list_ids(trained) - kept)),
     )
     write_durably(directory / META_NAME, dump_meta(meta))
     return meta
@@ -236,6 +237,10 @@ def _choose_held_out(pairs: list[TrainingPair], *, at_most: int) -> list[Trainin
             break
         chosen += thread
     return sorted(chosen, key=lambda pair: pair.pair_id)
+
+
+def _list_ids(items: Iterable[TrainingPair | _Trainable]) -> set[int]:
+    return {item.pair_id for item in items}
 
 
 def _digest_exchange(pair: TrainingPair) -> bytes:

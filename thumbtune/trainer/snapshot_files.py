@@ -29,6 +29,8 @@ class SnapshotMeta:
     newest_pair_id: int
     dropped: dict[str, int]
     """How many active pairs were left out, by reason."""
+    left_out_pair_ids: tuple[int, ...] = ()
+    """Those pairs: seen by the run, and neither trained on nor judged by."""
 
 
 def load_meta(snapshot: Path) -> SnapshotMeta:
@@ -38,9 +40,8 @@ def load_meta(snapshot: Path) -> SnapshotMeta:
     """
     try:
         fields = json.loads((snapshot / META_NAME).read_bytes())
-        fields["trained_pair_ids"] = tuple(fields["trained_pair_ids"])
-        fields["held_out_pair_ids"] = tuple(fields["held_out_pair_ids"])
-        return SnapshotMeta(**fields)
+        ids = {name: tuple(value) for name, value in fields.items() if name.endswith("_pair_ids")}
+        return SnapshotMeta(**{**fields, **ids})
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise BadInput(f"snapshot {snapshot} is not complete: {type(exc).__name__}") from exc
 

@@ -1,5 +1,8 @@
+from collections.abc import Sequence
+
 import pytest
 
+from tests.conftest import Clock
 from thumbtune.core.errors import NotFound
 from thumbtune.core.prompt import Passage, Turn
 from thumbtune.core.records import Desk
@@ -9,7 +12,14 @@ pytestmark = pytest.mark.usefixtures("desk")
 REPLY = {"team_id": "T1", "channel_id": "C1", "reply_ts": "100.000002"}
 
 
-def put(store: Store, *, revision: str = "", reply_ts: str = "100.000002", reply: str = "It ships today.") -> bool:
+def put(
+    store: Store,
+    *,
+    revision: str = "",
+    reply_ts: str = "100.000002",
+    reply: str = "It ships today.",
+    doubt: str = "",
+) -> bool:
     with store.write() as conn:
         return pairs.put_pair(
             conn,
@@ -25,6 +35,7 @@ def put(store: Store, *, revision: str = "", reply_ts: str = "100.000002", reply
             source="human",
             approved_by="U2",
             now=store.now(),
+            doubt=doubt,
         )
 
 
@@ -82,12 +93,58 @@ def test_only_pairs_after_the_last_judged_run_are_new(store: Store, desk: Desk) 
         held = runs.claim_run(conn, owner="t", now=store.now(), lease_s=30)
         assert held is not None
         (pair,) = pairs.list_pairs(conn)
-        runs.finish_run(conn, held, state="inconclusive", message="", now=store.now(), newest_pair_id=pair.pair_id)
+        runs.record_snapshot(conn, held, trained=[pair.pair_id], held_out=[])
+        runs.finish_run(conn, held, state="inconclusive", message="", now=store.now())
         assert pairs.count_new_pairs(conn, desk_id=desk.desk_id) == 0
     put(store, reply_ts="100.000003")
     with store.read() as conn:
         assert pairs.count_new_pairs(conn, desk_id=desk.desk_id) == 1
         assert runs.load_run(conn, run.run_id).state == "inconclusive"
+
+
+def judge_all(store: Store, *, left_out: Sequence[str] = ()) -> None:
+    """Have a run see all active pairs and end without a new adapter; it leaves those of these replies out."""
+    with store.write() as conn:
+        runs.open_run(conn, desk_id="support", reason="threshold", now=store.now())
+        run = runs.claim_run(conn, owner="t", now=store.now(), lease_s=30)
+        assert run is not None
+        active = pairs.list_pairs(conn, state="active")
+        trained = [pair.pair_id for pair in active if pair.reply_ts not in left_out]
+        dropped = [pair.pair_id for pair in active if pair.reply_ts in left_out]
+        runs.record_snapshot(conn, run, trained=trained, held_out=[], left_out=dropped)
+        runs.finish_run(conn, run, state="rejected", message="", now=store.now())
+
+
+def count_new(store: Store) -> int:
+    with store.read() as conn:
+        return pairs.count_new_pairs(conn, desk_id="support")
+
+
+def test_pair_that_counts_only_after_the_last_run_is_new_however_old_it_is(store: Store, clock: Clock) -> None:
+    put(store, reply_ts="100.000001", doubt=pairs.FOUND_EDITED)
+    put(store, reply_ts="100.000002")
+    with store.write() as conn:
+        pairs.withdraw_reply(conn, reason=pairs.NOT_APPROVED, now=store.now(), **REPLY)
+    put(store, reply_ts="100.000003")
+    put(store, reply_ts="100.000004")
+    assert count_new(store) == 2
+    judge_all(store, left_out=["100.000003"])
+    assert count_new(store) == 0, "what was left out was seen"
+    with store.write() as conn:
+        pairs.set_pair_state(conn, 1, state="active", reason="kept", now=store.now())
+    assert count_new(store) == 1, "a lead kept what had waited for review"
+    put(store, reply_ts="100.000002")
+    assert count_new(store) == 2, "the reply was approved again"
+    for reply_ts in ("100.000003", "100.000004"):
+        with store.write() as conn:
+            place = {"team_id": "T1", "channel_id": "C1", "reply_ts": reply_ts}
+            assert pairs.withdraw_reply(conn, reason=pairs.NOT_APPROVED, now=store.now(), **place)
+        assert count_new(store) == 2, "what is gone is not counted off"
+        put(store, reply_ts=reply_ts)
+        assert count_new(store) == 2, "what was seen is not new again"
+    clock.advance(seconds=60)
+    judge_all(store)
+    assert count_new(store) == 0
 
 
 def test_unknown_pair_is_named_in_the_error(store: Store) -> None:

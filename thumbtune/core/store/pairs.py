@@ -14,7 +14,7 @@ from thumbtune.core.errors import NotFound
 from thumbtune.core.prompt import Passage, Turn
 from thumbtune.core.records import PairSource, PairState, TrainingPair
 from thumbtune.core.store.engine import changes_a_row, insert_row
-from thumbtune.core.store.schema import approvals, findings, messages, pair_bands, pairs, runs
+from thumbtune.core.store.schema import approvals, findings, messages, pair_bands, pairs, runs, snapshot_pairs
 
 
 def put_pair(
@@ -259,11 +259,18 @@ def count_pairs_since(conn: sa.Connection, *, desk_id: str, since: datetime) -> 
 
 
 def count_new_pairs(conn: sa.Connection, *, desk_id: str) -> int:
-    """Return how many active pairs came after those that the desk's last judged run had seen."""
+    """Return how many active pairs the desk's last judged run did not see, whether it would have trained on them or not."""
     judged = sa.and_(runs.c.desk_id == desk_id, runs.c.state.in_(("passed", "rejected", "inconclusive")))
-    newest = sa.select(sa.func.coalesce(sa.func.max(runs.c.newest_pair_id), 0)).where(judged).scalar_subquery()
-    which = sa.and_(pairs.c.desk_id == desk_id, pairs.c.state == "active", pairs.c.pair_id > newest)
-    return conn.execute(sa.select(sa.func.count()).select_from(pairs).where(which)).scalar_one()
+    last = sa.select(runs.c.run_id).where(judged).order_by(runs.c.created_at.desc()).limit(1).scalar_subquery()
+    of_last, of_desk = snapshot_pairs.c.run_id == last, pairs.c.desk_id == desk_id
+    was_seen = sa.exists().where(of_last, snapshot_pairs.c.pair_id == pairs.c.pair_id)
+    # All active ones less those seen that still are: counts over indexes, which stay quick where a look at each does not.
+    active = sa.select(sa.func.count()).select_from(pairs).where(of_desk, pairs.c.state == "active")
+    seen = sa.select(sa.func.count()).select_from(snapshot_pairs).where(of_last)
+    gone = sa.select(sa.func.count()).select_from(pairs)
+    gone = gone.where(of_desk, pairs.c.state.in_(("withdrawn", "quarantined")), was_seen)
+    new = active.scalar_subquery() - seen.scalar_subquery() + gone.scalar_subquery()
+    return int(conn.execute(sa.select(new)).scalar_one())
 
 
 def is_learned(conn: sa.Connection, *, team_id: str, channel_id: str, reply_ts: str) -> bool:

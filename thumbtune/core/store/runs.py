@@ -200,11 +200,21 @@ def mark_announced(conn: sa.Connection, run_id: str, *, announced: str) -> None:
     conn.execute(sa.update(runs).where(runs.c.run_id == run_id).values(announced=announced))
 
 
-def record_snapshot(conn: sa.Connection, run: TrainingRun, *, trained: Sequence[int], held_out: Sequence[int]) -> None:
-    """Store which pairs a run saw: the lineage from a pair to every adapter that learned from it."""
+def record_snapshot(
+    conn: sa.Connection,
+    run: TrainingRun,
+    *,
+    trained: Sequence[int],
+    held_out: Sequence[int],
+    left_out: Sequence[int] = (),
+) -> None:
+    """Store which pairs a run saw: the lineage from a pair to every adapter that learned from it.
+
+    Those it left out stand beside those it was judged by: seen, and not trained on.
+    """
     conn.execute(sa.delete(snapshot_pairs).where(snapshot_pairs.c.run_id == run.run_id))
     rows = [{"run_id": run.run_id, "pair_id": pair_id, "held_out": False} for pair_id in trained]
-    rows += [{"run_id": run.run_id, "pair_id": pair_id, "held_out": True} for pair_id in held_out]
+    rows += [{"run_id": run.run_id, "pair_id": pair_id, "held_out": True} for pair_id in (*held_out, *left_out)]
     if rows:
         conn.execute(sa.insert(snapshot_pairs), rows)
 
