@@ -42,6 +42,12 @@ def list_texts(office: Office, thread: str) -> list[str]:
     return [message.text for message in messages]
 
 
+def find_files(office: Office, *words: bytes) -> list[str]:
+    """Return the files of the bot's data folder that hold one of these words."""
+    files = [path for path in office.settings.data_dir.rglob("*") if path.is_file()]
+    return [path.name for path in files if any(word in path.read_bytes() for word in words)]
+
+
 def test_lead_is_told_first_and_then_forgets(staffed: Office) -> None:
     hers, reply = teach(staffed, MAYA, f"Where is my {SEED}?")
     his, _ = teach(staffed, TOMAS, "Where is my lamp?")
@@ -51,6 +57,8 @@ def test_lead_is_told_first_and_then_forgets(staffed: Office) -> None:
     assert "1 message · 1 training pair" in str(question)
     assert "It cannot be undone" in str(question)
     assert len(staffed.pairs()) == 2
+    assert find_files(staffed, MAYA.encode())
+    assert find_files(staffed, b"Where is my saffron")
     staffed.press(RUTH, question, "forget_confirm")
     receipt = wait_for_private(staffed, RUTH, holding="Forgotten")
     assert re.search(r"`forget-[0-9a-f]{12}`", str(receipt))
@@ -62,6 +70,8 @@ def test_lead_is_told_first_and_then_forgets(staffed: Office) -> None:
     staffed.wait_quiet()
     (message,) = [item for item in staffed.thread(hers) if item["ts"] == reply]
     assert [item["name"] for item in message["reactions"]] == ["+1"]
+    assert find_files(staffed, b"About the ")
+    wait_for(lambda: not find_files(staffed, MAYA.encode(), b"Where is my saffron"), what="files without her")
 
 
 def test_nobody_but_a_lead_forgets(staffed: Office) -> None:
