@@ -59,6 +59,25 @@ def test_every_field_says_what_it_changes() -> None:
         assert len(field.description) > 30, name
 
 
+@pytest.mark.parametrize(("context", "reply"), [("1024", "1024"), ("1024", "513"), ("512", None)])
+def test_reply_that_leaves_no_room_for_a_prompt_is_refused(
+    monkeypatch: pytest.MonkeyPatch, context: str, reply: str | None
+) -> None:
+    monkeypatch.setenv("THUMBTUNE_MAX_MODEL_LEN", context)
+    if reply is not None:
+        monkeypatch.setenv("THUMBTUNE_MAX_REPLY_TOKENS", reply)
+    with pytest.raises(
+        ConfigError, match=rf"max_reply_tokens \({reply or 400}\) must be at most half of .* \({context}\)"
+    ):
+        load_settings()
+
+
+def test_reply_may_take_half_of_the_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THUMBTUNE_MAX_MODEL_LEN", "1024")
+    monkeypatch.setenv("THUMBTUNE_MAX_REPLY_TOKENS", "512")
+    assert load_settings().max_reply_tokens == 512
+
+
 def test_rank_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THUMBTUNE_TRAIN_RANK", "8")
     assert load_settings().train_rank == 8

@@ -140,7 +140,8 @@ class Settings(BaseSettings):
         400,
         ge=16,
         le=4096,
-        description="Longest reply in tokens, in drafts and in training. Longer approved replies are not learned.",
+        description="Longest reply in tokens, in drafts and in training, at most half of max_model_len. Longer approved replies "
+        "are not learned.",
     )
     temperature: float = Field(
         0.0, ge=0.0, le=2.0, description="Sampling temperature of a first draft; 0 repeats exactly."
@@ -290,6 +291,11 @@ class Settings(BaseSettings):
     def _check_together(self) -> "Settings":
         if self.max_cpu_loras < self.max_loras:
             raise ValueError("max_cpu_loras must be at least max_loras")
+        if self.max_reply_tokens > self.max_model_len // 2:
+            raise ValueError(
+                f"max_reply_tokens ({self.max_reply_tokens}) must be at most half of max_model_len ({self.max_model_len}): "
+                "the rest is for the conversation and its facts"
+            )
         return self
 
     @property
