@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from thumbtune.bot.watchdog import DEAF_EXIT_CODE
-from thumbtune.cli.supervision import Program, spawn_supervisor
+from thumbtune.cli.supervision import Program, count_ends, describe_logs, spawn_supervisor
 from thumbtune.core.errors import ConfigError
 from thumbtune.core.processes import end_child
 
@@ -66,6 +66,25 @@ def test_bot_that_ended_itself_deaf_is_started_again(tmp_path: Path) -> None:
     supervisor = spawn_supervisor([program], run_dir=tmp_path / "run", logs_dir=tmp_path / "logs", env=os.environ)
     try:
         wait_for(lambda: trace.exists() and len(trace.read_text()) >= 2)
+    finally:
+        end_child(supervisor, timeout_s=LIMIT_S)
+
+
+def test_program_that_keeps_ending_is_counted_and_its_last_words_are_told(tmp_path: Path) -> None:
+    refuses = "import sys; print('The settings need attention:\\n  • run `thumbtune migrate`\\n'); sys.exit(2)"
+    programs = [
+        Program("bot", (sys.executable, "-c", refuses)),
+        Program("trainer", (sys.executable, "-c", "import time; time.sleep(600)")),
+    ]
+    run_dir, logs_dir = tmp_path / "run", tmp_path / "logs"
+    assert count_ends(run_dir, within_s=60) == {}
+    supervisor = spawn_supervisor(programs, run_dir=run_dir, logs_dir=logs_dir, env=os.environ)
+    try:
+        wait_for(lambda: count_ends(run_dir, within_s=60)["bot"] >= 3)
+        assert set(count_ends(run_dir, within_s=60)) == {"bot"}
+        assert count_ends(run_dir, within_s=-60) == {}
+        told = describe_logs(programs, logs_dir=logs_dir)
+        assert told == f"see {logs_dir}\n  bot: • run `thumbtune migrate`\n  trainer: (nothing yet)"
     finally:
         end_child(supervisor, timeout_s=LIMIT_S)
 

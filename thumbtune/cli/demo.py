@@ -22,7 +22,7 @@ from thumbtune.cli.context import SLACK_MANIFEST
 from thumbtune.cli.narration import open_narrator
 from thumbtune.cli.output import console
 from thumbtune.cli.processes import list_programs
-from thumbtune.cli.supervision import spawn_supervisor, stop_time_s
+from thumbtune.cli.supervision import count_ends, describe_logs, spawn_supervisor, stop_time_s
 from thumbtune.core.errors import BadInput
 from thumbtune.core.processes import end_child, spawn_child
 from thumbtune.core.settings import load_settings
@@ -36,6 +36,8 @@ from thumbtune.demo.workspace_client import WorkspaceClient
 DEFAULT_PORT = 3030
 OWN_QUESTIONS = 8
 SLACK_START_TIMEOUT_S = 60.0
+ENDS_TO_GIVE_UP = 3
+"""A process that ends so often within two minutes will not come up."""
 
 
 def register(app: typer.Typer) -> None:
@@ -96,24 +98,30 @@ class _Demo:
         self._store = open_installation(read_settings(self._env), threshold=expected, with_shop=with_shop)
         self._narrator = open_narrator()
         self._client = WorkspaceClient(self._slack_url)
-        self.loop = DemoLoop(self._store, self._client, self._narrator, check_alive=self._check_alive)
+        self._logs_dir, self._run_dir = data_dir / "logs", data_dir / "run"
+        self._programs = list_programs()
+        self.loop = DemoLoop(
+            self._store,
+            self._client,
+            self._narrator,
+            check_alive=self._check_alive,
+            describe_logs=self._describe_logs,
+        )
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Keep the local workspace and the three processes up for the length of the block."""
-        logs_dir = self._data_dir / "logs"
+        logs_dir = self._logs_dir
         logs_dir.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
         command = [sys.executable, "-m", "thumbtune.demo.slack.server", "--port", self._slack_url.rsplit(":", 1)[1]]
         command += ["--manifest", str(SLACK_MANIFEST)]
-        programs = list_programs()
-        run_dir = self._data_dir / "run"
         with contextlib.ExitStack() as stack:
             self._slack = spawn_child(command, env=self._env, cwd=self._data_dir, log_path=logs_dir / "slack.log")
             stack.callback(end_child, self._slack)
             self._client.wait_ready(timeout_s=SLACK_START_TIMEOUT_S)
-            self._supervisor = spawn_supervisor(programs, run_dir=run_dir, logs_dir=logs_dir, env=self._env)
-            stack.callback(self._end_supervisor, stop_time_s(programs))
+            self._supervisor = spawn_supervisor(self._programs, run_dir=self._run_dir, logs_dir=logs_dir, env=self._env)
+            stack.callback(self._end_supervisor, stop_time_s(self._programs))
             stack.enter_context(self._narrator)
             self._began = began
             self.loop.wait_for_bot()
@@ -152,7 +160,14 @@ class _Demo:
     def _check_alive(self) -> None:
         for name, child in (("the local workspace", self._slack), ("supervisor", self._supervisor)):
             if child.poll() is not None:
-                raise DemoFailed(f"{name} ended with exit code {child.returncode}; see {self._data_dir / 'logs'}")
+                raise DemoFailed(f"{name} ended with exit code {child.returncode}; see {self._logs_dir}")
+        ends = count_ends(self._run_dir, within_s=120.0)
+        failing = [program.name for program in self._programs if ends[program.name] >= ENDS_TO_GIVE_UP]
+        if failing:
+            raise DemoFailed(f"{' and '.join(failing)} ended again and again; {self._describe_logs()}")
+
+    def _describe_logs(self) -> str:
+        return describe_logs(self._programs, logs_dir=self._logs_dir)
 
     def _end_supervisor(self, timeout_s: float) -> None:
         end_child(self._supervisor, timeout_s=timeout_s)

@@ -4,9 +4,12 @@ It does not know what the processes do. Source: supervisord.org/configuration.ht
 """
 
 import os
+import re
 import shlex
 import subprocess
 import sys
+import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +22,10 @@ SUPERVISED = "THUMBTUNE_SUPERVISED"
 """Set for processes that end with their supervisor; those started by hand live on."""
 
 SUPERVISOR_MODULE = "supervisor.supervisord"
+
+_LOG_NAME = "supervisor.log"
+_LOG_TIME = "%Y-%m-%d %H:%M:%S"
+_ENDED = re.compile(r"^(\S+ \S+),\d+ \w+ exited: (\S+) \(", re.MULTILINE)
 
 STARTS_BEFORE_GIVING_UP = 1_000_000
 """In practice never; supervisor waits a second longer after each failed start."""
@@ -57,6 +64,26 @@ def spawn_supervisor(
     return spawn_child(command, env=env, cwd=run_dir, log_path=run_dir / "supervisor.out")
 
 
+def count_ends(run_dir: Path, *, within_s: float) -> Counter[str]:
+    """Return how often each program ended by itself of late, as supervisor's own log says."""
+    since = time.strftime(_LOG_TIME, time.localtime(time.time() - within_s))
+    try:
+        text = (run_dir / _LOG_NAME).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return Counter()
+    return Counter(name for ended_at, name in _ENDED.findall(text) if ended_at >= since)
+
+
+def describe_logs(programs: Sequence[Program], *, logs_dir: Path) -> str:
+    """Return where the programs' output is and the last line of each."""
+    lines = [f"see {logs_dir}"]
+    for program in programs:
+        path = _name_log(program, logs_dir)
+        said = path.read_text(encoding="utf-8", errors="replace").strip() if path.exists() else ""
+        lines.append(f"  {program.name}: {said.splitlines()[-1].strip() if said else '(nothing yet)'}")
+    return "\n".join(lines)
+
+
 def stop_time_s(programs: Sequence[Program]) -> float:
     """Return how long ending all programs may take, in seconds."""
     return max(program.stop_timeout_s for program in programs) + 5.0
@@ -70,11 +97,11 @@ def _prepare(programs: Sequence[Program], *, run_dir: Path, logs_dir: Path | Non
 
 
 def _write_config(programs: Sequence[Program], *, run_dir: Path, logs_dir: Path | None) -> str:
-    lines = ["[supervisord]", f"logfile={_escape(str(run_dir / 'supervisor.log'))}", "loglevel=info"]
+    lines = ["[supervisord]", f"logfile={_escape(str(run_dir / _LOG_NAME))}", "loglevel=info"]
     lines += [f"pidfile={_escape(str(run_dir / 'supervisor.pid'))}", f"childlogdir={_escape(str(run_dir))}"]
     lines += ["user=root"] if os.geteuid() == 0 else []
     for program in programs:
-        output = str(logs_dir / f"{program.name}.log") if logs_dir is not None else "/dev/fd/1"
+        output = str(_name_log(program, logs_dir)) if logs_dir is not None else "/dev/fd/1"
         lines += [
             f"[program:{program.name}]",
             f"command={_escape(shlex.join(program.command))}",
@@ -90,6 +117,10 @@ def _write_config(programs: Sequence[Program], *, run_dir: Path, logs_dir: Path 
         environment = {SUPERVISED: "1"} | dict.fromkeys(program.hidden, "")
         lines.append("environment=" + ",".join(f'{name}="{value}"' for name, value in environment.items()))
     return "\n".join(lines) + "\n"
+
+
+def _name_log(program: Program, logs_dir: Path) -> Path:
+    return logs_dir / f"{program.name}.log"
 
 
 def _escape(value: str) -> str:

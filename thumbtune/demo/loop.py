@@ -87,12 +87,19 @@ class DemoLoop:
     """Carries the loop out against running processes."""
 
     def __init__(
-        self, store: Store, client: WorkspaceClient, narrator: Narrator, *, check_alive: Callable[[], None]
+        self,
+        store: Store,
+        client: WorkspaceClient,
+        narrator: Narrator,
+        *,
+        check_alive: Callable[[], None],
+        describe_logs: Callable[[], str],
     ) -> None:
         self._store = store
         self._client = client
         self._narrator = narrator
         self._check_alive = check_alive
+        self._describe_logs = describe_logs
         self.result = LoopResult()
 
     def wait_for_bot(self) -> None:
@@ -271,7 +278,7 @@ class DemoLoop:
             yield
             self._check_alive()
             time.sleep(POLL_S)
-        raise DemoFailed(f"{what} within {timeout_s:.0f} s; see the logs")
+        raise DemoFailed(f"{what} within {timeout_s:.0f} s; {self._describe_logs()}")
 
 
 def _is_draft_text(block: dict[str, Any]) -> bool:  # Any: Slack's JSON
