@@ -3,16 +3,20 @@
 It does not know what it looks like.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 
-from thumbtune.bot.blocks.home import SHOWN_PAIRS, DeskView, build_home
+import sqlalchemy as sa
+
+from thumbtune.bot.blocks.home import SHOWN_NEWEST, SHOWN_PAIRS, DeskView, Review, ReviewItem, build_home
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.roles import is_agent, is_lead
-from thumbtune.core.records import Desk
+from thumbtune.core.records import Desk, TrainingPair
 from thumbtune.core.store.adapters import find_live
 from thumbtune.core.store.desks import list_desks
 from thumbtune.core.store.drafts import list_drafts
-from thumbtune.core.store.pairs import count_new_pairs, count_pairs, count_pairs_since, list_pairs
+from thumbtune.core.store.findings import count_findings, load_findings
+from thumbtune.core.store.pairs import count_new_pairs, count_pairs, count_pairs_since, list_pairs, load_pair
 from thumbtune.core.store.runs import list_runs
 
 NEWEST_DRAFTS = 200
@@ -40,7 +44,6 @@ def _view_desk(bot: Bot, desk: Desk, *, user_id: str, leads: bool) -> DeskView:
         drafts = list_drafts(conn, desk_id=desk.desk_id, limit=NEWEST_DRAFTS)
         runs = list_runs(conn, desk_id=desk.desk_id, limit=1)
         counts = count_pairs(conn, desk_id=desk.desk_id)
-        waiting = list_pairs(conn, desk_id=desk.desk_id, state="quarantined", limit=SHOWN_PAIRS) if leads else []
         mine = list_pairs(
             conn, desk_id=desk.desk_id, state="active", approved_by=user_id, limit=SHOWN_PAIRS, newest_first=True
         )
@@ -53,7 +56,32 @@ def _view_desk(bot: Bot, desk: Desk, *, user_id: str, leads: bool) -> DeskView:
             last_run=runs[0] if runs else None,
             my_drafts=tuple(draft for draft in drafts if draft.asked_by == user_id),
             my_pairs=tuple(mine),
-            waiting=tuple(waiting),
-            waiting_count=counts.get("quarantined", 0),
             is_lead=leads,
+            review=_view_review(conn, desk.desk_id, waiting_count=counts.get("quarantined", 0)) if leads else Review(),
         )
+
+
+def _view_review(conn: sa.Connection, desk_id: str, *, waiting_count: int) -> Review:
+    waiting = list_pairs(conn, desk_id=desk_id, state="quarantined", limit=SHOWN_PAIRS)
+    newest = list_pairs(conn, desk_id=desk_id, state="active", limit=SHOWN_NEWEST, newest_first=True)
+    left_out = list_pairs(
+        conn, desk_id=desk_id, state="withdrawn", is_decided=True, limit=SHOWN_NEWEST, newest_first=True
+    )
+    return Review(
+        waiting=_view_items(conn, waiting),
+        waiting_count=waiting_count,
+        counts=count_findings(conn, desk_id=desk_id),
+        newest=_view_items(conn, newest),
+        left_out=tuple(left_out),
+    )
+
+
+def _view_items(conn: sa.Connection, pairs: Sequence[TrainingPair]) -> tuple[ReviewItem, ...]:
+    found = load_findings(conn, [pair.pair_id for pair in pairs])
+    items: list[ReviewItem] = []
+    for pair in pairs:
+        findings = found[pair.pair_id]
+        others = [item.other_id for item in findings if item.kind == "contradiction" and item.other_id is not None]
+        other = load_pair(conn, others[0]) if others and pair.state == "quarantined" else None
+        items.append(ReviewItem(pair, tuple(findings), other))
+    return tuple(items)

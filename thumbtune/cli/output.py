@@ -49,12 +49,12 @@ def shorten(text: str, *, max_chars: int = 60) -> str:
 
 
 @contextmanager
-def show_progress(total: int) -> Iterator[Callable[[int], None]]:
+def show_progress(total: int, *, what: str = "conversations") -> Iterator[Callable[[int], None]]:
     """Show a bar with counts and time on standard error; what is yielded takes how many more are done."""
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("conversations"),
+        TextColumn(what),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )

@@ -1,22 +1,30 @@
-"""Commands on training pairs: list, show, withdraw, keep, import, export."""
+"""Commands on training pairs: list, show, review, approve, edit, withdraw, restore, keep, import, export."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
 import typer
 
 from thumbtune.cli import exporting
 from thumbtune.cli.context import open_checked_store, pick_desk
+from thumbtune.cli.editing import edit_text
 from thumbtune.cli.importing.outcome import Outcome
 from thumbtune.cli.importing.running import Format, ImportOptions, import_file
 from thumbtune.cli.output import console, print_json, print_record, print_table, shorten, show_progress
+from thumbtune.core.curation import KIND_WORDS, explain_pair
 from thumbtune.core.errors import BadInput
-from thumbtune.core.records import PairState
+from thumbtune.core.records import Finding, PairState, TrainingPair
+from thumbtune.core.redaction import NameIndex, Redactor
 from thumbtune.core.settings import load_settings
 from thumbtune.core.store import pairs
-from thumbtune.core.store.decisions import decide_pair
+from thumbtune.core.store.correcting import correct_pair
+from thumbtune.core.store.curating import Inspector
+from thumbtune.core.store.decisions import decide_between, decide_pair
+from thumbtune.core.store.findings import count_findings, load_findings
+from thumbtune.core.store.reviewing import review_desk
 
 app = typer.Typer(help="Training pairs: what the model learns from.", no_args_is_help=True)
 
@@ -40,7 +48,8 @@ IMPORT_HELP = "\n\n".join(
 @app.command("list")
 def list_pairs(
     desk: Annotated[str | None, typer.Option(help="Only this desk.")] = None,
-    state: Annotated[str | None, typer.Option(help="Only active, withdrawn or quarantined ones.")] = None,
+    state: Annotated[str | None, typer.Option(help="Only active, merged, withdrawn or quarantined ones.")] = None,
+    why: Annotated[bool, typer.Option("--why", help="Say why each is in or out, and what was found about it.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="At most this many, newest first.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -48,8 +57,13 @@ def list_pairs(
     store = open_checked_store()
     with store.read() as conn:
         found = pairs.list_pairs(conn, desk_id=desk, state=_check_state(state), limit=limit, newest_first=True)
+        noted = load_findings(conn, [pair.pair_id for pair in found]) if why else {}
     if as_json:
-        print_json(found)
+        print_json([_add_why(pair, noted[pair.pair_id]) for pair in found] if why else found)
+        return
+    if why:
+        lines = [(pair.pair_id, pair.state, "\n".join(explain_pair(pair, noted[pair.pair_id]))) for pair in found]
+        print_table(("id", "state", "why"), lines, empty="No pairs yet.")
         return
     rows = [
         (pair.pair_id, pair.desk_id, pair.state, pair.source, pair.approved_by, shorten(pair.reply), pair.reason)
@@ -60,11 +74,12 @@ def list_pairs(
 
 @app.command("show")
 def show_pair(pair_id: int, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Show one pair with its conversation."""
+    """Show one pair with its conversation, and why it is in or out."""
     store = open_checked_store()
     with store.read() as conn:
         pair = pairs.load_pair(conn, pair_id)
-    (print_json if as_json else print_record)(pair)
+        found = load_findings(conn, [pair_id])[pair_id]
+    (print_json if as_json else print_record)(_add_why(pair, found))
 
 
 @app.command("withdraw")
@@ -78,9 +93,91 @@ def withdraw_pair(
 
 @app.command("keep")
 def keep_pair(pair_id: int) -> None:
-    """Train on a pair that was withdrawn or set aside; approvals change its state no more while one is left."""
+    """Train on a pair that is out for whatever reason; approvals change its state no more while one is left."""
     _decide(pair_id, state="active", reason="")
     console.print(f"Pair {pair_id} is kept and will be trained on.")
+
+
+@app.command("approve")
+def approve_pair(
+    pair_id: int,
+    both: Annotated[bool, typer.Option("--both", help="Keep the pair that it contradicts as well.")] = False,
+) -> None:
+    """Let in a pair that waits for review; what it contradicts then waits in its place, or stays with --both."""
+    if both:
+        settings = load_settings()
+        store = open_checked_store(settings)
+        shows_sign = bool(settings.collected_reaction)
+        with store.write() as conn:
+            decide_between(conn, store, pair_id, keep="both", decided_by="cli", shows_sign=shows_sign)
+    else:
+        _decide(pair_id, state="active", reason="", only_if="quarantined")
+    console.print(f"Pair {pair_id} is approved and will be trained on.")
+
+
+@app.command("restore")
+def restore_pair(pair_id: int) -> None:
+    """Bring back a pair that was withdrawn."""
+    _decide(pair_id, state="active", reason="", only_if="withdrawn")
+    console.print(f"Pair {pair_id} is restored and will be trained on.")
+
+
+@app.command("edit")
+def edit_pair(
+    pair_id: int,
+    reply: Annotated[str | None, typer.Option(help="The corrected reply; left out, $EDITOR opens with it.")] = None,
+) -> None:
+    """Correct a pair's reply and keep the pair; Slack's message stays as it is.
+
+    It is redacted again, but names are not known here: leave [NAME_1] and the like where they stand, or edit it in the
+    Home tab in Slack, where names are found.
+    """
+    settings = load_settings()
+    store = open_checked_store(settings)
+    with store.read() as conn:
+        text = edit_text(pairs.load_pair(conn, pair_id).reply) if reply is None else reply
+    inspector = Inspector(settings, Redactor(order_number_patterns=settings.order_number_patterns))
+    shows_sign = bool(settings.collected_reaction)
+    with store.write() as conn:
+        pair = correct_pair(
+            conn,
+            store,
+            pair_id,
+            text=text,
+            corrected_by="cli",
+            names=NameIndex(),
+            inspector=inspector,
+            shows_sign=shows_sign,
+        )
+    console.print(f"Pair {pair_id} is corrected and will be trained on:", soft_wrap=True)
+    console.print(pair.reply, markup=False, soft_wrap=True)
+
+
+@app.command("review")
+def review_pairs(
+    desk: Annotated[str | None, typer.Option(help="Desk; may be left out when there is one.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Look at all pairs anew, as after a change of settings or of version; what was decided by hand stays."""
+    settings = load_settings()
+    store = open_checked_store(settings)
+    chosen = pick_desk(store, desk)
+    inspector = Inspector(settings, Redactor(order_number_patterns=settings.order_number_patterns))
+    shows_sign = bool(settings.collected_reaction)
+    with store.read() as conn:
+        total = sum(pairs.count_pairs(conn, desk_id=chosen.desk_id).values())
+    with show_progress(total, what="pairs") as on_done:
+        review_desk(store, chosen, inspector=inspector, shows_sign=shows_sign, on_done=on_done)
+    with store.read() as conn:
+        states = pairs.count_pairs(conn, desk_id=chosen.desk_id)
+        found = count_findings(conn, desk_id=chosen.desk_id)
+    if as_json:
+        print_json({"desk_id": chosen.desk_id, "states": states, "findings": found})
+        return
+    for state, count in sorted(states.items()):
+        console.print(f"{count:6,} {state}", soft_wrap=True)
+    for kind, count in sorted(found.items(), key=lambda item: -item[1]):
+        console.print(f"{count:6,} {KIND_WORDS[kind]}", soft_wrap=True)
 
 
 @app.command("import", help=IMPORT_HELP)
@@ -179,14 +276,21 @@ def _read_group(item: str) -> tuple[str, frozenset[str]]:
 
 
 def _check_state(state: str | None) -> PairState | None:
-    if state in (None, "active", "withdrawn", "quarantined"):
+    if state in (None, *get_args(PairState)):
         return state  # type: ignore[return-value]  # just checked
-    raise BadInput(f"unknown state {state!r}: choose active, withdrawn or quarantined")
+    raise BadInput(f"unknown state {state!r}: choose {', '.join(get_args(PairState))}")
 
 
-def _decide(pair_id: int, *, state: PairState, reason: str) -> None:
+def _add_why(pair: TrainingPair, found: Sequence[Finding]) -> dict[str, Any]:  # Any: a record's fields
+    why = explain_pair(pair, found)
+    return {**asdict(pair), "why": why, "findings": [asdict(item) for item in found]}
+
+
+def _decide(pair_id: int, *, state: PairState, reason: str, only_if: PairState | None = None) -> None:
     settings = load_settings()
     store = open_checked_store(settings)
     shows_sign = bool(settings.collected_reaction)
     with store.write() as conn:
-        decide_pair(conn, store, pair_id, state=state, reason=reason, decided_by="cli", shows_sign=shows_sign)
+        decide_pair(
+            conn, store, pair_id, state=state, reason=reason, decided_by="cli", shows_sign=shows_sign, only_if=only_if
+        )

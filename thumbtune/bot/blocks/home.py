@@ -3,26 +3,73 @@
 It does not know where any of that comes from.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from slack_sdk.models.blocks import Block, DividerBlock
 
-from thumbtune.bot.blocks.parts import button, buttons, header, render_blocks, section, section_with, small
+from thumbtune.bot.blocks.parts import (
+    button,
+    buttons,
+    header,
+    render_blocks,
+    section,
+    section_with,
+    small,
+    two_columns,
+)
 from thumbtune.bot.blocks.run_progress import describe_phase, describe_result
 from thumbtune.bot.markup import encode_text
 from thumbtune.bot.slack import Json
+from thumbtune.core.curation import KIND_WORDS
 from thumbtune.core.prompt import find_question
-from thumbtune.core.records import OPEN_RUN_STATES, Adapter, Desk, Draft, TrainingPair, TrainingRun
+from thumbtune.core.records import (
+    OPEN_RUN_STATES,
+    Adapter,
+    Desk,
+    Draft,
+    Finding,
+    FindingKind,
+    TrainingPair,
+    TrainingRun,
+)
 
 RETRAIN = "home_retrain"
 KEEP, LEAVE_OUT, UNDO = "home_pair_keep", "home_pair_leave_out", "home_pair_undo"
+KEEP_THIS, KEEP_OTHER, KEEP_BOTH = "home_pair_keep_this", "home_pair_keep_other", "home_pair_keep_both"
+WITHDRAW, RESTORE, EDIT = "home_pair_withdraw", "home_pair_restore", "home_pair_edit"
 SHOWN_DRAFTS = 5
 SHOWN_PAIRS = 5
+SHOWN_NEWEST = 3
 MAX_LINE_CHARS = 200
 MAX_BLOCKS = 100
 """Source: docs.slack.dev, "Blocks": at most 100 in a Home tab, seen 2026-11-21."""
 _STATES = {"sent": "sent as drafted", "edited": "sent edited", "discarded": "dismissed", "ready": "waiting for you"}
+
+
+@dataclass(frozen=True)
+class ReviewItem:
+    """A pair that a lead has to decide about."""
+
+    pair: TrainingPair
+    findings: tuple[Finding, ...]
+    other: TrainingPair | None
+    """The pair in use that it contradicts."""
+
+
+@dataclass(frozen=True)
+class Review:
+    """What a lead may look at; empty for others."""
+
+    waiting: tuple[ReviewItem, ...] = ()
+    """Oldest first."""
+    waiting_count: int = 0
+    counts: Mapping[FindingKind, int] = field(default_factory=dict)
+    """How many pairs have a finding of each kind."""
+    newest: tuple[ReviewItem, ...] = ()
+    """In use, newest first."""
+    left_out: tuple[TrainingPair, ...] = ()
+    """Withdrawn by hand, newest first."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +85,9 @@ class DeskView:
     my_drafts: tuple[Draft, ...]
     my_pairs: tuple[TrainingPair, ...]
     """What this person approved and is learned, newest first."""
-    waiting: tuple[TrainingPair, ...]
-    """Quarantined pairs, oldest first; leads see them."""
-    waiting_count: int
     is_lead: bool
+    review: Review
+    """What leads see."""
 
 
 def build_home(views: Sequence[DeskView]) -> Json:
@@ -78,7 +124,7 @@ def _build_desk(view: DeskView) -> list[Block]:
         blocks.append(section(f":mortar_board: Last training: {words}"))
     if view.is_lead:
         blocks.append(buttons(button("Retrain now", action_id=RETRAIN, value=desk.desk_id)))
-        blocks += _build_review(view)
+        blocks += _build_review(view.review)
     if view.my_pairs:
         blocks.append(section("*Replies I approved*"))
         for pair in view.my_pairs[:SHOWN_PAIRS]:
@@ -92,22 +138,77 @@ def _build_desk(view: DeskView) -> list[Block]:
     return blocks
 
 
-def _build_review(view: DeskView) -> list[Block]:
-    """Return what a lead has to decide."""
-    if not view.waiting:
-        return []
-    blocks: list[Block] = [section(f":mag: *Waiting for your review* · {view.waiting_count}")]
-    for pair in view.waiting[:SHOWN_PAIRS]:
-        value = str(pair.pair_id)
+def _build_review(review: Review) -> list[Block]:
+    """Return what a lead has to decide, what was learned last and what was left out."""
+    blocks: list[Block] = []
+    if review.waiting:
+        blocks.append(section(f":mag: *Waiting for your review* · {review.waiting_count}"))
+        blocks += [block for item in review.waiting for block in _build_waiting(item)]
+    counted = [f"{count} {KIND_WORDS[kind]}" for kind, count in sorted(review.counts.items()) if count]
+    if counted:
+        blocks.append(small(f":scales: Found so far: {' · '.join(counted)}"))
+    if review.newest:
+        blocks.append(section(":seedling: *Newest replies in use*"))
+    for item in review.newest:
+        value = str(item.pair.pair_id)
         blocks += [
+            section(f"{_quote(find_question(item.pair.turns))}\n{_shorten(item.pair.reply)}"),
+            small(_tell_origin(item.pair), *(f"noted: {_encode(found.explanation)}" for found in item.findings)),
+            buttons(button("Leave out", action_id=WITHDRAW, value=value), button("Edit", action_id=EDIT, value=value)),
+        ]
+    if review.left_out:
+        blocks.append(section(":wastebasket: *Left out by hand*"))
+    for pair in review.left_out:
+        restore = button("Restore", action_id=RESTORE, value=str(pair.pair_id))
+        blocks.append(section_with(f"{_quote(find_question(pair.turns))}\n{_shorten(pair.reply)}", restore))
+        blocks.append(small(f"#{pair.pair_id} · {_encode(pair.reason)} · by {_name(pair.decided_by)}"))
+    return blocks
+
+
+def _build_waiting(item: ReviewItem) -> list[Block]:
+    pair, other, value = item.pair, item.other, str(item.pair.pair_id)
+    reason = small(f":warning: {_encode(pair.reason)}", _tell_origin(pair))
+    edit = button("Edit", action_id=EDIT, value=value)
+    if other is None:
+        return [
             section(f"{_quote(find_question(pair.turns))}\n{_shorten(pair.reply)}"),
-            small(f"{encode_text(pair.reason, link_domains=())} · approved by <@{pair.approved_by}>"),
+            reason,
             buttons(
                 button("Keep", action_id=KEEP, value=value, style="primary"),
                 button("Leave out", action_id=LEAVE_OUT, value=value),
+                edit,
             ),
         ]
-    return blocks
+    return [
+        section(_quote(find_question(pair.turns))),
+        two_columns(
+            f"*This one · #{pair.pair_id}*\n{_shorten(pair.reply)}",
+            f"*The other, in use · #{other.pair_id}*\n{_shorten(other.reply)}",
+        ),
+        reason,
+        buttons(
+            button("Keep this", action_id=KEEP_THIS, value=value, style="primary"),
+            button("Keep the other", action_id=KEEP_OTHER, value=value),
+            button("Keep both", action_id=KEEP_BOTH, value=value),
+            edit,
+        ),
+    ]
+
+
+def _tell_origin(pair: TrainingPair) -> str:
+    if pair.source == "imported":
+        return f"#{pair.pair_id} · imported"
+    corrected = f" · corrected by {_name(pair.corrected_by)}" if pair.corrected_by else ""
+    return f"#{pair.pair_id} · approved by {_name(pair.approved_by)}{corrected}"
+
+
+def _name(user_id: str) -> str:
+    """Return who it was: a mention for people of Slack, the word for what is not."""
+    return f"<@{user_id}>" if user_id[:1] in ("U", "W") else _encode(user_id)
+
+
+def _encode(text: str) -> str:
+    return encode_text(text, link_domains=())
 
 
 def _quote(text: str) -> str:

@@ -19,6 +19,7 @@ from slack_sdk.models.blocks import (
 from thumbtune.bot.slack import Json
 
 MAX_SECTION_CHARS = 3000
+MAX_FIELD_CHARS = 2000
 CHUNK_CHARS = 1400
 
 
@@ -39,6 +40,11 @@ def section(markup: str, *, block_id: str | None = None) -> SectionBlock:
 def section_with(markup: str, element: ButtonElement) -> SectionBlock:
     """Return a paragraph of Slack markup with a button beside it."""
     return SectionBlock(text=MarkdownTextObject(text=markup[:MAX_SECTION_CHARS]), accessory=element)
+
+
+def two_columns(left: str, right: str) -> SectionBlock:
+    """Return two paragraphs of Slack markup side by side, one above the other on a telephone."""
+    return SectionBlock(fields=[MarkdownTextObject(text=markup[:MAX_FIELD_CHARS]) for markup in (left, right)])
 
 
 def plain_section(text: str) -> SectionBlock:

@@ -5,7 +5,7 @@ It does not know what the handlers do.
 
 from collections.abc import Mapping
 
-from thumbtune.bot.blocks import draft_card, edit_modal, forgetting, home
+from thumbtune.bot.blocks import draft_card, edit_modal, forgetting, home, pair_modal
 from thumbtune.bot.bot import Handler
 from thumbtune.bot.listeners.actions import (
     draft_dismiss,
@@ -15,6 +15,7 @@ from thumbtune.bot.listeners.actions import (
     forget_confirm,
     home_pair,
     home_retrain,
+    pair_edit,
 )
 from thumbtune.bot.listeners.commands import draft, forget, retrain
 from thumbtune.bot.listeners.events import (
@@ -27,6 +28,7 @@ from thumbtune.bot.listeners.events import (
 )
 from thumbtune.bot.listeners.shortcuts import draft_reply
 from thumbtune.bot.listeners.views import draft_edit as draft_edit_submitted
+from thumbtune.bot.listeners.views import pair_edit as pair_edit_submitted
 from thumbtune.core.records import EventKind
 
 LISTENERS: Mapping[tuple[EventKind, str], Handler] = {
@@ -47,6 +49,8 @@ LISTENERS: Mapping[tuple[EventKind, str], Handler] = {
     ("action", draft_card.DISMISS): draft_dismiss.handle_draft_dismiss,
     ("action", forgetting.CONFIRM): forget_confirm.handle_forget_confirm,
     ("action", home.RETRAIN): home_retrain.handle_home_retrain,
-    **{("action", name): home_pair.handle_home_pair for name in (home.KEEP, home.LEAVE_OUT, home.UNDO)},
+    **{("action", name): home_pair.handle_home_pair for name in home_pair.DECISIONS},
+    ("action", home.EDIT): pair_edit.handle_pair_edit,
     ("view", edit_modal.CALLBACK_ID): draft_edit_submitted.handle_draft_edit_submitted,
+    ("view", pair_modal.CALLBACK_ID): pair_edit_submitted.handle_pair_edit_submitted,
 }

@@ -3,6 +3,8 @@
 It does not know who may decide.
 """
 
+from typing import Literal
+
 import sqlalchemy as sa
 
 from thumbtune.core.errors import Conflict
@@ -11,8 +13,11 @@ from thumbtune.core.store.audits import record_act
 from thumbtune.core.store.curating import ask_curation
 from thumbtune.core.store.desks import find_desk
 from thumbtune.core.store.engine import Store
+from thumbtune.core.store.findings import load_findings
 from thumbtune.core.store.pairs import is_outdated, load_pair, set_pair_state
 from thumbtune.core.store.signs import add_sign
+
+Keep = Literal["this", "other", "both"]
 
 
 def decide_pair(
@@ -47,3 +52,34 @@ def decide_pair(
     action = {"active": "pair_kept", "withdrawn": "pair_withdrawn"}[state]
     record_act(conn, actor=decided_by, action=action, subject=str(pair_id), now=now)
     return pair
+
+
+def decide_between(
+    conn: sa.Connection, store: Store, pair_id: int, *, keep: Keep, decided_by: str, shows_sign: bool
+) -> None:
+    """Decide about a pair that waits because it contradicts another: keep this one, the other, or both.
+
+    Raises: NotFound; Conflict when it does not wait for that any more, or what is to be kept cannot be.
+    """
+    load_pair(conn, pair_id, lock=True)
+    found = [item for item in load_findings(conn, [pair_id])[pair_id] if item.kind == "contradiction"]
+    if not found or found[0].other_id is None:
+        raise Conflict(f"pair {pair_id} contradicts no other pair by now; run `thumbtune pairs show {pair_id}`")
+    other_id = found[0].other_id
+    kept = {"this": [pair_id], "other": [other_id], "both": [pair_id, other_id]}[keep]
+    out = {pair_id, other_id} - set(kept)
+    for chosen in kept:
+        only_if: PairState = "quarantined" if chosen == pair_id else "active"
+        decide_pair(
+            conn,
+            store,
+            chosen,
+            state="active",
+            reason="",
+            only_if=only_if,
+            decided_by=decided_by,
+            shows_sign=shows_sign,
+        )
+    for left in out:
+        reason = f"left out by a lead, who kept #{kept[0]}"
+        decide_pair(conn, store, left, state="withdrawn", reason=reason, decided_by=decided_by, shows_sign=shows_sign)

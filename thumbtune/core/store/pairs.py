@@ -89,6 +89,7 @@ NOT_APPROVED = "no longer approved"
 EDITED = "the reply was edited after the approval"
 DELETED = "the reply was deleted"
 QUESTION_DELETED = "a message before it was deleted"
+LEFT_OUT = "left out by a lead"
 TAKEN_BACK = "taken back in the Home tab"
 VETOED = "an approver is against it"
 NO_QUESTION = "no customer's message is left before the reply"
@@ -226,11 +227,12 @@ def list_pairs(
     desk_id: str | None = None,
     state: PairState | None = None,
     approved_by: str | None = None,
+    is_decided: bool = False,
     after_id: int = 0,
     limit: int = 100,
     newest_first: bool = False,
 ) -> list[TrainingPair]:
-    """Return a page of pairs in order of their ids."""
+    """Return a page of pairs in order of their ids; `is_decided`: those somebody decided about by hand."""
     query = sa.select(pairs).where(pairs.c.pair_id > after_id).limit(limit)
     query = query.order_by(pairs.c.pair_id.desc() if newest_first else pairs.c.pair_id)
     if desk_id is not None:
@@ -239,6 +241,8 @@ def list_pairs(
         query = query.where(pairs.c.state == state)
     if approved_by is not None:
         query = query.where(pairs.c.approved_by == approved_by)
+    if is_decided:
+        query = query.where(pairs.c.decided_by != "", pairs.c.reply != "")
     return [_read(row) for row in conn.execute(query)]
 
 

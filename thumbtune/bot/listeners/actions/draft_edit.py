@@ -14,7 +14,7 @@ from thumbtune.core.errors import SlackRefused
 from thumbtune.core.prompt import find_question
 from thumbtune.core.records import InboxEvent
 
-_TOO_LATE = ("expired_trigger_id", "trigger_expired", "exchanged_trigger_id", "trigger_exchanged", "invalid_trigger_id")
+TOO_LATE = ("expired_trigger_id", "trigger_expired", "exchanged_trigger_id", "trigger_exchanged", "invalid_trigger_id")
 PRESS_AGAIN = "That took me too long. Please press *Edit* again."
 
 
@@ -45,6 +45,6 @@ def handle_draft_edit(event: InboxEvent, bot: Bot) -> None:
     try:
         bot.slack.call("views.open", trigger_id=str(event.body.get("trigger_id") or ""), view=view)
     except SlackRefused as exc:
-        if exc.code not in _TOO_LATE:
+        if exc.code not in TOO_LATE:
             raise
         bot.slack.whisper(**place, text=PRESS_AGAIN)

@@ -1,7 +1,9 @@
-"""The buttons beside training pairs in the Home tab: a lead keeps one or leaves it out, an approver takes theirs back.
+"""The buttons beside training pairs in the Home tab: a lead decides about any, an approver takes theirs back.
 
 It does not know why a pair was set aside.
 """
+
+import contextlib
 
 from thumbtune.bot.blocks import home
 from thumbtune.bot.bot import Bot
@@ -9,17 +11,28 @@ from thumbtune.bot.homes import publish_home
 from thumbtune.bot.roles import DeskRoles, Person, is_approver, is_lead
 from thumbtune.core.errors import Conflict, NotFound
 from thumbtune.core.records import InboxEvent, PairState, TrainingPair
-from thumbtune.core.store.decisions import decide_pair
+from thumbtune.core.store.decisions import Keep, decide_between, decide_pair
 from thumbtune.core.store.desks import load_desk
-from thumbtune.core.store.pairs import TAKEN_BACK, load_pair
+from thumbtune.core.store.pairs import LEFT_OUT, TAKEN_BACK, load_pair
 
-_SHOWN_AS: dict[str, PairState] = {home.KEEP: "quarantined", home.LEAVE_OUT: "quarantined", home.UNDO: "active"}
+_SHOWN_AS: dict[str, PairState] = {
+    home.KEEP: "quarantined",
+    home.LEAVE_OUT: "quarantined",
+    home.UNDO: "active",
+    home.WITHDRAW: "active",
+    home.RESTORE: "withdrawn",
+}
 """What a pair was when the button was drawn: what became something else meanwhile is not decided unseen."""
 _DECISIONS: dict[str, tuple[PairState, str]] = {
     home.KEEP: ("active", ""),
-    home.LEAVE_OUT: ("withdrawn", "left out by a lead"),
+    home.RESTORE: ("active", ""),
+    home.LEAVE_OUT: ("withdrawn", LEFT_OUT),
+    home.WITHDRAW: ("withdrawn", LEFT_OUT),
     home.UNDO: ("withdrawn", TAKEN_BACK),
 }
+_BETWEEN: dict[str, Keep] = {home.KEEP_THIS: "this", home.KEEP_OTHER: "other", home.KEEP_BOTH: "both"}
+
+DECISIONS = (*_DECISIONS, *_BETWEEN)
 
 
 def handle_home_pair(event: InboxEvent, bot: Bot) -> None:
@@ -27,7 +40,7 @@ def handle_home_pair(event: InboxEvent, bot: Bot) -> None:
     action = (event.body.get("actions") or [{}])[0]
     user_id = str((event.body.get("user") or {}).get("id") or "")
     value, decision = str(action.get("value") or ""), str(action.get("action_id") or "")
-    if not value.isdigit() or decision not in _DECISIONS:
+    if not value.isdigit() or decision not in DECISIONS:
         return
     try:
         with bot.store.read() as conn:
@@ -37,23 +50,29 @@ def handle_home_pair(event: InboxEvent, bot: Bot) -> None:
         return
     person, roles = bot.people.fetch_person(user_id), bot.people.fetch_roles(desk)
     if desk.team_id == bot.identity.team_id and _may_decide(pair, person, roles, decision=decision):
-        state, reason = _DECISIONS[decision]
-        try:
-            with bot.store.write() as conn:
-                decide_pair(
-                    conn,
-                    bot.store,
-                    pair.pair_id,
-                    state=state,
-                    reason=reason,
-                    decided_by=user_id,
-                    only_if=_SHOWN_AS[decision],
-                    shows_sign=bot.shows_sign,
-                )
-        except Conflict:  # it changed meanwhile: the Home tab drawn anew shows how it stands
-            pass
+        with contextlib.suppress(Conflict):  # it changed meanwhile: the Home tab drawn anew shows how it stands
+            _decide(bot, pair, decision=decision, user_id=user_id)
         bot.signals.send.set()
     publish_home(bot, user_id)
+
+
+def _decide(bot: Bot, pair: TrainingPair, *, decision: str, user_id: str) -> None:
+    with bot.store.write() as conn:
+        if decision in _BETWEEN:
+            keep = _BETWEEN[decision]
+            decide_between(conn, bot.store, pair.pair_id, keep=keep, decided_by=user_id, shows_sign=bot.shows_sign)
+            return
+        state, reason = _DECISIONS[decision]
+        decide_pair(
+            conn,
+            bot.store,
+            pair.pair_id,
+            state=state,
+            reason=reason,
+            decided_by=user_id,
+            shows_sign=bot.shows_sign,
+            only_if=_SHOWN_AS[decision],
+        )
 
 
 def _may_decide(pair: TrainingPair, person: Person, roles: DeskRoles, *, decision: str) -> bool:

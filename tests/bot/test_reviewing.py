@@ -1,0 +1,133 @@
+"""What a lead sees and decides in the Home tab, and what becomes of it in Slack and in the store."""
+
+from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, RUTH, TOMAS, Office, wait_for
+from thumbtune.bot.blocks import home, pair_modal
+from thumbtune.core.store.audits import list_acts
+from thumbtune.core.store.pairs import NOT_APPROVED
+
+QUESTION = "Do you ship to Norway, and how long does it take?"
+
+
+def learn(office: Office, reply: str, *, by: str = JONAS, customer: str = MAYA, question: str = QUESTION) -> str:
+    asked = office.say(customer, question)
+    ts = office.say(PRIYA, reply, thread=asked)
+    office.react(by, ts)
+    wait_for(lambda: [pair for pair in office.pairs(None) if pair.reply_ts == ts])
+    office.wait_quiet()
+    return ts
+
+
+def contradict(office: Office) -> tuple[str, str]:
+    return learn(office, "Yes, we do, in 5 days."), learn(office, "Yes, we do, in 9 days.", customer=TOMAS)
+
+
+def states(office: Office) -> dict[str, str]:
+    return {pair.reply_ts: pair.state for pair in office.pairs(None)}
+
+
+def list_signs(office: Office, ts: str) -> list[str]:
+    return [sign["name"] for sign in office.thread(ts)[0].get("reactions", [])]
+
+
+def test_contradiction_is_shown_with_both_sides_and_this_one_is_kept(staffed: Office) -> None:
+    old, new = contradict(staffed)
+    assert states(staffed) == {old: "active", new: "quarantined"}
+    wait_for(lambda: "books" in list_signs(staffed, old))
+    shown = str(staffed.open_home(RUTH, holding="Waiting for your review"))
+    assert "in 5 days" in shown
+    assert "in 9 days" in shown
+    assert "they give different numbers, dates or links" in shown
+    staffed.press_in_home(RUTH, staffed.open_home(RUTH, holding=home.KEEP_THIS), home.KEEP_THIS)
+    wait_for(lambda: states(staffed) == {old: "withdrawn", new: "active"})
+    wait_for(lambda: "books" not in list_signs(staffed, old) and "books" in list_signs(staffed, new))
+    staffed.react(AIKO, old)
+    staffed.wait_quiet()
+    assert states(staffed) == {old: "withdrawn", new: "active"}
+
+
+def test_the_other_or_both_are_kept(staffed: Office) -> None:
+    old, new = contradict(staffed)
+    staffed.press_in_home(RUTH, staffed.open_home(RUTH, holding=home.KEEP_OTHER), home.KEEP_OTHER)
+    wait_for(lambda: states(staffed) == {old: "active", new: "withdrawn"})
+    staffed.press_in_home(RUTH, staffed.open_home(RUTH, holding=home.RESTORE), home.RESTORE)
+    wait_for(lambda: states(staffed)[new] == "active")
+    assert {pair.decided_by for pair in staffed.pairs()} == {RUTH}
+    third = learn(staffed, "Yes, we do, in 7 days.")
+    staffed.press_in_home(RUTH, staffed.open_home(RUTH, holding=home.KEEP_BOTH), home.KEEP_BOTH)
+    wait_for(lambda: set(states(staffed).values()) == {"active"})
+    assert len(states(staffed)) == 3
+    assert states(staffed)[third] == "active"
+
+
+def test_duplicate_keeps_its_sign_and_takes_over_when_the_first_goes(staffed: Office) -> None:
+    first = learn(staffed, "Yes, we do, in 5 days.")
+    second = learn(staffed, "Yes, we do, in 5 days.", customer=TOMAS)
+    assert states(staffed) == {first: "active", second: "merged"}
+    wait_for(lambda: "books" in list_signs(staffed, second))
+    staffed.react(JONAS, first, on=False)
+    wait_for(lambda: states(staffed) == {first: "withdrawn", second: "active"})
+    assert next(pair.reason for pair in staffed.pairs("withdrawn")) == NOT_APPROVED
+
+
+def test_courtesy_waits_with_its_reason_and_without_a_sign(staffed: Office) -> None:
+    ts = learn(staffed, "Thank you!")
+    assert states(staffed) == {ts: "quarantined"}
+    wait_for(lambda: list_signs(staffed, ts) == ["+1"])
+    shown = staffed.open_home(RUTH, holding="too short to teach anything")
+    staffed.press_in_home(RUTH, shown, home.KEEP)
+    wait_for(lambda: states(staffed) == {ts: "active"})
+    staffed.wait_quiet()
+    assert "Waiting for your review" not in str(staffed.open_home(RUTH, holding="Newest replies in use"))
+
+
+def test_lead_leaves_a_learned_reply_out_and_brings_it_back(staffed: Office) -> None:
+    ts = learn(staffed, "Yes, we do, in 5 days.")
+    shown = staffed.open_home(RUTH, holding="Newest replies in use")
+    assert "found neither in the thread nor in a passage" in str(shown)
+    staffed.press_in_home(RUTH, shown, home.WITHDRAW)
+    wait_for(lambda: states(staffed) == {ts: "withdrawn"})
+    staffed.press_in_home(RUTH, staffed.open_home(RUTH, holding="Left out by hand"), home.RESTORE)
+    wait_for(lambda: states(staffed) == {ts: "active"})
+
+
+def test_only_leads_see_the_review(staffed: Office) -> None:
+    contradict(staffed)
+    shown = str(staffed.open_home(AIKO, holding="approved"))
+    assert not any(name in shown for name in (home.KEEP_THIS, home.WITHDRAW, home.EDIT, "Found so far"))
+
+
+def correct(office: Office, text: str) -> None:
+    office.press_in_home(RUTH, office.open_home(RUTH, holding=home.EDIT), home.EDIT)
+    view = wait_for(lambda: office.view(RUTH), what="the modal")
+    values = {pair_modal.BLOCK_ID: {pair_modal.INPUT_ID: {"type": "plain_text_input", "value": text}}}
+    answer = office.page("view_submit", user=RUTH, view_id=view["id"], values=values)
+    assert answer["ok"], answer
+    wait_for(lambda: any(pair.corrected_by for pair in office.pairs(None)))
+    office.wait_quiet()
+
+
+def test_correction_is_redacted_kept_and_audited(staffed: Office) -> None:
+    ts = learn(staffed, "Thank you, Maya!")
+    correct(staffed, "Hello [NAME_1], we do. Jonas knows more, or write to help@example.com. [NAME_9]")
+    (pair,) = staffed.pairs()
+    assert pair.reply == "Hello [NAME_1], we do. [NAME_3] knows more, or write to [EMAIL_1]. (NAME 9)"
+    assert (pair.reply_ts, pair.corrected_by, pair.decided_by) == (ts, RUTH, RUTH)
+    staffed.react(AIKO, ts)
+    staffed.say(MAYA, "Thanks", thread=pair.thread_ts)
+    staffed.wait_quiet()
+    assert [kept.reply for kept in staffed.pairs()] == [pair.reply]
+    assert "corrected by" in str(staffed.open_home(RUTH, holding="Newest replies in use"))
+    with staffed.store.read() as conn:
+        (act,) = list_acts(conn, limit=9, action="pair_corrected")
+    assert (act.actor, act.subject) == (RUTH, str(pair.pair_id))
+
+
+def test_later_edit_in_slack_needs_a_new_approval_and_drops_the_correction(staffed: Office) -> None:
+    ts = learn(staffed, "Yes, we do, in 5 days.")
+    correct(staffed, "Yes, in 6 days.")
+    staffed.call("chat.update", user=PRIYA, channel="C0SUPPORT", ts=ts, text="Yes, we do, in 8 days.")
+    wait_for(lambda: not staffed.pairs())
+    staffed.react(JONAS, ts, on=False)
+    staffed.react(JONAS, ts)
+    (pair,) = wait_for(staffed.pairs)
+    assert (pair.reply, pair.corrected_by) == ("Yes, we do, in 8 days.", "")

@@ -1,0 +1,48 @@
+"""A lead's correction of a training pair was submitted: it takes the place of the reply.
+
+It does not know how it is redacted.
+"""
+
+import contextlib
+
+from thumbtune.bot.blocks.pair_modal import read_pair_modal
+from thumbtune.bot.bot import Bot
+from thumbtune.bot.homes import publish_home
+from thumbtune.bot.roles import is_lead
+from thumbtune.core.errors import BadInput, Conflict, NotFound
+from thumbtune.core.records import InboxEvent
+from thumbtune.core.redaction import NameIndex
+from thumbtune.core.store.correcting import correct_pair
+from thumbtune.core.store.curating import Inspector
+from thumbtune.core.store.desks import load_desk
+from thumbtune.core.store.pairs import load_pair
+
+
+def handle_pair_edit_submitted(event: InboxEvent, bot: Bot) -> None:
+    """Keep the pair with the corrected reply, if who submitted is a lead of its desk, and draw the Home tab anew."""
+    pair_id, text = read_pair_modal(event.body.get("view") or {})
+    user_id = str((event.body.get("user") or {}).get("id") or "")
+    try:
+        with bot.store.read() as conn:
+            pair = load_pair(conn, pair_id or 0)
+            desk = load_desk(conn, pair.desk_id)
+    except NotFound:
+        return
+    is_ours = desk.team_id == bot.identity.team_id
+    if not is_ours or not is_lead(bot.people.fetch_person(user_id), bot.people.fetch_roles(desk)):
+        return
+    if event.attempts == 1 or pair.corrected_by != user_id:  # what was done already is not done twice
+        names = bot.people.fetch_names(pair.channel_id) if pair.channel_id in desk.channels else NameIndex()
+        with contextlib.suppress(BadInput, Conflict), bot.store.write() as conn:
+            correct_pair(
+                conn,
+                bot.store,
+                pair.pair_id,
+                text=text,
+                corrected_by=user_id,
+                names=names,
+                inspector=Inspector(bot.settings, bot.redactor),
+                shows_sign=bot.shows_sign,
+            )
+        bot.signals.send.set()
+    publish_home(bot, user_id)
