@@ -45,6 +45,12 @@ def starts_with_docstring(source: str) -> bool:
     return not source.strip() or source.lstrip().startswith('"""')
 
 
+def test_no_error_is_logged_with_its_text() -> None:
+    product = [path for path in python_files() if path.is_relative_to(ROOT / "thumbtune")]
+    with_text = re.compile(r"logger\.exception\(|exc_info=(?!hide_text\()")
+    assert [str(path.relative_to(ROOT)) for path in product if with_text.search(path.read_text())] == []
+
+
 @pytest.mark.parametrize("forbidden", ["/work" + "/", "/opt/" + "wheels", "/opt/" + "pypi", "/tmp/" + "lock"])
 def test_no_file_names_a_path_of_the_machine_it_was_written_on(forbidden: str) -> None:
     texts = [path for path in tracked_files() if path.suffix not in GENERATED_OR_DATA]
