@@ -1,5 +1,6 @@
 """The gate's decisions on made-up likelihoods whose truth is known."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -92,6 +93,15 @@ def test_as_good_as_live_is_enough_only_when_it_forgets_what_was_withdrawn() -> 
     assert judge(scores).decision == "rejected"
     assert judge(scores, forgets=True).decision == "passed"
     assert judge(scores, forgets=True, margin=0.0005).decision == "rejected"
+
+
+def test_whatever_is_better_than_the_base_replaces_an_adapter_that_must_not_stay() -> None:
+    worse_than_live = make_scores(11, gain=0.3, live_gain=0.7)
+    assert judge(worse_than_live, forgets=True).decision == "rejected"
+    result = judge(worse_than_live, forgets=True, margin=math.inf)
+    assert result.decision == "passed"
+    assert "someone who was forgotten" in result.reason
+    assert judge(make_scores(12, gain=0.0, live_gain=0.7), forgets=True, margin=math.inf).decision != "passed"
 
 
 def test_better_than_base_but_not_than_live_is_not_enough() -> None:

@@ -68,8 +68,9 @@ def decide(
     """Compare a candidate with the base and, if there is one, with what is live.
 
     It passes when it is surely better than both. When it `forgets` pairs that were withdrawn since the live one was
-    trained, being at most `margin` nats per token worse than live is enough, because what is live must not stay. It is
-    rejected when it is surely worse than either; otherwise what is live stays.
+    trained, being at most `margin` nats per token worse than live is enough, because what is live must not stay; an
+    infinite margin asks only that it is surely better than the base. It is rejected when it is surely worse than either;
+    otherwise what is live stays.
     """
     threads = len({score.thread_id for score in scores})
     figures: dict[str, Any] = {"threads": threads, "pairs": len(scores), **_mean_losses(scores)}
@@ -161,6 +162,11 @@ def _judge(
         return "passed", f"{asked} fits your team's replies {_in_words(versus_base)} than the base model."
     if versus_live.high < 0:
         return "passed", f"{asked} fits your team's replies {_in_words(versus_live)} than the one that is live."
+    if forgets and math.isinf(margin):
+        return "passed", (
+            f"{asked} fits your team's replies {_in_words(versus_base)} than the base model. It replaces the one that is "
+            "live, which learned from someone who was forgotten."
+        )
     if forgets and versus_live.high <= margin:
         return "passed", f"{asked} is as good as the one that is live, and no longer knows what was withdrawn."
     if versus_live.detectable == 0:

@@ -6,6 +6,7 @@ through its fence, so a trainer that was taken for dead can spoil nothing when i
 
 import json
 import logging
+import math
 import shutil
 import threading
 import time
@@ -132,8 +133,8 @@ class Pipeline:
         result = decide(
             [_read_score(score) for score in evaluation["scores"]],
             min_threads=self._settings.gate_min_threads,
-            margin=self._settings.gate_margin,
-            forgets=live is not None and self._forgets(live),
+            margin=self._settings.gate_margin if live is None or live.replace_since is None else math.inf,
+            forgets=live is not None and (live.replace_since is not None or self._forgets(live)),
             seed=self._settings.train_seed,
         )
         logger.info("run_judged", extra={"run_id": run.run_id, "decision": result.decision})

@@ -12,8 +12,10 @@ import sqlalchemy as sa
 from thumbtune.core.records import OPEN_RUN_STATES
 from thumbtune.core.store.adapters import find_live, mark_to_replace
 from thumbtune.core.store.audits import record_act
+from thumbtune.core.store.desks import list_desks
 from thumbtune.core.store.engine import Store
 from thumbtune.core.store.erasing import Eraser
+from thumbtune.core.store.messages import lock_channel
 from thumbtune.core.store.pairs import FORGOTTEN, count_pairs
 from thumbtune.core.store.runs import begin_anew, find_open_run, open_run, saw_erased
 from thumbtune.core.store.schema import runs
@@ -48,6 +50,10 @@ def forget_person(
 ) -> Receipt:
     """Erase a person from some desks and see to it that what learned from them is replaced; again, it changes nothing."""
     now = store.now()
+    for desk_id in sorted(tombstone.desk_ids):  # what is being stored in its channels comes before this or after it
+        for desk in list_desks(conn, desk_id=desk_id):
+            for channel_id in desk.channels:
+                lock_channel(conn, team_id=desk.team_id, channel_id=channel_id)
     erased = Eraser(conn, store, tombstone, shows_sign=shows_sign).erase()
     add_tombstone(conn, tombstone)
     names = mark_to_replace(conn, desk_ids=tombstone.desk_ids, reason=FORGOTTEN, now=now)
