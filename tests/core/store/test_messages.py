@@ -87,3 +87,13 @@ def test_latest_reaction_wins_in_any_order(store: Store, order: tuple[tuple[str,
         for event_ts, given in order:
             approvals.record_approval(conn, Approval("U2", "+1", given, event_ts), **place)
         assert approvals.load_approvals(conn, **place) == [Approval("U2", "+1", True, "7")]
+
+
+@pytest.mark.parametrize("found_first", [True, False])
+def test_event_beats_what_was_found_of_the_same_moment(store: Store, found_first: bool) -> None:
+    place = {**PLACE, "message_ts": "100.1"}
+    kinds = [Approval("U2", "+1", True, "200.1", found=True), Approval("U2", "+1", True, "200.1")]
+    with store.write() as conn:
+        for approval in kinds if found_first else reversed(kinds):
+            approvals.record_approval(conn, approval, **place)
+        assert approvals.load_approvals(conn, **place) == [Approval("U2", "+1", True, "200.1", found=False)]

@@ -11,7 +11,10 @@ from thumbtune.core.store.schema import approvals, messages
 
 
 def record_approval(conn: sa.Connection, approval: Approval, *, team_id: str, channel_id: str, message_ts: str) -> bool:
-    """Store a reaction given or taken back; the one with the later `event_ts` wins. Returns whether it changed."""
+    """Store a reaction given or taken back; the one with the later `event_ts` wins, at the same moment what an event says.
+
+    Returns whether it changed.
+    """
     statement = insert_row(conn, approvals).values(
         team_id=team_id,
         channel_id=channel_id,
@@ -22,10 +25,12 @@ def record_approval(conn: sa.Connection, approval: Approval, *, team_id: str, ch
         event_ts=approval.event_ts,
         found=approval.found,
     )
+    told = statement.excluded
+    is_certain_now = sa.and_(approvals.c.event_ts == told.event_ts, approvals.c.found, sa.not_(told.found))
     statement = statement.on_conflict_do_update(
         index_elements=["team_id", "channel_id", "message_ts", "user_id", "emoji"],
-        set_={name: statement.excluded[name] for name in ("given", "event_ts", "found")},
-        where=approvals.c.event_ts < statement.excluded.event_ts,
+        set_={name: told[name] for name in ("given", "event_ts", "found")},
+        where=sa.or_(approvals.c.event_ts < told.event_ts, is_certain_now),
     )
     return changes_a_row(conn, statement)
 
