@@ -58,7 +58,9 @@ def main() -> None:
     print(f"{commit}, {platform.machine()}, {os.cpu_count()} cores, load {load:.1f}, {count} approvals a part\n")
     with tempfile.TemporaryDirectory() as folder, ServerThread(ServerOptions(port=0)) as slack:
         tokens = {"SLACK_BOT_TOKEN": seed.BOT_TOKEN, "SLACK_APP_TOKEN": seed.APP_TOKEN, "SLACK_API_URL": slack.api_url}
-        settings = Settings(_env_file=None, data_dir=Path(folder) / "data", **tokens)
+        settings = Settings(
+            _env_file=None, data_dir=Path(folder) / "data", burst_approvals=0, approvals_per_day=0, **tokens
+        )
         measure(settings, Path(folder), count)
 
 
@@ -141,7 +143,7 @@ def make_bare(settings: Settings, path: Path) -> Handle:
 def make_thread(number: int) -> list[Json]:
     question, reply = make_ts(number, 1), make_ts(number, 2)
     asked = {"user": CUSTOMER, "text": f"Hello, where is parcel {number}? It was to be here on Friday.", "ts": question}
-    told = {"user": AGENT, "text": "Hi Maya, it comes on Monday.", "ts": reply, "thread_ts": question}
+    told = {"user": AGENT, "text": f"Hi Maya, parcel {number} comes on Monday.", "ts": reply, "thread_ts": question}
     place = {"type": "message", "channel": seed.SUPPORT_CHANNEL, "parent_user_id": CUSTOMER}
     return [make_body(f"{event['ts']}", {**place, **event, "event_ts": event["ts"]}) for event in (asked, told)]
 

@@ -88,12 +88,14 @@ class Counter:
 
     def answer(self, channel: str = SUPPORT) -> tuple[str, str]:
         """Let a customer ask and an agent answer; return both messages' ts."""
-        question = self.office.say(MAYA, "Where is my parcel?", channel=channel)
-        reply = self.office.say(PRIYA, "It comes on Friday.", thread=question, channel=channel)
+        number = next(self._numbers)
+        asked, told = f"Where is parcel {number}?", f"Parcel {number} comes on Friday."
+        question = self.office.say(MAYA, asked, channel=channel)
+        reply = self.office.say(PRIYA, told, thread=question, channel=channel)
         base = {"type": "message", "channel": channel}
-        self.hear({**base, "user": MAYA, "text": "Where is my parcel?", "ts": question, "event_ts": question})
+        self.hear({**base, "user": MAYA, "text": asked, "ts": question, "event_ts": question})
         thread = {"thread_ts": question, "parent_user_id": MAYA}
-        self.hear({**base, **thread, "user": PRIYA, "text": "It comes on Friday.", "ts": reply, "event_ts": reply})
+        self.hear({**base, **thread, "user": PRIYA, "text": told, "ts": reply, "event_ts": reply})
         return question, reply
 
     def approve(self, user_id: str, reply: str, *, channel: str = SUPPORT) -> None:
