@@ -112,13 +112,44 @@ def test_bad_rows_are_told_by_line_and_spoil_only_their_own_ticket(with_desk: St
     assert [reply for _, reply in pairs(run)] == ["Yes.", "B."]
 
 
-def test_quotation_mark_left_open_spoils_its_neighbours_and_no_more(with_desk: Store, run: Run, tmp_path: Path) -> None:
+LONG = "x" * 140_000
+"""Longer than csv takes a field."""
+
+
+def test_conversations_from_a_row_on_that_csv_cannot_read_are_left_out(
+    with_desk: Store, run: Run, tmp_path: Path
+) -> None:
+    """Its other lines are read as rows, and rows after it may stand inside a field: none of them is to be trusted."""
     ticket = "{0},customer,Q{0}?\n{0},agent,A{0}.\n"
-    data = "ticket,role,text\n" + ticket.format(1) + ticket.format(2) + f'3,customer,"{"x" * 140_000}\n'
-    data += ticket.format(4) + ticket.format(5)
+    data = "ticket,role,text\n" + "".join(ticket.format(number) for number in (1, 2, 3))
+    data += f'4,customer,"{LONG}\n9,customer,Inside?\n9,agent,Inside.\n"\n'
+    data += "1,agent,More.\n" + ticket.format(5)
     outcome = load(run, tmp_path, data)
-    assert "is a quotation mark left open?" in outcome["problems"][0]["reason"]
-    assert [reply for _, reply in pairs(run)] == ["A1.", "A5."]
+    (problem,) = outcome["problems"]
+    assert problem["where"] == "line 8"
+    assert (
+        "is a quotation mark left open?); conversations with this row or one after it are left out" in problem["reason"]
+    )
+    assert [reply for _, reply in pairs(run)] == ["A2."], "3 stands right before it, 1 goes on after it"
+    assert outcome["refused"] == {"a row of its conversation could not be used": 2}
+
+
+def test_questions_from_a_row_on_that_csv_cannot_read_are_left_out(with_desk: Store, run: Run, tmp_path: Path) -> None:
+    data = f'question,reply\nOpen?,Yes.\n"{LONG}\nInside?,Inside.\n",No.\nWhen?,At nine.\n'
+    outcome = load(run, tmp_path, data)
+    (problem,) = outcome["problems"]
+    assert problem["where"] == "line 3"
+    assert "left open?); this row and all after it are left out" in problem["reason"]
+    assert [reply for _, reply in pairs(run)] == ["Yes."]
+
+
+@pytest.mark.parametrize("time", ["nan", "-inf", "1e400"])
+def test_time_that_is_no_moment_is_told(with_desk: Store, run: Run, tmp_path: Path, time: str) -> None:
+    rows = [f"7,{time},customer,Q?", "7,1,agent,A.", "8,1,customer,Q?", "8,2,agent,B."]
+    outcome = load(run, tmp_path, "\n".join(["ticket,time,role,text", *rows]))
+    assert [item["where"] for item in outcome["problems"]] == ["line 2"]
+    assert f"the time '{time}' is not understood" in outcome["problems"][0]["reason"]
+    assert [reply for _, reply in pairs(run)] == ["B."]
 
 
 def test_empty_questions_and_replies_are_told(with_desk: Store, run: Run, tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 It does not know the store. Columns are found by their heads, whatever their order; others are left alone.
 """
 
+import contextlib
 import csv
 import io
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -45,6 +47,18 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
+class _Cells:
+    """A row of the table."""
+
+    where: str
+    cells: list[str]
+    problem: str
+    """Why it cannot be read, if so."""
+    is_lost: bool
+    """Whether it is, or comes after, a row that csv cannot read: nobody knows where rows begin from there on."""
+
+
+@dataclass(frozen=True)
 class _Row:
     where: str
     time: float | None
@@ -63,17 +77,16 @@ def read_table(path: Path) -> Parsed:
     text, bad_lines = _decode(data)
     parsed = Parsed()
     rows = _read_rows(text, bad_lines)
-    for _, header, problem in rows:
-        columns = _find_columns(header)
-        if columns is None or problem:
-            raise BadInput(f"{path} cannot be used: it {HELP}; its first row is {', '.join(header)[:200]!r}")
-        break
-    else:
+    header = next(rows, None)
+    if header is None:
         raise BadInput(f"{path} is empty: it {HELP}")
+    columns = _find_columns(header.cells)
+    if columns is None or header.problem:
+        raise BadInput(f"{path} cannot be used: it {HELP}; its first row is {', '.join(header.cells)[:200]!r}")
     if "question" in columns:
-        _read_questions(rows, columns, width=len(header), parsed=parsed)
+        _read_questions(rows, columns, width=len(header.cells), parsed=parsed)
     else:
-        _read_tickets(rows, columns, width=len(header), parsed=parsed)
+        _read_tickets(rows, columns, width=len(header.cells), parsed=parsed)
     return parsed
 
 
@@ -92,10 +105,11 @@ def _decode(data: bytes) -> tuple[str, dict[int, int]]:
     return "\n".join(line.decode("utf-8", "replace") for line in lines), bad
 
 
-def _read_rows(text: str, bad_lines: dict[int, int]) -> Iterator[tuple[str, list[str], str]]:
-    """Yield where each row is, its cells, and why it cannot be read, if so."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_find_delimiter(text))
-    while True:
+def _read_rows(text: str, bad_lines: dict[int, int]) -> Iterator[_Cells]:
+    lines, delimiter = io.StringIO(text, newline=""), _find_delimiter(text)
+    reader = csv.reader(lines, delimiter=delimiter)
+    is_lost = False
+    while not is_lost:
         first = reader.line_num + 1
         cells: list[str] = []
         problem = ""
@@ -104,12 +118,16 @@ def _read_rows(text: str, bad_lines: dict[int, int]) -> Iterator[tuple[str, list
         except StopIteration:
             return
         except csv.Error as exc:
-            problem = f"not a row of a table ({exc}); is a quotation mark left open?"
+            problem = f"not a row of a table ({exc}; is a quotation mark left open?)"
+            is_lost = True
         for line in range(first, reader.line_num + 1) if bad_lines else ():
             if line in bad_lines:
                 problem = f"not UTF-8 text (line {line}, byte {bad_lines[line]}); save the file as UTF-8"
         if cells or problem:
-            yield f"line {first}", cells, problem
+            yield _Cells(f"line {first}", cells, problem, is_lost)
+    for line in lines:  # each by itself: a row that begins in it names its conversation
+        with contextlib.suppress(csv.Error):
+            yield _Cells("", next(csv.reader([line], delimiter=delimiter), []), "", is_lost)
 
 
 def _find_delimiter(text: str) -> str:
@@ -132,38 +150,42 @@ def _find_columns(header: list[str]) -> dict[str, int] | None:
     return columns if {"question", "reply"} <= columns.keys() else None
 
 
-def _read_questions(
-    rows: Iterator[tuple[str, list[str], str]], columns: dict[str, int], *, width: int, parsed: Parsed
-) -> None:
-    for where, cells, problem in rows:
+def _read_questions(rows: Iterator[_Cells], columns: dict[str, int], *, width: int, parsed: Parsed) -> None:
+    for row in rows:
+        cells = row.cells
+        if row.is_lost:
+            parsed.problems.append(Problem(row.where, f"{row.problem}; this row and all after it are left out"))
+            return
         try:
-            _check_row(cells, problem, width=width)
+            _check_row(row, width=width)
             question = check_text(cells[columns["question"]], what="the question")
             reply = check_text(cells[columns["reply"]], what="the reply")
             if not question.strip() or not reply.strip():
                 raise Unusable(f"the {'reply' if question.strip() else 'question'} is empty")
         except Unusable as exc:
-            parsed.problems.append(Problem(where, str(exc)))
+            parsed.problems.append(Problem(row.where, str(exc)))
             continue
         author = cells[columns["author"]].strip() if "author" in columns else ""
         spoken = (Utterance("customer", question, author), Utterance("agent", reply))
-        parsed.conversations.append(Conversation(where, question, spoken, (1,)))
+        parsed.conversations.append(Conversation(row.where, question, spoken, (1,)))
 
 
-def _read_tickets(
-    rows: Iterator[tuple[str, list[str], str]], columns: dict[str, int], *, width: int, parsed: Parsed
-) -> None:
+def _read_tickets(rows: Iterator[_Cells], columns: dict[str, int], *, width: int, parsed: Parsed) -> None:
     tickets: dict[str, list[_Row]] = {}
     broken: set[str] = set()
-    last, is_after_gap = "", False
-    for where, cells, problem in rows:
-        has_name = len(cells) > columns["conversation"]
-        name = cells[columns["conversation"]].strip() if has_name else last
+    last, is_after_gap, was_told = "", False, False
+    for row in rows:
+        has_name = len(row.cells) > columns["conversation"]
+        name = row.cells[columns["conversation"]].strip() if has_name else last
         try:
-            _check_row(cells, problem, width=width)
-            tickets.setdefault(name, []).append(_read_row(where, cells, columns))
+            if row.is_lost:
+                raise Unusable(f"{row.problem}; conversations with this row or one after it are left out")
+            _check_row(row, width=width)
+            tickets.setdefault(name, []).append(_read_row(row.where, row.cells, columns))
         except Unusable as exc:
-            parsed.problems.append(Problem(where, str(exc)))
+            if not was_told:
+                parsed.problems.append(Problem(row.where, str(exc)))
+            was_told = row.is_lost
             broken.add(name)
         if is_after_gap:  # a row whose ticket nobody can read may belong to either of its neighbours
             broken.add(name)
@@ -180,11 +202,11 @@ def _read_tickets(
             parsed.problems.append(Problem(ticket[0].where, str(exc)))
 
 
-def _check_row(cells: list[str], problem: str, *, width: int) -> None:
-    if problem:
-        raise Unusable(problem)
-    if len(cells) != width:
-        raise Unusable(f"{len(cells)} columns, the header row has {width}")
+def _check_row(row: _Cells, *, width: int) -> None:
+    if row.problem:
+        raise Unusable(row.problem)
+    if len(row.cells) != width:
+        raise Unusable(f"{len(row.cells)} columns, the header row has {width}")
 
 
 def _read_row(where: str, cells: list[str], columns: dict[str, int]) -> _Row:
@@ -201,10 +223,10 @@ def _read_row(where: str, cells: list[str], columns: dict[str, int]) -> _Row:
 def _read_time(time: str) -> float | None:
     if not time:
         return None
-    try:
-        return float(time)
-    except ValueError:
-        pass
+    with contextlib.suppress(ValueError):
+        seconds = float(time)
+        if math.isfinite(seconds):
+            return seconds
     try:
         moment = datetime.fromisoformat(time)
     except ValueError as exc:
