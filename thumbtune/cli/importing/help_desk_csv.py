@@ -120,9 +120,9 @@ def _read_rows(text: str, bad_lines: dict[int, int]) -> Iterator[_Cells]:
         except csv.Error as exc:
             problem = f"not a row of a table ({exc}; is a quotation mark left open?)"
             is_lost = True
-        for line in range(first, reader.line_num + 1) if bad_lines else ():
-            if line in bad_lines:
-                problem = f"not UTF-8 text (line {line}, byte {bad_lines[line]}); save the file as UTF-8"
+        for number in range(first, reader.line_num + 1) if bad_lines else ():
+            if number in bad_lines:
+                problem = f"not UTF-8 text (line {number}, byte {bad_lines[number]}); save the file as UTF-8"
         if cells or problem:
             yield _Cells(f"line {first}", cells, problem, is_lost)
     for line in lines:  # each by itself: a row that begins in it names its conversation
