@@ -124,7 +124,7 @@ class Workers:
         self, limit: int, *, names: Sequence[str] | None = None, but_names: Sequence[str] = ()
     ) -> list[InboxEvent]:
         store = self._bot.store
-        with store.write() as conn:
+        with store.write(is_lasting=False) as conn:  # a lost lease is claimed anew
             events = claim_events(
                 conn,
                 store.sealer,

@@ -49,15 +49,18 @@ class Store:
     """Held while writing: SQLite makes waiting writers poll, so the threads of one process queue here instead."""
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self, *, is_lasting: bool = True) -> Iterator[sa.Connection]:
         """Open a transaction that may write; it commits at the end of the block or leaves nothing behind.
 
-        On SQLite writers follow one another from the start of the block.
+        On SQLite writers follow one another from the start of the block. What is not lasting, such as a lease, survives
+        the end of every process but may be gone after a power cut: its commit does not wait for the disk.
         Raises: StoreUnavailable when the database does not answer.
         """
         with _mapped_errors(), self.turn, self.engine.connect() as conn:
-            conn.execution_options(thumbtune_write=True)
+            conn.execution_options(thumbtune_write=True, thumbtune_lasting=is_lasting)
             with conn.begin():
+                if not is_lasting and conn.dialect.name == "postgresql":
+                    conn.exec_driver_sql("SET LOCAL synchronous_commit TO off")
                 info, last_steps = conn.info, _LastSteps()
                 info[_LAST_STEPS] = last_steps
                 try:
@@ -145,7 +148,14 @@ def _open_sqlite(url: str) -> sa.Engine:
     @event.listens_for(engine, "begin")
     def begin(conn: sa.Connection) -> None:
         # A deferred transaction that turns from reading to writing fails at once in spite of the busy timeout.
-        writing = conn.get_execution_options().get("thumbtune_write")
+        options = conn.get_execution_options()
+        writing = options.get("thumbtune_write")
+        if writing:
+            # Source: sqlite.org/pragma.html#pragma_synchronous, seen 2026-11-21: only with WAL is NORMAL free of harm.
+            level = "FULL" if options.get("thumbtune_lasting") or journal != "WAL" else "NORMAL"
+            if conn.info.get("synchronous") != level:
+                conn.exec_driver_sql(f"PRAGMA synchronous={level}")
+                conn.info["synchronous"] = level
         conn.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine
