@@ -11,6 +11,7 @@ Run: python -m benchmarks.approval [--count 400]
 import argparse
 import os
 import platform
+import random
 import statistics
 import subprocess
 import tempfile
@@ -42,6 +43,7 @@ from thumbtune.demo.slack.wire import Json
 
 CUSTOMER, AGENT, APPROVER = "U0MAYA001", "U0PRIYA01", "U0JONAS01"
 SENDERS = 8
+SYLLABLES = [first + vowel for first in "bdfghklmnprstvw" for vowel in ("a", "e", "i", "o", "u")]
 PATIENCE_S = 60.0
 
 Handle = Callable[[Json], None]
@@ -141,11 +143,17 @@ def make_bare(settings: Settings, path: Path) -> Handle:
 
 
 def make_thread(number: int) -> list[Json]:
+    """Return a question and its answer, unlike all others, as most of what is approved is."""
+    chosen = random.Random(number)
     question, reply = make_ts(number, 1), make_ts(number, 2)
-    asked = {"user": CUSTOMER, "text": f"Hello, where is parcel {number}? It was to be here on Friday.", "ts": question}
-    told = {"user": AGENT, "text": f"Hi Maya, parcel {number} comes on Monday.", "ts": reply, "thread_ts": question}
+    asked = {"user": CUSTOMER, "text": f"Hello, {say(chosen)}?", "ts": question}
+    told = {"user": AGENT, "text": f"Hi Maya, {say(chosen)}.", "ts": reply, "thread_ts": question}
     place = {"type": "message", "channel": seed.SUPPORT_CHANNEL, "parent_user_id": CUSTOMER}
     return [make_body(f"{event['ts']}", {**place, **event, "event_ts": event["ts"]}) for event in (asked, told)]
+
+
+def say(chosen: random.Random) -> str:
+    return " ".join(chosen.choice(SYLLABLES) + chosen.choice(SYLLABLES) for _ in range(14))
 
 
 def make_approval(number: int) -> Json:
