@@ -12,7 +12,7 @@ right one in each; where the bot failed over it, it was mended as far as it now 
 - `conversations.replies` ignores `limit` and `cursor`, has no `parent_user_id`, and answers an unknown `ts` with an empty list
   instead of `thread_not_found`. The bot takes both.
 - A root deleted under its replies leaves no tombstone, so that history does not show its thread any more. The event is
-  understood; deleted while the bot is away, it is found in Slack and not here.
+  understood; deleted while the bot is away, it is found all the same.
 - `ts` and `edited.ts` are a second and a counter instead of a time. The bot compares them with one another only.
 - What a bot's token posts has no `bot_id`, in events as in history. The bot also knows itself by its user.
 - The envelope has no `api_app_id`, `authorizations` or `is_ext_shared_channel`; a new message's event has no `event_ts` (its
@@ -94,7 +94,7 @@ def test_edited_reply_is_withdrawn_until_it_is_approved_again(staffed: PeerDesk)
 
 
 def test_approval_taken_back_withdraws_the_pair(staffed: PeerDesk) -> None:
-    _, reply = staffed.answer()
+    _, reply = staffed.answer("Do you gift-wrap?", "We do, for three euros, in green paper.")
     for _ in range(2):
         staffed.slack.react("jonas", reply)
         staffed.wait_for_pair(reply)
@@ -104,7 +104,7 @@ def test_approval_taken_back_withdraws_the_pair(staffed: PeerDesk) -> None:
 
 
 def test_veto_keeps_a_reply_out(staffed: PeerDesk) -> None:
-    _, reply = staffed.answer()
+    _, reply = staffed.answer("How hot for green tea?", "Seventy-five degrees, two minutes, no more.")
     staffed.slack.react("jonas", reply)
     staffed.wait_for_pair(reply)
     staffed.slack.react("priya", reply, "thumbsdown")
@@ -114,7 +114,7 @@ def test_veto_keeps_a_reply_out(staffed: PeerDesk) -> None:
 
 
 def test_deleted_reply_is_withdrawn_and_its_text_erased(staffed: PeerDesk) -> None:
-    _, reply = staffed.answer()
+    _, reply = staffed.answer("Is the tea room open on Sunday?", "From ten o'clock, all year round.")
     staffed.slack.react("jonas", reply)
     staffed.wait_for_pair(reply)
     staffed.slack.delete("priya", reply)
@@ -123,7 +123,7 @@ def test_deleted_reply_is_withdrawn_and_its_text_erased(staffed: PeerDesk) -> No
 
 
 def test_deleted_question_takes_the_pair_with_it(staffed: PeerDesk) -> None:
-    question, reply = staffed.answer()
+    question, reply = staffed.answer("My teapot broke on the way.", "Send us a photo and we send a new pot.")
     staffed.slack.react("jonas", reply)
     staffed.wait_for_pair(reply)
     staffed.slack.delete("maya", question)
@@ -133,8 +133,8 @@ def test_deleted_question_takes_the_pair_with_it(staffed: PeerDesk) -> None:
 def test_draft_is_asked_for_posted_and_learned_from(staffed: PeerDesk) -> None:
     slack = staffed.slack
     priya = {"id": slack.ids["priya"]}
-    question = slack.say("maya", "Where is parcel RE-48213?")
-    staffed.model.reply = lambda request: "Hi [NAME_1], parcel [ORDER_1] arrives on Friday."
+    question = slack.say("maya", "May I still cancel RE-48213?")
+    staffed.model.reply = lambda request: "Hi [NAME_1], [ORDER_1] is cancelled, the money comes back."
     base = {"team": {"id": slack.team_id}, "user": priya, "channel": {"id": slack.channel}}
     ask = {"type": "message_action", "callback_id": "draft_reply", "trigger_id": "1.ask", "message": {"ts": question}}
     assert slack.interact({**base, **ask}) == 200
@@ -145,28 +145,36 @@ def test_draft_is_asked_for_posted_and_learned_from(staffed: PeerDesk) -> None:
     press = {"type": "block_actions", "trigger_id": "1.post", "actions": [{"action_id": POST, "value": draft.draft_id}]}
     assert slack.interact({**base, **press}) == 200
     posted = wait_for(lambda: slack.thread(question)[1:], what="the reply")[0]
-    assert (posted["user"], posted["text"]) == (BOT_USER_ID, "Hi Maya, parcel RE-48213 arrives on Friday.")
+    assert (posted["user"], posted["text"]) == (BOT_USER_ID, "Hi Maya, RE-48213 is cancelled, the money comes back.")
     staffed.wait_quiet()
     slack.react("jonas", posted["ts"])
     pair = staffed.wait_for_pair(posted["ts"])
-    assert pair.turns == (Turn("customer", "Where is parcel [ORDER_1]?"),)
-    assert (pair.source, pair.reply) == ("draft", "Hi [NAME_1], parcel [ORDER_1] arrives on Friday.")
+    assert pair.turns == (Turn("customer", "May I still cancel [ORDER_1]?"),)
+    assert (pair.source, pair.reply) == ("draft", "Hi [NAME_1], [ORDER_1] is cancelled, the money comes back.")
     assert [message["user"] for message in slack.thread(question)] == [slack.ids["maya"], BOT_USER_ID]
 
 
 def test_what_happened_while_the_bot_was_away_is_found_when_it_is_back(staffed: PeerDesk) -> None:
     slack = staffed.slack
-    approved, taken_back, edited, deleted = (staffed.answer(f"Where is parcel {number}?")[1] for number in range(4))
+    approved, taken_back, edited, deleted = (
+        staffed.answer(question, reply)[1]
+        for question, reply in (
+            ("Which sizes do shirts come in?", "From small to double large."),
+            ("Can I pay by invoice?", "Companies can, within fourteen days."),
+            ("Do you have a shop in Lund?", "Not yet, we open in spring."),
+            ("Is the honey organic?", "Yes, and it comes from one beekeeper."),
+        )
+    )
     for reply in (taken_back, edited, deleted):
         slack.react("jonas", reply)
         staffed.wait_for_pair(reply)
     staffed.stop_bot()
     slack.react("jonas", approved)
     slack.react("jonas", taken_back, on=False)
-    slack.edit("priya", edited, "It comes on Monday.")
+    slack.edit("priya", edited, "We open in autumn.")
     slack.delete("priya", deleted)
     staffed.start_bot()
-    assert staffed.wait_for_pair(approved).reply == "It comes on Friday."
+    assert staffed.wait_for_pair(approved).reply == "From small to double large."
     assert staffed.wait_for_pair(taken_back, "withdrawn").reason == "no longer approved"
     assert staffed.wait_for_pair(edited, "withdrawn").reason == "the reply was edited after the approval"
     assert staffed.wait_for_pair(deleted, "withdrawn").reply == ""
@@ -175,4 +183,4 @@ def test_what_happened_while_the_bot_was_away_is_found_when_it_is_back(staffed: 
     log = staffed.log.read_text()
     assert "reactions_not_listed" in log
     assert "Traceback" not in log
-    assert "parcel" not in log and "Norway" not in log
+    assert "beekeeper" not in log and "Norway" not in log
