@@ -1,8 +1,11 @@
 """What a lead sees and decides in the Home tab, and what becomes of it in Slack and in the store."""
 
-from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, RUTH, TOMAS, Office, wait_for
+import pytest
+
+from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, RUTH, TOMAS, Office, make_desk, wait_for
 from thumbtune.bot.blocks import home, pair_modal
 from thumbtune.core.store.audits import list_acts
+from thumbtune.core.store.desks import save_desk
 from thumbtune.core.store.pairs import NOT_APPROVED
 
 QUESTION = "Do you ship to Norway, and how long does it take?"
@@ -131,3 +134,14 @@ def test_later_edit_in_slack_needs_a_new_approval_and_drops_the_correction(staff
     staffed.react(JONAS, ts)
     (pair,) = wait_for(staffed.pairs)
     assert (pair.reply, pair.corrected_by) == ("Yes, we do, in 8 days.", "")
+
+
+@pytest.mark.parametrize("action_id", [home.KEEP_THIS, home.KEEP_OTHER, home.KEEP_BOTH, home.WITHDRAW, home.EDIT])
+def test_who_is_a_lead_no_more_decides_nothing(staffed: Office, action_id: str) -> None:
+    contradict(staffed)
+    before, shown = states(staffed), staffed.open_home(RUTH, holding=action_id)
+    with staffed.store.write() as conn:
+        save_desk(conn, make_desk(leads=(AIKO,)))
+    staffed.press_in_home(RUTH, shown, action_id)
+    staffed.wait_quiet()
+    assert (states(staffed), staffed.view(RUTH)) == (before, None)

@@ -40,6 +40,7 @@ def approve(
     at: float | None = None,
     thread: int | None = None,
     doubt: str = "",
+    before: tuple[Turn, ...] = (),
 ) -> None:
     place = {"team_id": "T1", "channel_id": "C1", "reply_ts": f"{1000 + number}.000002"}
     with store.write() as conn:
@@ -48,7 +49,7 @@ def approve(
             desk_id="support",
             thread_ts=f"{1000 + (number if thread is None else thread)}.000001",
             revision="",
-            turns=[Turn("customer", question)],
+            turns=[*before, Turn("customer", question)],
             reply=reply,
             passages=(),
             source="human",
@@ -129,7 +130,9 @@ def test_other_questions_and_other_desks_stay_apart(store: Store) -> None:
     approve(store, 1)
     approve(store, 2, question="Do you ship to Sweden, and how long does it take?", reply=NINE_DAYS)
     approve(store, 3, question="Can I pay by invoice?", reply=FIVE_DAYS)
-    approve(store, 4, reply=NINE_DAYS, thread=1)  # the thread moved on
+    long = (Turn("customer", f"{NORWAY} " * 20), Turn("agent", "Well."))
+    approve(store, 4, before=long)
+    approve(store, 5, before=(*long, Turn("agent", "So.")), reply=NINE_DAYS, thread=4)  # the thread moved on
     assert set(states(store).values()) == {"active"}
 
 

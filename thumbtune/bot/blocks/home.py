@@ -146,8 +146,9 @@ def _build_review(review: Review) -> list[Block]:
         blocks += [block for item in review.waiting for block in _build_waiting(item)]
     counted = [f"{count} {KIND_WORDS[kind]}" for kind, count in sorted(review.counts.items()) if count]
     if counted:
-        blocks.append(small(f":scales: Found so far: {' · '.join(counted)}"))
+        blocks.append(small(f"Found so far: {' · '.join(counted)}"))
     if review.newest:
+        blocks.append(DividerBlock())
         blocks.append(section(":seedling: *Newest replies in use*"))
     for item in review.newest:
         value = str(item.pair.pair_id)
@@ -157,6 +158,7 @@ def _build_review(review: Review) -> list[Block]:
             buttons(button("Leave out", action_id=WITHDRAW, value=value), button("Edit", action_id=EDIT, value=value)),
         ]
     if review.left_out:
+        blocks.append(DividerBlock())
         blocks.append(section(":wastebasket: *Left out by hand*"))
     for pair in review.left_out:
         restore = button("Restore", action_id=RESTORE, value=str(pair.pair_id))

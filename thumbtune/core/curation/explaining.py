@@ -8,16 +8,17 @@ from collections.abc import Sequence
 from thumbtune.core.records import Finding, FindingKind, TrainingPair
 
 KIND_WORDS: dict[FindingKind, str] = {
-    "same": "the same as another pair",
-    "contradiction": "contradicts another pair",
+    "same": "the same as another",
+    "contradiction": "contradicting another",
     "too_short": "too short to teach anything",
     "too_long": "too long",
     "language": "in another language",
-    "secret": "may still hold a secret",
-    "ungrounded": "states facts found nowhere else",
-    "burst": "one of a burst of approvals",
+    "secret": "perhaps with a secret left in",
+    "ungrounded": "with facts found nowhere else",
+    "burst": "in a burst of approvals",
     "over_cap": "over one person's approvals a day",
 }
+"""How several pairs with a finding are counted: so many …"""
 
 _OUT = {
     "withdrawn": "out",

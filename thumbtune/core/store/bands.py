@@ -19,7 +19,7 @@ from thumbtune.core.store.schema import pair_bands, pairs
 MAX_COMPARED = 50
 """Pairs that one is compared with at most, the oldest first."""
 
-Rank = tuple[int, str, str, str, int]
+Rank = tuple[int, str, str, int]
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,20 @@ class ComparedPair:
 
     @property
     def rank(self) -> Rank:
-        """Where it stands: what was decided for first, then by age; an imported one without Slack's time is old."""
-        sent = self.reply_ts if self.reply_ts[:1].isdigit() else ""
+        """Where it stands: what was decided for first, then imported ones without Slack's time, then by that."""
+        sent = (self.reply_ts, self.channel_id) if self.reply_ts[:1].isdigit() else ("", "")
         is_decided_for = self.decided_by and self.state == "active"
-        return (0 if is_decided_for else 1, sent, self.reply_ts, self.channel_id, self.pair_id)
+        return (0 if is_decided_for else 1, *sent, self.pair_id)
 
     @property
     def is_standing(self) -> bool:
         """Whether it is approved and its texts are there."""
         return self.state != "withdrawn" and bool(self.reply)
+
+    def is_beside(self, other: "ComparedPair") -> bool:
+        """Whether both are of one thread that moved on between them: the same question may have another answer then."""
+        is_same_thread = (self.channel_id, self.thread_ts) == (other.channel_id, other.thread_ts)
+        return is_same_thread and len(self.turns) != len(other.turns)
 
     @functools.cached_property
     def exchange(self) -> Exchange | None:
@@ -71,8 +76,6 @@ _NEAR = (
         pairs.c.pair_id.in_(_IN_BANDS),
         pairs.c.pair_id != sa.bindparam("pair_id"),
         pairs.c.desk_id == sa.bindparam("desk_id"),
-        # A thread moves on: the same question may have another answer later in it.
-        sa.or_(pairs.c.thread_ts != sa.bindparam("thread_ts"), pairs.c.channel_id != sa.bindparam("channel_id")),
         sa.or_(pairs.c.state == "active", sa.and_(pairs.c.state == "quarantined", pairs.c.decided_by == "")),
     )
     .order_by(pairs.c.pair_id)
@@ -92,8 +95,9 @@ def keep_bands(conn: sa.Connection, pair_id: int, bands: Sequence[int]) -> None:
 
 
 def list_near(conn: sa.Connection, pair: ComparedPair, bands: Sequence[int]) -> list[ComparedPair]:
-    """Return the pairs of other threads that may ask the same and are in, or may come in."""
+    """Return the pairs that may ask the same and are in, or may come in."""
     if not bands:
         return []
-    place = {name: getattr(pair, name) for name in ("pair_id", "desk_id", "thread_ts", "channel_id")}
-    return [ComparedPair(**row._mapping) for row in conn.execute(_NEAR, {**place, "bands": list(bands)})]
+    values = {"pair_id": pair.pair_id, "desk_id": pair.desk_id, "bands": list(bands)}
+    found = (ComparedPair(**row._mapping) for row in conn.execute(_NEAR, values))
+    return [other for other in found if not other.is_beside(pair)]
