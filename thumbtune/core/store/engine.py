@@ -4,7 +4,6 @@ It does not know the tables' meaning.
 """
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from thumbtune.core.errors import StoreUnavailable
 from thumbtune.core.sealing import Sealer
+from thumbtune.core.store.turn import Turn
 
 SAFE_WAL_VERSION = (3, 51, 3)
 """First SQLite whose write-ahead log is safe with several writers; Python's own is often older, pysqlite3 brings one.
@@ -84,7 +84,7 @@ class Store:
 def open_store(url: str, sealer: Sealer, *, now: Callable[[], datetime] = utc_now) -> Store:
     """Return a store on this database URL; it does not migrate."""
     if sa.make_url(url).get_backend_name() == "sqlite":
-        return Store(_open_sqlite(url), sealer, now, threading.RLock())
+        return Store(_open_sqlite(url), sealer, now, Turn())
     return Store(sa.create_engine(url, pool_pre_ping=True, hide_parameters=True), sealer, now)
 
 
