@@ -75,7 +75,7 @@ def bot_among_people(office: Office) -> Bot:
 def make_events(items: list[Item]) -> Iterator[dict[str, object]]:
     """Each item in a customer's message and in the approved answer to it."""
     for number, item in enumerate(items):
-        question, reply = (f"{1_700_000_000 + number}.{part:06}" for part in (1, 2))
+        question, reply = (f"{1_600_000_000 + number * 40_000}.{part:06}" for part in (1, 2))
         text = html.escape(item.text, quote=False)
         message = {"type": "message", "channel": SUPPORT}
         yield {**message, "user": MAYA, "ts": question, "event_ts": question, "text": text}
@@ -108,7 +108,7 @@ def test_none_of_a_thousand_seeded_items_is_stored_logged_or_trained_on(
         texts = {}
         for number in range(len(items)):
             thread = load_thread(
-                conn, team_id=TEAM_ID, channel_id=SUPPORT, thread_ts=f"{1_700_000_000 + number}.000001"
+                conn, team_id=TEAM_ID, channel_id=SUPPORT, thread_ts=f"{1_600_000_000 + number * 40_000}.000001"
             )
             texts[number] = " ".join(message.text for message in thread)
             assert len(thread) == 2
