@@ -140,7 +140,7 @@ def _put(
         **key,
     )
     # Even if nothing changed: another writer's curation passes over what this one holds.
-    inspector = Inspector(bot.settings, bot.redactor) if changed else None
+    inspector = Inspector(bot.settings) if changed else None
     where = {"reply_ts": message.ts, **place}
     ask_curation(conn, bot.store, shows_sign=bot.shows_sign, inspector=inspector, **where)
     if changed:

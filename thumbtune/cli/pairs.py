@@ -136,7 +136,6 @@ def edit_pair(
     store = open_checked_store(settings)
     with store.read() as conn:
         text = edit_text(pairs.load_pair(conn, pair_id).reply) if reply is None else reply
-    inspector = Inspector(settings, Redactor(order_number_patterns=settings.order_number_patterns))
     shows_sign = bool(settings.collected_reaction)
     with store.write() as conn:
         pair = correct_pair(
@@ -146,7 +145,8 @@ def edit_pair(
             text=text,
             corrected_by="cli",
             names=NameIndex(),
-            inspector=inspector,
+            redactor=Redactor(order_number_patterns=settings.order_number_patterns),
+            settings=settings,
             shows_sign=shows_sign,
         )
     console.print(f"Pair {pair_id} is corrected and will be trained on:", soft_wrap=True)

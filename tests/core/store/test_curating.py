@@ -1,6 +1,8 @@
 """Which pairs are in follows from the pairs alone: from what they say, who decided, and nothing of the order they came in."""
 
 import random as chance
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -283,3 +285,22 @@ def test_erasing_one_lets_its_duplicates_in(store: Store) -> None:
         pairs.erase_pairs(conn, pair_ids, reason=pairs.EXPIRED, now=store.now())
         ask_for_dependents(conn, store, pair_ids, shows_sign=True)
     assert states(store) == {0: "withdrawn", 1: "active", 2: "merged"}
+
+
+def test_writers_at_once_leave_one_of_the_same(store: Store) -> None:
+    """On PostgreSQL nobody sees what others have not committed; without the lock on the desk several would stay in."""
+    lined_up = threading.Barrier(8)
+
+    def work(worker: int) -> None:
+        lined_up.wait()
+        for number in range(4):
+            approve(store, worker * 10 + number)
+            if number % 2:
+                take_back(store, worker * 10 + number - 1)
+
+    with ThreadPoolExecutor(8) as workers:
+        list(workers.map(work, range(8)))
+    ended = states(store)
+    standing = [number for number, state in ended.items() if state != "withdrawn"]
+    assert len(standing) == 16
+    assert [number for number in standing if ended[number] == "active"] == [min(standing)]

@@ -43,7 +43,7 @@ def store_conversations(parsed: Parsed, job: ImportJob, *, desk: Desk, settings:
                 outcome.problems.append(Problem(conversation.where, "it could not be redacted, so it is not kept"))
         with open_batch(job, outcome) as (conn, done):
             for conversation, turns in redacted:
-                _store(conn, job, done, conversation, turns, seen=seen, desk=desk, settings=settings, redactor=redactor)
+                _store(conn, job, done, conversation, turns, seen=seen, desk=desk, settings=settings)
         job.on_done(len(batch))
     return outcome
 
@@ -72,7 +72,6 @@ def _store(
     seen: set[Place],
     desk: Desk,
     settings: Settings,
-    redactor: Redactor,
 ) -> None:
     for at in conversation.replies:
         before, reply = [turn for turn in turns[:at] if turn.text], turns[at].text
@@ -117,7 +116,7 @@ def _store(
         if is_new:
             record_authors(conn, place, [digest_person(job.store.sealer, author) for author in authors])
             where = {"team_id": place.team_id, "channel_id": place.channel_id, "reply_ts": place.reply_ts}
-            inspector = Inspector(settings, redactor)
+            inspector = Inspector(settings)
             ask_curation(conn, job.store, shows_sign=False, inspector=inspector, **where)
             done.new_places.append(place)
         done.imported += is_new

@@ -38,9 +38,12 @@ def inspect_pair(
     passages: Sequence[Passage],
     *,
     settings: Settings,
-    redactor: Redactor,
+    redactor: Redactor | None,
 ) -> list[Finding]:
-    """Return what speaks against learning from this reply, and what a lead may want to know of it."""
+    """Return what speaks against learning from this reply, and what a lead may want to know of it.
+
+    `redactor` is None when it has just been through the texts.
+    """
     return [
         *_check_length(reply, settings),
         *_check_language(turns, reply, settings),
@@ -79,9 +82,10 @@ def _check_language(turns: Sequence[Turn], reply: str, settings: Settings) -> It
         yield Finding("language", f"written in {language!r}, the customer wrote in {asked!r}", holds=True)
 
 
-def _check_secrets(turns: Sequence[Turn], reply: str, redactor: Redactor) -> Iterator[Finding]:
+def _check_secrets(turns: Sequence[Turn], reply: str, redactor: Redactor | None) -> Iterator[Finding]:
     try:
-        left = [str(span.kind) for span in redactor.find_spans(reply, names=NameIndex())]
+        spans = redactor.find_spans(reply, names=NameIndex()) if redactor is not None else []
+        left = [str(span.kind) for span in spans]
     except RedactionFailed:
         left = ["what could not be read"]
     left += ["KEY" for text in (reply, *(turn.text for turn in turns)) if _holds_random_word(text)]

@@ -43,34 +43,39 @@ _AFTER = (
     .order_by(_AT)
     .limit(sa.bindparam("most"))
 )
-_AROUND = sa.union_all(sa.select(_BEFORE.subquery()), sa.select(_AFTER.subquery()))
 _EARLIER = (
     sa.select(pairs.c.pair_id)
-    .where(_BY_SAME, sa.bindparam("begin") <= _AT, sa.bindparam("approved_at") > _AT)
-    .limit(sa.bindparam("most"))
+    .where(_BY_SAME, sa.bindparam("day") <= _AT, sa.bindparam("approved_at") > _AT)
+    .limit(sa.bindparam("cap"))
 )
-_COUNT_EARLIER = sa.select(sa.func.count()).select_from(_EARLIER.subquery())
+_AROUND = sa.union_all(sa.select(_BEFORE.subquery()), sa.select(_AFTER.subquery())).subquery()
+_LOOK = sa.select(
+    _AROUND.c.pair_id,
+    _AROUND.c.approved_at,
+    sa.select(sa.func.count()).select_from(_EARLIER.subquery()).scalar_subquery().label("earlier"),
+)
 
 
-def find_burst(conn: sa.Connection, approval: TimedApproval, *, settings: Settings) -> list[int]:
-    """Return the pairs whose approvals make a burst with this one, its own among them; none when there is no burst."""
-    most, window = settings.burst_approvals, timedelta(seconds=settings.burst_window_s)
-    if not most:
-        return []
-    limits = {"begin": approval.approved_at - window, "end": approval.approved_at + window, "most": most + 1}
-    rows = conn.execute(_AROUND, {**asdict(approval), **limits}).all()
-    return _find_dense(sorted(rows, key=lambda row: row.approved_at), most=most, window=window)
-
-
-def find_over_cap(conn: sa.Connection, approval: TimedApproval, *, settings: Settings) -> Finding | None:
-    """Return what to say of an approval that comes after a day's worth of them; None before that."""
-    most = settings.approvals_per_day
-    if not most:
-        return None
-    day = approval.approved_at.replace(hour=0, minute=0, second=0, microsecond=0)
-    if conn.execute(_COUNT_EARLIER, {**asdict(approval), "begin": day, "most": most}).scalar_one() < most:
-        return None
-    return Finding("over_cap", f"the same person had approved {most} replies that day already", holds=True)
+def watch_approver(
+    conn: sa.Connection, approval: TimedApproval, *, settings: Settings
+) -> tuple[list[int], Finding | None]:
+    """Return the pairs that make a burst with a stored approval, its own among them, and what its day says, if anything."""
+    window = timedelta(seconds=settings.burst_window_s)
+    limits = {
+        "begin": approval.approved_at - window,
+        "end": approval.approved_at + window,
+        "most": settings.burst_approvals + 1,
+        "day": approval.approved_at.replace(hour=0, minute=0, second=0, microsecond=0),
+        "cap": settings.approvals_per_day,
+    }
+    rows = conn.execute(_LOOK, {**asdict(approval), **limits}).all()
+    in_order = sorted(rows, key=lambda row: row.approved_at)
+    burst = _find_dense(in_order, most=settings.burst_approvals, window=window) if settings.burst_approvals else []
+    over_cap = None
+    if settings.approvals_per_day and any(row.earlier >= settings.approvals_per_day for row in rows):
+        told = f"the same person had approved {settings.approvals_per_day} replies that day already"
+        over_cap = Finding("over_cap", told, holds=True)
+    return burst, over_cap
 
 
 def explain_burst(settings: Settings) -> Finding:
@@ -79,7 +84,7 @@ def explain_burst(settings: Settings) -> Finding:
     return Finding("burst", f"one of {figures}", holds=True)
 
 
-def _find_dense(rows: Sequence[sa.Row[Any]], *, most: int, window: timedelta) -> list[int]:  # Any: id and time
+def _find_dense(rows: Sequence[sa.Row[Any, Any, Any]], *, most: int, window: timedelta) -> list[int]:
     """Return the ids in any stretch of more than `most` rows that is no longer than the window; rows come in order."""
     dense: set[int] = set()
     for start, (first, last) in enumerate(zip(rows, rows[most:], strict=False)):

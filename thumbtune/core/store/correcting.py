@@ -19,6 +19,7 @@ from thumbtune.core.redaction import (
     clean_text,
     find_unfilled,
 )
+from thumbtune.core.settings import Settings
 from thumbtune.core.store.audits import record_act
 from thumbtune.core.store.curating import Inspector, ask_curation
 from thumbtune.core.store.decisions import decide_pair
@@ -37,7 +38,8 @@ def correct_pair(
     text: str,
     corrected_by: str,
     names: NameIndex,
-    inspector: Inspector,
+    redactor: Redactor,
+    settings: Settings,
     shows_sign: bool,
 ) -> TrainingPair:
     """Replace a pair's reply and keep the pair; placeholders that it holds already stay what they are.
@@ -48,7 +50,7 @@ def correct_pair(
     pair = load_pair(conn, pair_id, lock=True)
     if not (pair.turns and pair.reply):
         raise Conflict(f"pair {pair_id} cannot be corrected: its messages were deleted in Slack")
-    reply = _redact(conn, store, pair, text.strip(), redactor=inspector.redactor, names=names)
+    reply = _redact(conn, store, pair, text.strip(), redactor=redactor, names=names)
     if not reply:
         raise BadInput(f"pair {pair_id} needs a reply; to leave it out, withdraw it")
     source = "edited" if pair.source == "draft" else pair.source
@@ -57,7 +59,7 @@ def correct_pair(
     record_act(conn, actor=corrected_by, action="pair_corrected", subject=str(pair_id), now=store.now())
     kept = decide_pair(conn, store, pair_id, state="active", reason="", decided_by=corrected_by, shows_sign=shows_sign)
     place = {"team_id": pair.team_id, "channel_id": pair.channel_id, "reply_ts": pair.reply_ts}
-    ask_curation(conn, store, shows_sign=shows_sign, inspector=inspector, **place)
+    ask_curation(conn, store, shows_sign=shows_sign, inspector=Inspector(settings), **place)
     return kept
 
 

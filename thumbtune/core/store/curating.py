@@ -17,12 +17,19 @@ from thumbtune.core.prompt import Passage, Turn
 from thumbtune.core.records import Finding, PairState
 from thumbtune.core.redaction import Redactor
 from thumbtune.core.settings import Settings
-from thumbtune.core.store.approving import TimedApproval, explain_burst, find_burst, find_over_cap
+from thumbtune.core.store.approving import TimedApproval, explain_burst, watch_approver
 from thumbtune.core.store.audits import record_act
 from thumbtune.core.store.bands import COMPARED_COLUMNS, ComparedPair, Rank, keep_bands, list_near
 from thumbtune.core.store.desks import find_desk
 from thumbtune.core.store.engine import Store, put_off
-from thumbtune.core.store.findings import BETWEEN_PAIRS, list_dependents, load_findings, replace_findings
+from thumbtune.core.store.findings import (
+    BETWEEN_PAIRS,
+    add_findings,
+    drop_findings,
+    list_dependents,
+    list_without,
+    load_findings,
+)
 from thumbtune.core.store.schema import desks, pairs
 from thumbtune.core.store.signs import add_sign
 
@@ -50,7 +57,8 @@ class Inspector:
     """What it takes to look at pairs by themselves."""
 
     settings: Settings
-    redactor: Redactor
+    redactor: Redactor | None = None
+    """None when the texts have just been redacted."""
 
 
 @dataclass(frozen=True)
@@ -165,10 +173,10 @@ class _Round:
     def _watch_approver(
         self, pair: ComparedPair, approval: TimedApproval, found: Sequence[Finding], *, settings: Settings
     ) -> list[Finding]:
-        over_cap = find_over_cap(self._conn, approval, settings=settings)
+        in_burst, over_cap = watch_approver(self._conn, approval, settings=settings)
         found = [*found, over_cap] if over_cap and not _holds_kind(found, over_cap) else list(found)
         burst = explain_burst(settings)
-        for pair_id in find_burst(self._conn, approval, settings=settings):
+        for pair_id in list_without(self._conn, in_burst, kind="burst"):
             if pair_id == pair.pair_id:
                 found = found if _holds_kind(found, burst) else [*found, burst]
             else:
@@ -177,10 +185,8 @@ class _Round:
 
     def _add_to_burst(self, pair_id: int, burst: Finding) -> None:
         pair = self._asked.get(pair_id) or self._load(pair_id)
-        if pair is None or pair.decided_by:
-            return
-        own = self._load_own(pair)
-        if not _holds_kind(own, burst):
+        if pair is not None:
+            own = self._load_own(pair)
             self._replace(pair, [*own, burst], before=own, between_pairs=False)
             self._push(pair)
 
@@ -196,7 +202,9 @@ class _Round:
         self, pair: ComparedPair, found: Sequence[Finding], *, before: Sequence[Finding], between_pairs: bool
     ) -> None:
         if list(found) != list(before):
-            replace_findings(self._conn, pair.pair_id, found, between_pairs=between_pairs)
+            if before:
+                drop_findings(self._conn, pair.pair_id, between_pairs=between_pairs)
+            add_findings(self._conn, pair.pair_id, found)
             rest = [item for item in self._load_found(pair) if (item.kind in BETWEEN_PAIRS) != between_pairs]
             self._found[pair.pair_id] = [*rest, *found]
 

@@ -18,6 +18,11 @@ _OF_PAIRS = (
     .where(findings.c.pair_id.in_(sa.bindparam("pair_ids", expanding=True)))
     .order_by(findings.c.holds.desc(), findings.c.kind)
 )
+_WITHOUT = sa.select(pairs.c.pair_id).where(
+    pairs.c.pair_id.in_(sa.bindparam("pair_ids", expanding=True)),
+    pairs.c.decided_by == "",
+    sa.not_(sa.exists().where(findings.c.pair_id == pairs.c.pair_id, findings.c.kind == sa.bindparam("kind"))),
+)
 _DEPENDENTS = sa.select(findings.c.pair_id).where(findings.c.other_id == sa.bindparam("other_id"))
 
 
@@ -29,15 +34,25 @@ def load_findings(conn: sa.Connection, pair_ids: Sequence[int]) -> dict[int, lis
     return found
 
 
-def replace_findings(
-    conn: sa.Connection, pair_id: int, items: Sequence[Finding], *, between_pairs: bool = False
-) -> None:
-    """Put these in the place of what was found about a pair: by itself, or by comparing it."""
+def drop_findings(conn: sa.Connection, pair_id: int, *, between_pairs: bool) -> None:
+    """Drop what was found about a pair by comparing it, or else by itself."""
     kind = findings.c.kind.in_(BETWEEN_PAIRS)
     which = sa.and_(findings.c.pair_id == pair_id, kind if between_pairs else sa.not_(kind))
     conn.execute(sa.delete(findings).where(which))
+
+
+def add_findings(conn: sa.Connection, pair_id: int, items: Sequence[Finding]) -> None:
+    """Keep what was found about a pair, of which there is nothing of these kinds yet."""
     if items:
         conn.execute(sa.insert(findings), [{"pair_id": pair_id, **vars(item)} for item in items])
+
+
+def list_without(conn: sa.Connection, pair_ids: Sequence[int], *, kind: FindingKind) -> list[int]:
+    """Return which of these pairs have no finding of a kind, and nobody decided about them."""
+    if not pair_ids:
+        return []
+    values = {"pair_ids": list(pair_ids), "kind": kind}
+    return list(conn.execute(_WITHOUT, values).scalars())
 
 
 def list_dependents(conn: sa.Connection, pair_id: int) -> list[int]:

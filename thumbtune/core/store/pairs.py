@@ -272,7 +272,7 @@ def count_new_pairs(conn: sa.Connection, *, desk_id: str) -> int:
     active = sa.select(sa.func.count()).select_from(pairs).where(of_desk, pairs.c.state == "active")
     seen = sa.select(sa.func.count()).select_from(snapshot_pairs).where(of_last)
     gone = sa.select(sa.func.count()).select_from(pairs)
-    gone = gone.where(of_desk, pairs.c.state.in_(("withdrawn", "quarantined")), was_seen)
+    gone = gone.where(of_desk, pairs.c.state.in_(("merged", "withdrawn", "quarantined")), was_seen)
     new = active.scalar_subquery() - seen.scalar_subquery() + gone.scalar_subquery()
     return int(conn.execute(sa.select(new)).scalar_one())
 

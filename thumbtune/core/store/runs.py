@@ -238,7 +238,8 @@ def saw_erased(conn: sa.Connection, run_id: str) -> bool:
 
 
 def count_withdrawn_pairs(conn: sa.Connection, run_id: str) -> int:
-    """Return how many pairs that a run trained on are no longer active."""
+    """Return how many pairs that a run trained on are out since; what is merged is in, in another pair."""
     joined = snapshot_pairs.join(pairs, pairs.c.pair_id == snapshot_pairs.c.pair_id)
-    which = sa.and_(snapshot_pairs.c.run_id == run_id, sa.not_(snapshot_pairs.c.held_out), pairs.c.state != "active")
+    which = sa.and_(snapshot_pairs.c.run_id == run_id, sa.not_(snapshot_pairs.c.held_out))
+    which = sa.and_(which, pairs.c.state.in_(("withdrawn", "quarantined")))
     return conn.execute(sa.select(sa.func.count()).select_from(joined).where(which)).scalar_one()

@@ -13,7 +13,6 @@ from thumbtune.core.errors import BadInput, Conflict, NotFound
 from thumbtune.core.records import InboxEvent
 from thumbtune.core.redaction import NameIndex
 from thumbtune.core.store.correcting import correct_pair
-from thumbtune.core.store.curating import Inspector
 from thumbtune.core.store.desks import load_desk
 from thumbtune.core.store.pairs import load_pair
 
@@ -41,7 +40,8 @@ def handle_pair_edit_submitted(event: InboxEvent, bot: Bot) -> None:
                 text=text,
                 corrected_by=user_id,
                 names=names,
-                inspector=Inspector(bot.settings, bot.redactor),
+                redactor=bot.redactor,
+                settings=bot.settings,
                 shows_sign=bot.shows_sign,
             )
         bot.signals.send.set()
