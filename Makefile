@@ -2,7 +2,7 @@
 #   make demo                      the whole loop on this machine, with a page to try it in
 #   make demo ARGS="--headless"    the loop once, without a page; ends with exit code 0 or not
 #   make test                      every check and test; TESTS="tests/core -k store" runs some of them
-#   make soak                      the tests that take hours: thousands of kills, a hundred thousand events
+#   make soak                      what takes hours: thousands of kills, a hundred thousand events, an hour of intake
 .DEFAULT_GOAL := help
 .PHONY: help environment demo test soak check format bench docs lock clean
 
@@ -46,7 +46,8 @@ test: check
 
 soak: $(STAMP)
 	@$(BIN)/python tools/system_packages.py
-	$(BIN)/python -m pytest -m soak $(TESTS)
+	$(BIN)/python -m pytest -m soak -s $(TESTS)
+	$(if $(TESTS),,$(BIN)/python -m benchmarks.intake --rate 30 --seconds 3600)
 
 bench: $(STAMP)
 	@$(if $(ARGS),$(BIN)/python -m benchmarks.$(ARGS),grep -m 1 -H '"""' benchmarks/[!_]*.py)
