@@ -9,6 +9,7 @@ import heapq
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -48,6 +49,8 @@ _STICKING = ("burst", "over_cap")
 _OF_REPLY = sa.select(*COMPARED_COLUMNS).where(
     *(pairs.c[name] == sa.bindparam(name) for name in ("team_id", "channel_id", "reply_ts"))
 )
+_OF_REPLY_LOCKED = _OF_REPLY.with_for_update(skip_locked=True)
+"""Who holds a pair that we do not will look at it after us; to wait for them, who wait for us, would be for ever."""
 _OF_ID = sa.select(*COMPARED_COLUMNS).where(pairs.c.pair_id == sa.bindparam("pair_id"))
 _OF_ID_LOCKED = _OF_ID.with_for_update(skip_locked=True)
 
@@ -104,19 +107,19 @@ def curate(conn: sa.Connection, wishes: list[_Wish]) -> None:
         _lock_desks(conn, list(places))
     current = _Round(conn, wishes[0].store, shows_sign=any(wish.shows_sign for wish in wishes))
     for place, inspector in places.items():
-        for pair in _load_reply(conn, place):
+        for pair in _load_reply(conn, place, _OF_REPLY_LOCKED):
             current.add(pair, inspector)
     current.run()
 
 
-def _load_reply(conn: sa.Connection, place: tuple[str, str, str]) -> list[ComparedPair]:
+def _load_reply(conn: sa.Connection, place: tuple[str, str, str], query: sa.Select[Any]) -> list[ComparedPair]:
     values = dict(zip(("team_id", "channel_id", "reply_ts"), place, strict=True))
-    return [ComparedPair(**row._mapping) for row in conn.execute(_OF_REPLY, values)]
+    return [ComparedPair(**row._mapping) for row in conn.execute(query, values)]
 
 
 def _lock_desks(conn: sa.Connection, places: Sequence[tuple[str, str, str]]) -> None:
     """Let one writer at a time curate a desk; it is less than an update's lock, so that others may still add pairs."""
-    desk_ids = {pair.desk_id for place in places for pair in _load_reply(conn, place)}
+    desk_ids = {pair.desk_id for place in places for pair in _load_reply(conn, place, _OF_REPLY)}
     lock = sa.select(desks.c.desk_id).where(desks.c.desk_id.in_(desk_ids)).order_by(desks.c.desk_id)
     conn.execute(lock.with_for_update(key_share=True))
 
