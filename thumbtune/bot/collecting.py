@@ -140,13 +140,13 @@ def _put(
         **key,
     )
     # Even if nothing changed: another writer's curation passes over what this one holds.
-    inspector = Inspector(bot.settings) if changed else None
+    inspector = Inspector(bot.settings, is_new=changed == "new") if changed else None
     where = {"reply_ts": message.ts, **place}
     ask_curation(conn, bot.store, shows_sign=bot.shows_sign, inspector=inspector, **where)
     if changed:
         logger.info("pair_settled", extra={"channel_id": message.channel_id, "reply_ts": message.ts})
         _note(conn, bot, message, actor=verdict.approvers[0], action="pair_quarantined" if doubt else "pair_approved")
-    return changed or bool(withdrawn)
+    return bool(changed or withdrawn)
 
 
 def _withdraw(

@@ -70,6 +70,12 @@ def test_other_questions_are_not_compared() -> None:
     assert relate("Yes, 5 left.", "No, none.", question="Is lamp 4 there?", other_question="Is lamp 7 there?") is None
 
 
+def test_answers_to_one_customers_case_do_not_contradict_another() -> None:
+    question = "Where is my order [ORDER_1] now?"
+    assert relate("It comes on Friday.", "It comes on Monday.", question=question, other_question=question) is None
+    assert relate("It is on its way.", "It is on its way!", question=question, other_question=question) == "same"
+
+
 def test_another_conversation_before_the_same_question_is_not_compared() -> None:
     before = [Turn("customer", "I would like a table for the garden."), Turn("agent", "Which of the two do you like?")]
     one = read_exchange([*before, Turn("customer", "How much does it cost?")], "It costs 40 €.")
@@ -95,7 +101,7 @@ def test_bands_are_what_is_stored_and_desks_have_their_own() -> None:
     assert bands == sign_exchange(read("No."), desk_id="support")
     assert not set(bands) & set(sign_exchange(read("Yes."), desk_id="sales"))
     # Stored ones must be found again after an upgrade: a change here needs a migration.
-    assert bands[:2] == [-9217784836716504026, -7175373976459910516]
+    assert bands[:2] == [1025008382163882082, -4810214490480038105]
 
 
 def test_nearly_the_same_question_shares_a_band() -> None:

@@ -77,7 +77,7 @@ def put(
         now=store.now(),
         **place,
     )
-    inspector = Inspector(SETTINGS, REDACTOR) if changed else None
+    inspector = Inspector(SETTINGS, REDACTOR, is_new=changed == "new") if changed else None
     ask_curation(conn, store, shows_sign=True, inspector=inspector, **place)
 
 

@@ -98,7 +98,7 @@ def _store(
         if passages is None:
             limit = settings.grounding_passages
             passages = tuple(search_passages(conn, question, desk_id=desk.desk_id, limit=limit)) if limit else ()
-        is_new = put_pair(
+        change = put_pair(
             conn,
             desk_id=desk.desk_id,
             team_id=place.team_id,
@@ -113,10 +113,11 @@ def _store(
             approved_by=conversation.approved_by,
             now=job.store.now(),
         )
+        is_new = change == "new"
         if is_new:
             record_authors(conn, place, [digest_person(job.store.sealer, author) for author in authors])
             where = {"team_id": place.team_id, "channel_id": place.channel_id, "reply_ts": place.reply_ts}
-            inspector = Inspector(settings)
+            inspector = Inspector(settings, is_new=True)
             ask_curation(conn, job.store, shows_sign=False, inspector=inspector, **where)
             done.new_places.append(place)
         done.imported += is_new

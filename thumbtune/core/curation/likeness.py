@@ -49,6 +49,8 @@ class Exchange:
     """Whether the reply opens with yes or no."""
     is_statement: bool
     """Whether the reply says something and asks nothing back."""
+    is_of_a_case: bool
+    """Whether the customer names an order or the like: another one's right answer is another."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,9 @@ def read_exchange(turns: Sequence[Turn], reply: str) -> Exchange | None:
         denies=is_denial(reply),
         answer=read_answer(reply),
         is_statement="?" not in reply and len(_WORDS.findall(reply)) >= MIN_STATEMENT_WORDS,
+        is_of_a_case=any(
+            found[1] != "NAME" for turn in turns if turn.role == "customer" for found in PLACEHOLDER.finditer(turn.text)
+        ),
     )
 
 
@@ -85,10 +90,11 @@ def sign_exchange(exchange: Exchange, *, desk_id: str) -> list[int]:
     minhash = RMinHash(num_perm=BANDS * ROWS, seed=_SEED)
     minhash.update(sorted(exchange.conversation))
     digest = minhash.digest()
+    facts = "\x1e".join(sorted(exchange.question_facts))  # those who ask the same have the same
     keys: list[int] = []
     for band in range(BANDS):
         rows = digest[band * ROWS : (band + 1) * ROWS]
-        text = f"{desk_id}\x1f{band}\x1f{rows}".encode()
+        text = f"{desk_id}\x1f{band}\x1f{rows}\x1f{facts}".encode()
         keys.append(int.from_bytes(blake2b(text, digest_size=8).digest(), "big", signed=True))
     return keys
 
@@ -103,6 +109,8 @@ def compare_exchanges(one: Exchange, other: Exchange) -> Likeness | None:
     reply_share = measure_likeness(one.reply, other.reply)
     if reply_share >= ALIKE and one.facts == other.facts and one.denies == other.denies:
         return Likeness("same", question_share, reply_share, "")
+    if one.is_of_a_case or other.is_of_a_case:
+        return None
     difference = _find_difference(one, other, reply_share=reply_share)
     return Likeness("contradiction", question_share, reply_share, difference) if difference else None
 

@@ -83,9 +83,9 @@ _NEAR = (
 )
 
 
-def keep_bands(conn: sa.Connection, pair_id: int, bands: Sequence[int]) -> None:
+def keep_bands(conn: sa.Connection, pair_id: int, bands: Sequence[int], *, is_new: bool) -> None:
     """Keep by what a pair is found; nothing for one that does not stand."""
-    known = set(conn.execute(_BANDS_OF, {"pair_id": pair_id}).scalars())
+    known = set() if is_new else set(conn.execute(_BANDS_OF, {"pair_id": pair_id}).scalars())
     if known == set(bands):
         return
     if known:

@@ -62,6 +62,8 @@ class Inspector:
     settings: Settings
     redactor: Redactor | None = None
     """None when the texts have just been redacted."""
+    is_new: bool = False
+    """Whether the pair was not there before, so that nothing can be known of it."""
 
 
 @dataclass(frozen=True)
@@ -134,10 +136,14 @@ class _Round:
         self._asked: dict[int, ComparedPair] = {}
         self._due: list[tuple[Rank, int]] = []
         self._found: dict[int, list[Finding]] = {}
+        self._new: set[int] = set()
 
     def add(self, pair: ComparedPair, inspector: Inspector | None) -> None:
         """Take in a pair that may have changed, and look at it by itself."""
         self._asked[pair.pair_id] = pair
+        if inspector is not None and inspector.is_new and pair.is_standing:
+            self._new.add(pair.pair_id)
+            self._found[pair.pair_id] = []
         self._push(pair)
         if pair.is_standing and inspector is not None:
             self._inspect(pair, inspector)
@@ -214,7 +220,7 @@ class _Round:
     def _judge(self, pair: ComparedPair, *, is_asked: bool) -> None:
         bands = sign_exchange(pair.exchange, desk_id=pair.desk_id) if pair.exchange else []
         if is_asked:
-            keep_bands(self._conn, pair.pair_id, bands)
+            keep_bands(self._conn, pair.pair_id, bands, is_new=pair.pair_id in self._new)
         alike = self._find_alike(pair, bands)
         before = [item for item in self._load_found(pair) if item.kind in BETWEEN_PAIRS]
         is_open = pair.is_standing and not pair.decided_by
@@ -222,7 +228,7 @@ class _Round:
         self._replace(pair, between, before=before, between_pairs=True)
         state = self._settle(pair, [*between, *self._load_own(pair)]) if is_open else pair.state
         if is_asked or state != pair.state:
-            for pair_id in list_dependents(self._conn, pair.pair_id):
+            for pair_id in list_dependents(self._conn, pair.pair_id) if pair.pair_id not in self._new else ():
                 self._push_loaded(pair_id)
             for other, _ in alike if state == "active" else ():
                 if not other.decided_by and other.rank > pair.rank:

@@ -6,7 +6,7 @@ It does not know why a reply counts as approved.
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -15,6 +15,9 @@ from thumbtune.core.prompt import Passage, Turn
 from thumbtune.core.records import PairSource, PairState, TrainingPair
 from thumbtune.core.store.engine import changes_a_row, insert_row
 from thumbtune.core.store.schema import approvals, findings, messages, pair_bands, pairs, runs, snapshot_pairs
+
+Change = Literal["new", "changed", ""]
+"""What became of a pair; empty when it was there as it is."""
 
 
 def put_pair(
@@ -34,8 +37,8 @@ def put_pair(
     now: datetime,
     approved_at: datetime | None = None,
     doubt: str = "",
-) -> bool:
-    """Bring the pair of this revision of a reply to this content; return whether that changed anything.
+) -> Change:
+    """Bring the pair of this revision of a reply to this content; return whether it is new or that changed anything.
 
     `approved_at` is None when it is not known. A doubt sets it aside. What a person decided about its state stays, as
     long as the reply is approved, and so does a reply that was corrected; the rest of its content follows all the same.
@@ -52,10 +55,10 @@ def put_pair(
     new = {**key, **content, **standing, "desk_id": desk_id, "thread_ts": thread_ts, "source": source}
     insert = insert_row(conn, pairs).values({**new, "created_at": now, "changed_at": now})
     if changes_a_row(conn, insert.on_conflict_do_nothing()):
-        return True
+        return "new"
     stored = conn.execute(sa.select(pairs).filter_by(**key).with_for_update()).one()
     if not stored.reply:
-        return False
+        return ""
     changes = {name: value for name, value in content.items() if getattr(stored, name) != value}
     if stored.corrected_by:
         changes.pop("reply", None)
@@ -63,7 +66,7 @@ def put_pair(
         changes.update(standing)
     if changes:
         conn.execute(sa.update(pairs).filter_by(**key).values({**changes, "changed_at": now}))
-    return bool(changes)
+    return "changed" if changes else ""
 
 
 def find_passages(
