@@ -85,12 +85,12 @@ def shared(slack: ServerThread, settings: Settings, postgres_url: str) -> Iterat
     store.engine.dispose()
 
 
-def test_thirty_kills_at_boundaries_of_statements(office: Office, tmp_path: Path) -> None:
-    kill_and_count(office, kills=30, log=tmp_path / "bot.log")
+def test_twenty_kills_at_boundaries_of_statements(office: Office, tmp_path: Path) -> None:
+    kill_and_count(office, kills=20, log=tmp_path / "bot.log")
 
 
 def test_three_bots_share_what_comes_twice_and_in_any_order(shared: Office, tmp_path: Path) -> None:
-    share_and_count(shared, bots=3, feeds=100, log=tmp_path / "bot.log")
+    share_and_count(shared, bots=3, feeds=50, log=tmp_path / "bot.log")
 
 
 @pytest.mark.soak
