@@ -35,7 +35,7 @@ from thumbtune.core.store.inbox import (
 
 logger = logging.getLogger(__name__)
 
-BATCH = 12
+BATCH = 6
 LOOK_S = 1.0
 MAX_ATTEMPTS = 10
 CLICK_KINDS: Sequence[EventKind] = ("action", "view")
