@@ -11,9 +11,12 @@ from thumbtune.core.forgetting import ON_ITS_WAY, forget, forget_on_its_way, kee
 from thumbtune.core.records import Desk, Message
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store
+from thumbtune.core.store.adapters import add_adapter, load_adapter
 from thumbtune.core.store.audits import list_acts
 from thumbtune.core.store.desks import save_desk
 from thumbtune.core.store.messages import load_message, record_message
+from thumbtune.core.store.pairs import put_pair
+from thumbtune.core.store.runs import open_run, record_snapshot
 from thumbtune.core.store.tombstones import list_tombstones
 from thumbtune.core.tombstone_file import FILE_NAME, append_tombstone, read_tombstones
 
@@ -108,6 +111,23 @@ def test_what_was_on_its_way_is_forgotten_within_the_day(store: Store, settings:
     forget_on_its_way(store, settings)
     with store.read() as conn:
         assert len(list_acts(conn, limit=9)) == acts == 2
+
+
+def test_adapter_entered_after_a_forgetting_is_marked_within_the_day(store: Store, settings: Settings) -> None:
+    """Nothing else of theirs is left by then."""
+    place = {"team_id": "T1", "channel_id": "C1", "thread_ts": TS, "reply_ts": "1000000000.000150"}
+    with store.write() as conn:
+        made = {"source": "human", "approved_by": "U2", "revision": "", "now": store.now()}
+        put_pair(conn, desk_id="support", turns=[], reply="Soon.", passages=[], **place, **made)  # type: ignore[arg-type]
+    forget(store, settings, desk_ids=[], **MAYA)
+    with store.write() as conn:
+        run, _ = open_run(conn, desk_id="support", reason="retrain", now=store.now())
+        record_snapshot(conn, run, trained=[1], held_out=[])
+        rest = {"path": "x", "manifest_hash": "h", "base_model": "base", "now": store.now()}
+        add_adapter(conn, name="support-0001", desk_id="support", run_id=run.run_id, **rest)  # type: ignore[arg-type]
+    forget_on_its_way(store, settings)
+    with store.read() as conn:
+        assert load_adapter(conn, "support-0001").replace_since == store.now()
 
 
 def test_replay_takes_what_store_and_file_know(store: Store, settings: Settings) -> None:

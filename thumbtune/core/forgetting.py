@@ -72,7 +72,7 @@ def forget_on_its_way(store: Store, settings: Settings) -> None:
     for tombstone in recent:
         with contextlib.suppress(_TakenBack), store.write() as conn:
             receipt = forget_person(conn, store, tombstone, min_pairs=settings.min_pairs, shows_sign=True)
-            if not any(receipt.counts.values()):
+            if not (any(receipt.counts.values()) or receipt.adapters or receipt.begun_anew):
                 raise _TakenBack
 
 

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -311,3 +312,35 @@ def test_open_run_that_uses_them_begins_anew(store: Store, uses_hers: bool, begi
     with store.read() as conn:
         run = runs.load_run(conn, held.run_id)
     assert (run.state, run.fence) == (("queued", held.fence + 1) if begins_anew else ("running", held.fence))
+
+
+def is_waited_for(store: Store) -> bool:
+    """Whether a writer waits for another: on SQLite from its beginning, so that there is nothing to look at."""
+    if store.engine.dialect.name == "sqlite":
+        return True
+    with store.read() as conn:
+        return bool(conn.exec_driver_sql("SELECT count(*) FROM pg_locks WHERE NOT granted").scalar_one())
+
+
+def test_adapter_that_is_being_entered_is_marked_and_its_run_is_not_said_to_begin_anew(store: Store) -> None:
+    hers, _ = talk(store)
+    with store.write() as conn:
+        runs.open_run(conn, desk_id="support", reason="threshold", now=store.now())
+        held = runs.claim_run(conn, owner="t", now=store.now(), lease_s=60)
+        assert held is not None
+        runs.record_snapshot(conn, held, trained=[hers], held_out=[])
+        runs.update_run(conn, held, state="evaluating")
+    with ThreadPoolExecutor(1) as other:
+        with store.write() as conn:
+            runs.finish_run(conn, held, state="passed", message="", now=store.now(), adapter="support-0001")
+            rest = {"path": "x", "manifest_hash": "h", "base_model": "base", "now": store.now()}
+            adapters.add_adapter(conn, name="support-0001", desk_id="support", run_id=held.run_id, **rest)
+            forgetting = other.submit(forget, store, MAYA)
+            while not (forgetting.done() or is_waited_for(store)):
+                pass
+        receipt = forgetting.result(30)
+    assert (receipt.adapters, receipt.begun_anew) == (("support-0001",), ())
+    with store.write() as conn:
+        adapters.mark_proven(conn, "support-0001", now=store.now())
+        with pytest.raises(Conflict, match="learned from someone who was forgotten"):
+            adapters.promote(conn, "support-0001", now=store.now())

@@ -56,8 +56,8 @@ def forget_person(
                 lock_channel(conn, team_id=desk.team_id, channel_id=channel_id)
     erased = Eraser(conn, store, tombstone, shows_sign=shows_sign).erase()
     add_tombstone(conn, tombstone)
+    begun_anew = _begin_anew(conn, erased.desk_ids)  # waits for a run that is just being closed with a new adapter
     names = mark_to_replace(conn, desk_ids=tombstone.desk_ids, reason=FORGOTTEN, now=now)
-    begun_anew = _begin_anew(conn, erased.desk_ids)
     replacements = {
         desk_id: _ask_for_replacement(conn, desk_id, by=tombstone.by, min_pairs=min_pairs, now=now)
         for desk_id in tombstone.desk_ids
@@ -81,13 +81,11 @@ def forget_person(
 
 
 def _begin_anew(conn: sa.Connection, desk_ids: Collection[str]) -> list[str]:
-    """Send open runs back to their beginning that may have frozen what is erased now."""
+    """Send open runs back to their beginning that may have frozen what is erased now; return those that were open."""
     which = sa.and_(runs.c.desk_id.in_(desk_ids), runs.c.state.in_(OPEN_RUN_STATES), runs.c.attempts > 0)
     found = conn.execute(sa.select(runs.c.run_id, runs.c.state).where(which)).all()
     used = [row.run_id for row in found if row.state == "queued" or saw_erased(conn, row.run_id)]
-    for run_id in used:
-        begin_anew(conn, run_id)
-    return used
+    return [run_id for run_id in used if begin_anew(conn, run_id)]
 
 
 def _ask_for_replacement(conn: sa.Connection, desk_id: str, *, by: str, min_pairs: int, now: datetime) -> str:

@@ -143,12 +143,15 @@ def request_cancel(conn: sa.Connection, run_id: str, *, now: datetime) -> Traini
     return load_run(conn, run_id)
 
 
-def begin_anew(conn: sa.Connection, run_id: str) -> None:
-    """Put an open run back to its beginning; whoever holds it loses it, and its snapshot is frozen anew."""
+def begin_anew(conn: sa.Connection, run_id: str) -> bool:
+    """Put an open run back to its beginning; whoever holds it loses it, and its snapshot is frozen anew.
+
+    Returns False when it is closed by now, which nothing undoes.
+    """
     values = {"state": "queued", "phase": "waiting", "progress": 0.0, "eta_s": None, "attempts": 0, "started_at": None}
     values |= {"fence": runs.c.fence + 1, "lease_owner": None, "lease_until": None, "snapshot_hash": ""}
     open_still = sa.and_(runs.c.run_id == run_id, runs.c.state.in_(OPEN_RUN_STATES))
-    conn.execute(sa.update(runs).where(open_still).values(values))
+    return bool(conn.execute(sa.update(runs).where(open_still).values(values)).rowcount)
 
 
 def load_run(conn: sa.Connection, run_id: str) -> TrainingRun:
