@@ -16,7 +16,7 @@ from thumbtune.core.prompt import Turn
 from thumbtune.core.records import TrainingPair
 from thumbtune.core.redaction import Redactor
 from thumbtune.core.settings import Settings
-from thumbtune.core.store import Store, pairs, schema
+from thumbtune.core.store import Store, pairs, runs, schema
 from thumbtune.core.store.audits import list_acts
 from thumbtune.core.store.curating import Inspector, ask_curation, ask_for_dependents, curate
 from thumbtune.core.store.decisions import decide_pair
@@ -335,3 +335,29 @@ def test_older_pair_that_another_writer_holds_is_passed_over_and_judged_by_them(
                 second.result(30)
         second.result(30)
     assert states(store) == {1: "withdrawn", 2: "active"}
+
+
+def test_pairs_of_a_snapshot_that_is_being_recorded_are_judged(store: Store) -> None:
+    """On PostgreSQL a snapshot locks the keys of its pairs until it is whole, and nobody judges them after it."""
+    approve(store, 10)
+    approve(store, 11)
+    approve(store, 20, question="Can I pay by invoice, please?")
+    with ThreadPoolExecutor(1) as other:
+        with store.write() as conn:
+            run, _ = runs.open_run(conn, desk_id="support", reason="threshold", now=store.now())
+            row = {"run_id": run.run_id, "held_out": False}
+            snapshot = [{**row, "pair_id": find(store, number).pair_id} for number in (10, 20)]
+            conn.execute(sa.insert(schema.snapshot_pairs), snapshot)
+            writers = [
+                other.submit(approve, store, 5, reply=NINE_DAYS),
+                other.submit(take_back, store, 10),
+                other.submit(approve, store, 15, question="Can I pay by invoice, please?", reply=NINE_DAYS),
+            ]
+            if store.engine.dialect.name == "postgresql":
+                for writer in writers:
+                    writer.result(30)
+        for writer in writers:
+            writer.result(30)
+    assert states(store) == {5: "active", 10: "withdrawn", 11: "quarantined", 15: "active", 20: "quarantined"}
+    take_back(store, 5)
+    assert states(store)[11] == "active"

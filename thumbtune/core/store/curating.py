@@ -49,10 +49,13 @@ _STICKING = ("burst", "over_cap")
 _OF_REPLY = sa.select(*COMPARED_COLUMNS).where(
     *(pairs.c[name] == sa.bindparam(name) for name in ("team_id", "channel_id", "reply_ts"))
 )
-_OF_REPLY_LOCKED = _OF_REPLY.with_for_update(skip_locked=True)
-"""Who holds a pair that we do not will look at it after us; to wait for them, who wait for us, would be for ever."""
+_OF_REPLY_LOCKED = _OF_REPLY.with_for_update(skip_locked=True, key_share=True)
+"""Who changes a pair that we do not will look at it after us; to wait for them, who wait for us, would be for ever.
+
+Who merely refers to one, as a snapshot does, will not; it is not passed over for them.
+"""
 _OF_ID = sa.select(*COMPARED_COLUMNS).where(pairs.c.pair_id == sa.bindparam("pair_id"))
-_OF_ID_LOCKED = _OF_ID.with_for_update(skip_locked=True)
+_OF_ID_LOCKED = _OF_ID.with_for_update(skip_locked=True, key_share=True)
 
 
 @dataclass(frozen=True)
