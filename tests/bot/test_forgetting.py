@@ -6,6 +6,7 @@ from tests.bot.conftest import JONAS, MAYA, PRIYA, RUTH, SUPPORT, TOMAS, Office,
 from thumbtune.bot.repairing import repair_thread
 from thumbtune.core.forgetting import forget
 from thumbtune.core.records import Message
+from thumbtune.core.store.approvals import load_approvals
 from thumbtune.core.store.desks import load_desk
 from thumbtune.core.store.messages import load_thread, record_message
 from thumbtune.core.tombstone_file import read_tombstones
@@ -131,6 +132,22 @@ def test_forgotten_approver_s_reactions_stay_without_a_name(office: Office) -> N
     with office.store.read() as conn:
         givers = {row[0] for row in conn.exec_driver_sql("SELECT user_id FROM approvals")}
     assert givers == {pair.approved_by}
+
+
+def test_thumbs_up_that_someone_gives_after_they_were_forgotten_survives_a_comparison(staffed: Office) -> None:
+    question = staffed.say(MAYA, f"Where is my {SEED}?")
+    reply = staffed.say(PRIYA, f"About the {SEED}: it comes on Friday.", thread=question)
+    staffed.wait_quiet()
+    forget(staffed.store, staffed.settings, person=JONAS, desk_ids=[], by="cli")
+    staffed.react(JONAS, reply)
+    wait_for(lambda: len(staffed.pairs()) == 1)
+    with staffed.store.read() as conn:
+        desk = load_desk(conn, "support")
+    assert repair_thread(staffed.bots[0].bot, desk=desk, channel_id=SUPPORT, ts=question)
+    with staffed.store.read() as conn:
+        approvals = load_approvals(conn, team_id=seed.TEAM_ID, channel_id=SUPPORT, message_ts=reply)
+    assert [(item.user_id, item.given) for item in approvals] == [(JONAS, True)]
+    assert [pair.approved_by for pair in staffed.pairs()] == [JONAS]
 
 
 def test_restored_store_forgets_again_before_the_bot_works(office: Office) -> None:

@@ -100,11 +100,14 @@ def record_reactions(
     place = {"team_id": bot.identity.team_id, "channel_id": live.channel_id, "message_ts": live.ts}
     known = {(item.user_id, item.emoji): item for item in load_approvals(conn, **place)}
     forgotten = load_forgotten(conn, bot.store.sealer, team_id=bot.identity.team_id, channel_id=live.channel_id)
-    shown = {
-        (forgotten.rename(user_id, ts=live.ts), key_emoji(reaction.emoji))
+    named = {
+        (user_id, key_emoji(reaction.emoji))
         for reaction in live.reactions
         if normalize_emoji(reaction.emoji) in emojis
         for user_id in reaction.user_ids
+    }
+    shown = {  # what is known under their id was given after they were forgotten
+        item if item in known else (forgotten.rename(item[0], ts=live.ts), item[1]) for item in named
     }
     partly_shown = {key_emoji(reaction.emoji) for reaction in live.reactions if not reaction.is_complete}
     changed = 0

@@ -13,6 +13,7 @@ from tests.cli.importing.exports import make_message, make_user, write_export
 from thumbtune.core.errors import BadInput
 from thumbtune.core.records import Approval, DraftState, Message
 from thumbtune.core.store import Store, approvals, desks, drafts, messages
+from thumbtune.core.store.tombstones import Tombstone, add_tombstone, digest_person
 
 PRIYA, JONAS, LEAD, MAYA, GUEST, BOT, GONE = "U1", "U2", "U9", "UMAYA", "UGUEST", "UBOT", "UGONE"
 USERS = [
@@ -124,6 +125,19 @@ def test_what_the_store_knows_of_a_reaction_it_knows_better(with_desk: Store, lo
         "not approved by enough of those whose approval counts": 1,
         "it was deleted since": 1,
     }
+
+
+def test_thumbs_up_given_after_they_were_forgotten_is_not_counted_for_someone_else(
+    with_desk: Store, load: Import
+) -> None:
+    place = {"team_id": "T1", "channel_id": "C1", "message_ts": "2.000000"}
+    with with_desk.write() as conn:
+        digest = digest_person(with_desk.sealer, JONAS)
+        add_tombstone(conn, Tombstone("forget-1", digest, ("support",), "4.000000", LEAD, with_desk.now()))
+        approvals.record_approval(conn, Approval(JONAS, "+1", True, "50.000000"), **place)
+    load(ask(), answer(2, JONAS))
+    with with_desk.read() as conn:
+        assert [item.user_id for item in approvals.load_approvals(conn, **place)] == [JONAS]
 
 
 def test_draft_that_was_sent_is_known_for_one_in_an_export(with_desk: Store, load: Import, run: Run) -> None:

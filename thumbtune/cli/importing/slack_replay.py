@@ -186,7 +186,7 @@ def _record_shown(conn: sa.Connection, bot: Bot, live: LiveMessage, *, shown: Se
     forgotten = load_forgotten(conn, bot.store.sealer, team_id=bot.identity.team_id, channel_id=live.channel_id)
     for shown_id, emoji in shown:
         user_id = forgotten.rename(shown_id, ts=live.ts)
-        if (user_id, emoji) not in known:
+        if known.isdisjoint([(shown_id, emoji), (user_id, emoji)]):
             record_approval(conn, Approval(user_id, emoji, True, since, found=True), **place)
 
 
