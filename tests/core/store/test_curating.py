@@ -22,6 +22,8 @@ from thumbtune.core.store.curating import Inspector, ask_curation, ask_for_depen
 from thumbtune.core.store.decisions import decide_pair
 from thumbtune.core.store.engine import do_now
 from thumbtune.core.store.findings import load_findings
+from thumbtune.core.store.forgetting import forget_person
+from thumbtune.core.store.tombstones import Tombstone, digest_person
 
 pytestmark = pytest.mark.usefixtures("desk")
 
@@ -287,8 +289,8 @@ def expect(said: dict[int, tuple[str, str]], standing: dict[int, str]) -> dict[i
             comes_first = standing[other] == "kept" or other < number
             if state == "active" and comes_first and mine is not None and theirs is not None:
                 likeness = compare_exchanges(mine, theirs)
-                related |= {likeness.kind} if likeness else set()
-        is_held = "contradiction" in related or said[number][1] == "Ok, thanks!"
+                related |= {"holding" if likeness.holds else likeness.kind} if likeness else set()
+        is_held = "holding" in related or said[number][1] == "Ok, thanks!"
         found[number] = "merged" if "same" in related else "quarantined" if is_held else "active"
     return found
 
@@ -361,3 +363,19 @@ def test_pairs_of_a_snapshot_that_is_being_recorded_are_judged(store: Store) -> 
     assert states(store) == {5: "active", 10: "withdrawn", 11: "quarantined", 15: "active", 20: "quarantined"}
     take_back(store, 5)
     assert states(store)[11] == "active"
+
+
+def test_pairs_that_lose_their_approvers_name_are_judged_after_it(store: Store) -> None:
+    """On PostgreSQL forgetting someone holds the pairs they approved, although nothing that counts changes in them."""
+    approve(store, 1, by="U1")
+    approve(store, 2, by="U2")
+    digest = digest_person(store.sealer, "U2")
+    tombstone = Tombstone("forget-1", digest, ("support",), "2000.000000", "U9", store.now())
+    with ThreadPoolExecutor(1) as other:
+        with store.write() as conn:
+            forget_person(conn, store, tombstone, min_pairs=1, shows_sign=True)
+            first = other.submit(decide, store, 1, "withdrawn")
+            if store.engine.dialect.name == "postgresql":
+                first.result(30)
+        first.result(30)
+    assert states(store) == {1: "withdrawn", 2: "active"}

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from thumbtune.core.errors import ConfigError
 from thumbtune.core.pseudonyms import name_forgotten
-from thumbtune.core.store.curating import ask_for_dependents
+from thumbtune.core.store.curating import ask_curation, ask_for_dependents
 from thumbtune.core.store.engine import Store, insert_row
 from thumbtune.core.store.pairs import FORGOTTEN, erase_pairs
 from thumbtune.core.store.schema import (
@@ -81,11 +81,7 @@ class Eraser:
             posts=self._erase_posts(threads),
         )
         self._erase_pairs(list(found))
-        names = [(pairs, name) for name in ("approved_by", "decided_by", "corrected_by")]
-        for table, column in (*names, (runs, "requested_by")):
-            theirs = sa.and_(self._ours(table), table.c[column].in_(self._user_ids))
-            which = sa.and_(theirs, table.c.created_at <= self._tombstone.at)
-            self._conn.execute(sa.update(table).where(which).values({column: self._pseudonym}))
+        self._rename()
         return Erased(counts, frozenset(found.values()))
 
     def _ours(self, table: sa.Table) -> sa.ColumnElement[bool]:
@@ -136,6 +132,28 @@ class Eraser:
         known = {(row.team_id, row.channel_id) for row in self._conn.execute(sa.select(desk_channels))}
         shown = [place for place in learned if place[:2] in known] if self._shows_sign else []
         add_signs(self._conn, self._store, shown, cause=f"forgotten:{self._tombstone.receipt_id}")
+
+    def _rename(self) -> None:
+        """Take their name out of pairs and runs.
+
+        Another writer's curation passes over the pairs that this holds on PostgreSQL, so they are looked at after it.
+        """
+        place = [pairs.c[name] for name in ("team_id", "channel_id", "reply_ts")]
+        held: set[tuple[str, str, str]] = set()
+        for column in ("approved_by", "decided_by", "corrected_by"):
+            update = sa.update(pairs).where(self._are_named(pairs, column)).values({column: self._pseudonym})
+            held.update(
+                (row.team_id, row.channel_id, row.reply_ts) for row in self._conn.execute(update.returning(*place))
+            )
+        for team_id, channel_id, reply_ts in sorted(held) if self._conn.dialect.name == "postgresql" else ():
+            where = {"team_id": team_id, "channel_id": channel_id, "reply_ts": reply_ts}
+            ask_curation(self._conn, self._store, shows_sign=self._shows_sign, **where)
+        named = self._are_named(runs, "requested_by")
+        self._conn.execute(sa.update(runs).where(named).values(requested_by=self._pseudonym))
+
+    def _are_named(self, table: sa.Table, column: str) -> sa.ColumnElement[bool]:
+        theirs = sa.and_(self._ours(table), table.c[column].in_(self._user_ids))
+        return sa.and_(theirs, table.c.created_at <= self._tombstone.at)
 
     def _erase_messages(self) -> int:
         """Leave of each message that there was one: its place blocks whatever would bring it back."""
