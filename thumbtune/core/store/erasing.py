@@ -147,7 +147,7 @@ class Eraser:
             )
         for team_id, channel_id, reply_ts in sorted(held) if self._conn.dialect.name == "postgresql" else ():
             where = {"team_id": team_id, "channel_id": channel_id, "reply_ts": reply_ts}
-            ask_curation(self._conn, self._store, shows_sign=self._shows_sign, **where)
+            ask_curation(self._conn, self._store, shows_sign=self._shows_sign, inspector=None, **where)
         named = self._are_named(runs, "requested_by")
         self._conn.execute(sa.update(runs).where(named).values(requested_by=self._pseudonym))
 
