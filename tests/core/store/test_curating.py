@@ -225,6 +225,22 @@ def test_burst_is_set_aside_as_a_whole_and_by_slacks_times(store: Store) -> None
     assert states(store)[2] == "quarantined"
 
 
+def test_burst_is_forgotten_of_replies_that_are_approved_anew(store: Store) -> None:
+    questions = {
+        number: f"Is the {word} one good for a garden?" for number, word in enumerate(("red", "blue", "green", "black"))
+    }
+    for number, question in questions.items():
+        approve(store, number, question=question, at=number)
+    take_back(store, 0)
+    approve(store, 0, question=questions[0], at=0)  # by the same approval, as when a veto is gone
+    assert (states(store)[0], kinds(store, 0)) == ("quarantined", ["burst"])
+    for number, by in ((0, "U2"), (1, "U1")):
+        take_back(store, number)
+        approve(store, number, question=questions[number], by=by, at=5000.0)
+    assert states(store) == {0: "active", 1: "active", 2: "quarantined", 3: "quarantined"}
+    assert kinds(store, 0) == kinds(store, 1) == []
+
+
 def test_one_persons_day_has_its_cap(store: Store) -> None:
     for number in range(8):
         approve(store, number, question=f"What is the price of lamp {number}, please?", at=number * 100.0)

@@ -25,6 +25,7 @@ from thumbtune.core.store.desks import find_desk
 from thumbtune.core.store.engine import Store, put_off
 from thumbtune.core.store.findings import (
     BETWEEN_PAIRS,
+    OF_APPROVAL,
     add_findings,
     drop_findings,
     list_dependents,
@@ -44,7 +45,6 @@ _ACTIONS: dict[PairState, str] = {
     "quarantined": "pair_quarantined",
 }
 _LEARNED = ("active", "merged")
-_STICKING = ("burst", "over_cap")
 
 _OF_REPLY = sa.select(*COMPARED_COLUMNS).where(
     *(pairs.c[name] == sa.bindparam(name) for name in ("team_id", "channel_id", "reply_ts"))
@@ -171,12 +171,12 @@ class _Round:
             heapq.heappush(self._due, item)
 
     def _inspect(self, pair: ComparedPair, inspector: Inspector) -> None:
-        """Find what speaks against a pair by itself; what was said of its approval once stays until someone decides."""
+        """Find what speaks against a pair by itself; what was said of its approval stays."""
         own = self._load_own(pair)
         turns, passages = [Turn(**turn) for turn in pair.turns], [Passage(**item) for item in pair.passages]
         settings = inspector.settings
         found = inspect_pair(turns, pair.reply, passages, settings=settings, redactor=inspector.redactor)
-        found += [item for item in own if item.kind in _STICKING]
+        found += [item for item in own if item.kind in OF_APPROVAL]
         if pair.approved_at is not None and not pair.decided_by:
             approval = TimedApproval(pair.desk_id, pair.approved_by, pair.approved_at)
             found = self._watch_approver(pair, approval, found, settings=settings)
@@ -256,13 +256,14 @@ class _Round:
         earlier = [item for item in alike if item[0].state == "active" and item[0].rank < pair.rank]
         if not earlier:
             return []
-        other, likeness = min(earlier, key=lambda item: (item[1].kind != "same", item[0].rank))
+        other, likeness = min(earlier, key=lambda item: (item[1].kind != "same", not item[1].holds, item[0].rank))
         shares = f"question {likeness.question_share:.0%}, reply {likeness.reply_share:.0%} alike"
         if likeness.kind == "same":
             kept = "which a lead kept" if other.decided_by else "the earlier one"
             return [Finding("same", f"same as #{other.pair_id}, {kept} ({shares})", other_id=other.pair_id)]
         text = f"contradicts #{other.pair_id}: {likeness.difference} ({shares})"
-        return [Finding("contradiction", text, holds=True, other_id=other.pair_id)]
+        holds = likeness.holds and self._store.holds_contradictions
+        return [Finding("contradiction", text, holds=holds, other_id=other.pair_id)]
 
     def _settle(self, pair: ComparedPair, found: Sequence[Finding]) -> PairState:
         """Bring a pair that nobody decided about to the state that follows; return it."""

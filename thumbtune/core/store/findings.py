@@ -12,6 +12,8 @@ from thumbtune.core.store.schema import findings, pairs
 
 BETWEEN_PAIRS: tuple[FindingKind, ...] = ("same", "contradiction")
 """Found by comparing, and found anew whenever another pair changes."""
+OF_APPROVAL: tuple[FindingKind, ...] = ("burst", "over_cap")
+"""Said of an approval once; they stay until someone decides, or the reply is approved anew."""
 
 _OF_PAIRS = (
     sa.select(findings)

@@ -14,6 +14,7 @@ from thumbtune.core.errors import NotFound
 from thumbtune.core.prompt import Passage, Turn
 from thumbtune.core.records import PairSource, PairState, TrainingPair
 from thumbtune.core.store.engine import changes_a_row, insert_row
+from thumbtune.core.store.findings import OF_APPROVAL
 from thumbtune.core.store.schema import approvals, findings, messages, pair_bands, pairs, runs, snapshot_pairs
 
 Change = Literal["new", "changed", ""]
@@ -64,6 +65,9 @@ def put_pair(
         changes.pop("reply", None)
     if not stored.decided_by and (stored.state == "withdrawn" or stored.doubt != doubt):
         changes.update(standing)
+        if (stored.approved_by, stored.approved_at) != (approved_by, approved_at):
+            said = sa.and_(findings.c.pair_id == stored.pair_id, findings.c.kind.in_(OF_APPROVAL))
+            conn.execute(sa.delete(findings).where(said))
     if changes:
         conn.execute(sa.update(pairs).filter_by(**key).values({**changes, "changed_at": now}))
     return "changed" if changes else ""
