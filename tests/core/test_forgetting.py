@@ -17,7 +17,7 @@ from thumbtune.core.store.desks import save_desk
 from thumbtune.core.store.messages import load_message, record_message
 from thumbtune.core.store.pairs import put_pair
 from thumbtune.core.store.runs import open_run, record_snapshot
-from thumbtune.core.store.tombstones import list_tombstones
+from thumbtune.core.store.tombstones import holds_forgotten, list_tombstones, load_forgotten
 from thumbtune.core.tombstone_file import FILE_NAME, append_tombstone, read_tombstones
 
 MAYA = {"person": "U0MAYA", "by": "U9"}
@@ -128,6 +128,40 @@ def test_adapter_entered_after_a_forgetting_is_marked_within_the_day(store: Stor
     forget_on_its_way(store, settings)
     with store.read() as conn:
         assert load_adapter(conn, "support-0001").replace_since == store.now()
+
+
+def test_desk_that_is_made_later_does_not_learn_whom_all_forgot(store: Store, settings: Settings) -> None:
+    forget(store, settings, desk_ids=[], **MAYA)
+    forget(store, settings, desk_ids=["sales"], person="U0TOM", by="U9")
+    late = "1000000000.000400"
+    with store.write() as conn:
+        save_desk(conn, Desk("billing", "T1", "Billing", "Be kind.", channels=("C9",)))
+        record_message(conn, Message("T1", "C9", late, late, "U0MAYA", False, "Mine?", "", False), event_ts=late)
+        there = load_forgotten(conn, store.sealer, team_id="T1", channel_id="C9")
+        assert (there.holds("U0MAYA", ts=TS), there.holds("U0TOM", ts=TS)) == (True, False)
+        assert holds_forgotten(conn, store.sealer, ["U0MAYA"], desk_id="billing")
+        assert not holds_forgotten(conn, store.sealer, ["U0TOM"], desk_id="billing")
+    forget_on_its_way(store, settings)
+    with store.read() as conn:
+        message = load_message(conn, team_id="T1", channel_id="C9", ts=late)
+    assert message is not None
+    assert message.text == ""
+    assert keep_tombstones(store, settings) == []
+
+
+def test_channel_keeps_what_the_desks_that_it_left_forgot(store: Store, settings: Settings, clock: Clock) -> None:
+    forget(store, settings, desk_ids=["support"], **MAYA)
+    with store.write() as conn:
+        for name, channels in (("support", ("C3",)), ("sales", ("C1", "C2")), ("sales", ("C2",)), ("support", ("C1",))):
+            save_desk(conn, Desk(name, "T1", name.title(), "Be kind.", channels=channels))
+            held = load_forgotten(conn, store.sealer, team_id="T1", channel_id="C1")
+            other = load_forgotten(conn, store.sealer, team_id="T1", channel_id="C2")
+            assert (held.holds("U0MAYA", ts=TS), other.holds("U0MAYA", ts=TS)) == (True, False)
+            after = f"{clock().timestamp() + 1:.6f}"
+            assert not held.holds("U0MAYA", ts=after)
+    assert keep_tombstones(store, settings) == []
+    assert len(read_tombstones(settings.data_dir)) == 1
+    forget_on_its_way(store, settings)
 
 
 def test_replay_takes_what_store_and_file_know(store: Store, settings: Settings) -> None:

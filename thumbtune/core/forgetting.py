@@ -15,7 +15,7 @@ from thumbtune.core.settings import Settings
 from thumbtune.core.store.desks import list_desks
 from thumbtune.core.store.engine import Store, empty_wal
 from thumbtune.core.store.forgetting import Receipt, forget_person
-from thumbtune.core.store.tombstones import Tombstone, digest_person, is_kept, list_tombstones
+from thumbtune.core.store.tombstones import EVERY_DESK, Tombstone, digest_person, is_kept, list_tombstones
 from thumbtune.core.tombstone_file import append_tombstone, read_tombstones
 
 logger = logging.getLogger(__name__)
@@ -95,4 +95,5 @@ def _make_tombstone(store: Store, *, person: str, desk_ids: Sequence[str], by: s
         raise NotFound(f"no desk {', '.join(missing) or 'yet'}; run `thumbtune desks list`")
     now = store.now()
     receipt_id, digest = f"forget-{uuid.uuid4().hex[:12]}", digest_person(store.sealer, person)
-    return Tombstone(receipt_id, digest, tuple(sorted(desk_ids or known)), f"{now.timestamp():.6f}", by, now)
+    up_to = f"{now.timestamp():.6f}"
+    return Tombstone(receipt_id, digest, tuple(sorted(desk_ids)) or (EVERY_DESK,), up_to, by, now)

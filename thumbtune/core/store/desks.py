@@ -12,6 +12,7 @@ from thumbtune.core.errors import Conflict, NotFound
 from thumbtune.core.records import Desk
 from thumbtune.core.store.engine import changes_a_row, insert_row
 from thumbtune.core.store.schema import desk_channels, desks
+from thumbtune.core.store.tombstones import leave_to_channel
 
 
 def save_desk(conn: sa.Connection, desk: Desk) -> None:
@@ -23,7 +24,10 @@ def save_desk(conn: sa.Connection, desk: Desk) -> None:
     channels = values.pop("channels")
     statement = insert_row(conn, desks).values(values)
     conn.execute(statement.on_conflict_do_update(index_elements=["desk_id"], set_=values))
-    conn.execute(sa.delete(desk_channels).where(desk_channels.c.desk_id == desk.desk_id))
+    left = sa.delete(desk_channels).where(desk_channels.c.desk_id == desk.desk_id).returning(desk_channels)
+    for place in conn.execute(left).all():
+        if place.team_id != desk.team_id or place.channel_id not in channels:
+            leave_to_channel(conn, desk_id=desk.desk_id, team_id=place.team_id, channel_id=place.channel_id)
     for channel_id in channels:
         row = {"team_id": desk.team_id, "channel_id": channel_id, "desk_id": desk.desk_id}
         if not changes_a_row(conn, insert_row(conn, desk_channels).values(row).on_conflict_do_nothing()):

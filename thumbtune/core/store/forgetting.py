@@ -4,7 +4,7 @@ It does not know files. What it did is a receipt, which is also the act in the a
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -19,7 +19,7 @@ from thumbtune.core.store.messages import lock_channel
 from thumbtune.core.store.pairs import FORGOTTEN, count_pairs
 from thumbtune.core.store.runs import begin_anew, find_open_run, open_run, saw_erased
 from thumbtune.core.store.schema import runs
-from thumbtune.core.store.tombstones import Tombstone, add_tombstone
+from thumbtune.core.store.tombstones import EVERY_DESK, Tombstone, add_tombstone
 
 REASON = "forget"
 """Why a run starts that replaces an adapter."""
@@ -50,17 +50,18 @@ def forget_person(
 ) -> Receipt:
     """Erase a person from some desks and see to it that what learned from them is replaced; again, it changes nothing."""
     now = store.now()
-    for desk_id in sorted(tombstone.desk_ids):  # what is being stored in its channels comes before this or after it
-        for desk in list_desks(conn, desk_id=desk_id):
-            for channel_id in desk.channels:
-                lock_channel(conn, team_id=desk.team_id, channel_id=channel_id)
-    erased = Eraser(conn, store, tombstone, shows_sign=shows_sign).erase()
+    found = [desk for desk in list_desks(conn) if not {desk.desk_id, EVERY_DESK}.isdisjoint(tombstone.desk_ids)]
+    desk_ids = tuple(desk.desk_id for desk in found)
+    for desk in found:  # what is being stored in its channels comes before this or after it
+        for channel_id in desk.channels:
+            lock_channel(conn, team_id=desk.team_id, channel_id=channel_id)
+    erased = Eraser(conn, store, replace(tombstone, desk_ids=desk_ids), shows_sign=shows_sign).erase()
     add_tombstone(conn, tombstone)
     begun_anew = _begin_anew(conn, erased.desk_ids)  # waits for a run that is just being closed with a new adapter
-    names = mark_to_replace(conn, desk_ids=tombstone.desk_ids, reason=FORGOTTEN, now=now)
+    names = mark_to_replace(conn, desk_ids=desk_ids, reason=FORGOTTEN, now=now)
     replacements = {
         desk_id: _ask_for_replacement(conn, desk_id, by=tombstone.by, min_pairs=min_pairs, now=now)
-        for desk_id in tombstone.desk_ids
+        for desk_id in desk_ids
         if (live := find_live(conn, desk_id=desk_id)) is not None and live.replace_since is not None
     }
     receipt = Receipt(
@@ -68,7 +69,7 @@ def forget_person(
         tombstone.at,
         tombstone.by,
         tombstone.digest,
-        tombstone.desk_ids,
+        desk_ids,
         tombstone.up_to,
         dict(erased.counts),
         tuple(names),

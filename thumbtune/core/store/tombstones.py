@@ -1,12 +1,14 @@
 """Who was forgotten: a keyed digest for each person and desk, and up to which moment what they wrote stays forgotten.
 
+A desk's place is also taken by every desk there is or will be, or by a channel that has left a desk.
+
 It does not know how forgetting is done. A digest can be recognised, not read; it is the one under which the
 person's name is numbered in threads.
 """
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -16,6 +18,8 @@ from thumbtune.core.sealing import Sealer
 from thumbtune.core.store.engine import insert_row
 from thumbtune.core.store.schema import desk_channels, tombstones
 
+EVERY_DESK = "*"
+"""Stands for all desks, also those that are made later."""
 _SLACK_ID = re.compile(r"[UWB][A-Z0-9]+")
 
 
@@ -26,6 +30,7 @@ class Tombstone:
     receipt_id: str
     digest: str
     desk_ids: tuple[str, ...]
+    """With `EVERY_DESK`, all of them."""
     up_to: str
     """Slack `ts`: what they wrote until then stays forgotten; what comes later is new."""
     by: str
@@ -81,27 +86,39 @@ def list_tombstones(conn: sa.Connection) -> list[Tombstone]:
     return list(found.values())
 
 
+def leave_to_channel(conn: sa.Connection, *, desk_id: str, team_id: str, channel_id: str) -> None:
+    """Let what a desk forgot so far stay forgotten in a channel that leaves it, whichever desk takes it."""
+    for tombstone in list_tombstones(conn):
+        if desk_id in tombstone.desk_ids:
+            add_tombstone(conn, replace(tombstone, desk_ids=(_name_channel(team_id, channel_id),)))
+
+
 def is_kept(conn: sa.Connection, tombstone: Tombstone) -> bool:
     """Return whether the store knows of this forgetting, or of a later one, at each of its desks."""
-    which = sa.and_(
-        tombstones.c.digest == tombstone.digest,
-        tombstones.c.desk_id.in_(tombstone.desk_ids),
-        tombstones.c.up_to >= tombstone.up_to,
-    )
-    count = conn.execute(sa.select(sa.func.count()).select_from(tombstones).where(which)).scalar_one()
-    return bool(count == len(tombstone.desk_ids))
+    which = sa.and_(tombstones.c.digest == tombstone.digest, tombstones.c.up_to >= tombstone.up_to)
+    kept = set(conn.execute(sa.select(tombstones.c.desk_id).where(which)).scalars())
+    return EVERY_DESK in kept or kept.issuperset(tombstone.desk_ids)
 
 
 def load_forgotten(conn: sa.Connection, sealer: Sealer, *, team_id: str, channel_id: str) -> Forgotten:
-    """Return whom the desk of a channel forgot."""
-    joined = tombstones.join(desk_channels, desk_channels.c.desk_id == tombstones.c.desk_id)
-    query = sa.select(tombstones.c.digest, tombstones.c.up_to).select_from(joined)
-    rows = conn.execute(query.where(desk_channels.c.team_id == team_id, desk_channels.c.channel_id == channel_id))
+    """Return whom the desk of a channel forgot, and in it the desks it belonged to before."""
+    here = sa.and_(desk_channels.c.team_id == team_id, desk_channels.c.channel_id == channel_id)
+    which = sa.or_(
+        tombstones.c.desk_id.in_((EVERY_DESK, _name_channel(team_id, channel_id))),
+        tombstones.c.desk_id.in_(sa.select(desk_channels.c.desk_id).where(here)),
+    )
+    query = sa.select(tombstones.c.digest, sa.func.max(tombstones.c.up_to).label("up_to")).where(which)
+    rows = conn.execute(query.group_by(tombstones.c.digest))
     return Forgotten(sealer, {row.digest: row.up_to for row in rows})
 
 
 def holds_forgotten(conn: sa.Connection, sealer: Sealer, people: Collection[str], *, desk_id: str) -> bool:
     """Return whether a desk forgot one of these people, whenever that was."""
     digests: Sequence[str] = [digest_person(sealer, person) for person in people]
-    which = sa.and_(tombstones.c.desk_id == desk_id, tombstones.c.digest.in_(digests))
+    which = sa.and_(tombstones.c.desk_id.in_((desk_id, EVERY_DESK)), tombstones.c.digest.in_(digests))
     return bool(digests) and bool(conn.execute(sa.select(sa.exists().where(which))).scalar_one())
+
+
+def _name_channel(team_id: str, channel_id: str) -> str:
+    """Return what stands for a channel where else a desk's id does; no desk is named like this."""
+    return f"{team_id}/{channel_id}"
