@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from thumbtune.bot.blocks.home import SHOWN_NEWEST, SHOWN_PAIRS, DeskView, Review, ReviewItem, build_home
+from thumbtune.bot.blocks.home import MAX_BLOCKS, SHOWN_NEWEST, SHOWN_PAIRS, DeskView, Review, ReviewItem, build_home
+from thumbtune.bot.blocks.parts import render_blocks, section
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.roles import is_agent, is_lead
 from thumbtune.core.records import Desk, TrainingPair
@@ -23,8 +24,8 @@ NEWEST_DRAFTS = 200
 MAX_DESKS = 8
 
 
-def publish_home(bot: Bot, user_id: str) -> None:
-    """Publish the Home tab of a person: the desks they belong to, and nothing of others.
+def publish_home(bot: Bot, user_id: str, *, notice: str = "") -> None:
+    """Publish the Home tab of a person: the desks they belong to, and nothing of others; above them what to tell now.
 
     Raises: SlackError.
     """
@@ -36,7 +37,10 @@ def publish_home(bot: Bot, user_id: str) -> None:
         roles = bot.people.fetch_roles(desk)
         if is_agent(person, roles) and len(views) < MAX_DESKS:
             views.append(_view_desk(bot, desk, user_id=user_id, leads=is_lead(person, roles)))
-    bot.slack.call("views.publish", user_id=user_id, view=build_home(views))
+    view = build_home(views)
+    if notice:
+        view["blocks"] = [*render_blocks([section(notice)]), *view["blocks"]][:MAX_BLOCKS]
+    bot.slack.call("views.publish", user_id=user_id, view=view)
 
 
 def _view_desk(bot: Bot, desk: Desk, *, user_id: str, leads: bool) -> DeskView:
@@ -81,7 +85,7 @@ def _view_items(conn: sa.Connection, pairs: Sequence[TrainingPair]) -> tuple[Rev
     items: list[ReviewItem] = []
     for pair in pairs:
         findings = found[pair.pair_id]
-        others = [item.other_id for item in findings if item.kind == "contradiction" and item.other_id is not None]
+        others = [item.other_id for item in findings if item.kind == "contradiction" and item.holds and item.other_id]
         other = load_pair(conn, others[0]) if others and pair.state == "quarantined" else None
         items.append(ReviewItem(pair, tuple(findings), other))
     return tuple(items)

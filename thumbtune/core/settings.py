@@ -250,6 +250,11 @@ class Settings(BaseSettings):
         description="Whether replies with numbers, dates, codes or links found neither in the thread nor in a passage are set "
         "aside for a lead. Otherwise they are only noted.",
     )
+    hold_contradictions: bool = Field(
+        True,
+        description="Whether a reply that contradicts an earlier one to the same question is set aside for a lead. Otherwise it "
+        "is only noted, and both are learned from.",
+    )
     burst_approvals: int = Field(
         30,
         ge=0,

@@ -12,8 +12,9 @@ from typing import Literal
 
 from rensa import RMinHash
 
+from thumbtune.core.curation.cases import tells_deed, tells_own_case
 from thumbtune.core.curation.facts import is_denial, list_facts, read_answer, write_numbers
-from thumbtune.core.prompt import Turn, find_question
+from thumbtune.core.prompt import Passage, Turn, find_question
 from thumbtune.core.redaction import PLACEHOLDER
 
 ALIKE = 0.8
@@ -51,6 +52,10 @@ class Exchange:
     """Whether the reply says something and asks nothing back."""
     is_of_a_case: bool
     """Whether the customer names an order or the like: another one's right answer is another."""
+    is_own: bool
+    """Whether it sounds like one customer's own affair, told or done: another one's may be another."""
+    passages: tuple[str, ...]
+    """What the help centre says of it."""
 
 
 @dataclass(frozen=True)
@@ -60,15 +65,18 @@ class Likeness:
     kind: Literal["same", "contradiction"]
     question_share: float
     reply_share: float
-    difference: str
+    difference: str = ""
     """How they contradict each other, in words; empty when they do not."""
+    holds: bool = False
+    """Whether they contradict each other about the shop, so that only one can be right."""
 
 
-def read_exchange(turns: Sequence[Turn], reply: str) -> Exchange | None:
+def read_exchange(turns: Sequence[Turn], reply: str, passages: Sequence[Passage] = ()) -> Exchange | None:
     """Return what is compared of a pair; None when its question is too short to be compared."""
     question = find_question(turns)
     if len(_WORDS.findall(PLACEHOLDER.sub(" ", question))) < MIN_QUESTION_WORDS or not reply:
         return None
+    asked = [turn.text for turn in turns if turn.role == "customer"]
     conversation = " ".join(f"{turn.role} {_normalize(turn.text)}" for turn in turns)
     return Exchange(
         conversation=_cut_runs(conversation[-COMPARED_CHARS:]),
@@ -79,9 +87,9 @@ def read_exchange(turns: Sequence[Turn], reply: str) -> Exchange | None:
         denies=is_denial(reply),
         answer=read_answer(reply),
         is_statement="?" not in reply and len(_WORDS.findall(reply)) >= MIN_STATEMENT_WORDS,
-        is_of_a_case=any(
-            found[1] != "NAME" for turn in turns if turn.role == "customer" for found in PLACEHOLDER.finditer(turn.text)
-        ),
+        is_of_a_case=any(found[1] != "NAME" for text in asked for found in PLACEHOLDER.finditer(text)),
+        is_own=any(tells_own_case(text) for text in asked) or tells_deed(reply),
+        passages=tuple(f"{item.title}\n{item.text}" for item in passages),
     )
 
 
@@ -108,11 +116,11 @@ def compare_exchanges(one: Exchange, other: Exchange) -> Likeness | None:
         return None
     reply_share = measure_likeness(one.reply, other.reply)
     if reply_share >= ALIKE and one.facts == other.facts and one.denies == other.denies:
-        return Likeness("same", question_share, reply_share, "")
+        return Likeness("same", question_share, reply_share)
     if one.is_of_a_case or other.is_of_a_case:
         return None
-    difference = _find_difference(one, other, reply_share=reply_share)
-    return Likeness("contradiction", question_share, reply_share, difference) if difference else None
+    difference, holds = _find_difference(one, other, reply_share=reply_share)
+    return Likeness("contradiction", question_share, reply_share, difference, holds) if difference else None
 
 
 def measure_likeness(one: frozenset[str], other: frozenset[str]) -> float:
@@ -120,16 +128,24 @@ def measure_likeness(one: frozenset[str], other: frozenset[str]) -> float:
     return len(one & other) / len(one | other) if one or other else 1.0
 
 
-def _find_difference(one: Exchange, other: Exchange, *, reply_share: float) -> str:
+def _find_difference(one: Exchange, other: Exchange, *, reply_share: float) -> tuple[str, bool]:
+    """Return how they differ and whether it is about the shop; no words when they are merely different answers."""
+    is_own = one.is_own or other.is_own
     if one.answer is not None and other.answer is not None and one.answer != other.answer:
-        return "one says yes and the other no"
+        return "one says yes and the other no", True
     if one.facts and other.facts and not (one.facts <= other.facts or other.facts <= one.facts):
-        return "they give different numbers, dates or links"
+        return "they give different numbers, dates or links", not is_own or _is_documented(one, other)
     if one.denies != other.denies and reply_share >= REWORDED:
-        return "one denies what the other says"
+        return "one denies what the other says", not is_own
     if one.is_statement and other.is_statement and reply_share < UNLIKE:
-        return f"the replies have only {reply_share:.0%} in common"
-    return ""
+        return f"the replies have only {reply_share:.0%} in common", False
+    return "", False
+
+
+def _is_documented(one: Exchange, other: Exchange) -> bool:
+    """Return whether the help centre states a fact in which they differ: then it is no matter of one customer."""
+    differing = one.facts ^ other.facts
+    return any(differing & list_facts(text) for text in (*one.passages, *other.passages))
 
 
 def _normalize(text: str) -> str:

@@ -10,4 +10,5 @@ __all__ = ["Store", "check_store", "connect_store", "migrate_store", "open_store
 
 def connect_store(settings: Settings) -> Store:
     """Return the store these settings name; it does not migrate."""
-    return open_store(settings.store_url, load_sealer(settings))
+    sealer = load_sealer(settings)
+    return open_store(settings.store_url, sealer, holds_contradictions=settings.hold_contradictions)

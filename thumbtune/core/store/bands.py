@@ -12,12 +12,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from thumbtune.core.curation import Exchange, read_exchange
-from thumbtune.core.prompt import Turn
+from thumbtune.core.prompt import Passage, Turn
 from thumbtune.core.records import PairState
 from thumbtune.core.store.schema import pair_bands, pairs
 
 MAX_COMPARED = 50
-"""Pairs that one is compared with at most, the oldest first."""
+"""Pairs that one is compared with at most, those that come first in their order."""
 
 Rank = tuple[int, str, str, int]
 
@@ -62,7 +62,10 @@ class ComparedPair:
     @functools.cached_property
     def exchange(self) -> Exchange | None:
         """What is compared of it; None when it asks too little to be compared."""
-        return read_exchange([Turn(**turn) for turn in self.turns], self.reply) if self.is_standing else None
+        if not self.is_standing:
+            return None
+        passages = [Passage(**item) for item in self.passages]
+        return read_exchange([Turn(**turn) for turn in self.turns], self.reply, passages)
 
 
 COMPARED_COLUMNS = [pairs.c[field.name] for field in fields(ComparedPair)]
@@ -70,21 +73,36 @@ COMPARED_COLUMNS = [pairs.c[field.name] for field in fields(ComparedPair)]
 # Made once: making a statement takes longer than running it.
 _BANDS_OF = sa.select(pair_bands.c.band).where(pair_bands.c.pair_id == sa.bindparam("pair_id"))
 _IN_BANDS = sa.select(pair_bands.c.pair_id).where(pair_bands.c.band.in_(sa.bindparam("bands", expanding=True)))
+_IS_SENT = sa.func.substr(pairs.c.reply_ts, 1, 1).in_(list("0123456789"))
+_RANK = (
+    sa.case((sa.and_(pairs.c.decided_by != "", pairs.c.state == "active"), 0), else_=1),
+    sa.case((_IS_SENT, pairs.c.reply_ts), else_=""),
+    sa.case((_IS_SENT, pairs.c.channel_id), else_=""),
+    pairs.c.pair_id,
+)
+"""What `ComparedPair.rank` says."""
+_NOT_BESIDE = sa.or_(
+    pairs.c.channel_id != sa.bindparam("channel_id"),
+    pairs.c.thread_ts != sa.bindparam("thread_ts"),
+    sa.func.json_array_length(pairs.c.turns) == sa.bindparam("turns"),
+)
+"""The opposite of what `ComparedPair.is_beside` says."""
+# Nothing of the desk: bands are of one desk already, and SQLite would read all its pairs by their index.
 _NEAR = (
     sa.select(*COMPARED_COLUMNS)
     .where(
         pairs.c.pair_id.in_(_IN_BANDS),
         pairs.c.pair_id != sa.bindparam("pair_id"),
-        pairs.c.desk_id == sa.bindparam("desk_id"),
         sa.or_(pairs.c.state == "active", sa.and_(pairs.c.state == "quarantined", pairs.c.decided_by == "")),
+        _NOT_BESIDE,
     )
-    .order_by(pairs.c.pair_id)
+    .order_by(*_RANK)
     .limit(MAX_COMPARED)
 )
 
 
 def keep_bands(conn: sa.Connection, pair_id: int, bands: Sequence[int], *, is_new: bool) -> None:
-    """Keep by what a pair is found; nothing for one that does not stand."""
+    """Keep by what a pair is found; nothing for one that others need not be compared with."""
     known = set() if is_new else set(conn.execute(_BANDS_OF, {"pair_id": pair_id}).scalars())
     if known == set(bands):
         return
@@ -98,6 +116,6 @@ def list_near(conn: sa.Connection, pair: ComparedPair, bands: Sequence[int]) -> 
     """Return the pairs that may ask the same and are in, or may come in."""
     if not bands:
         return []
-    values = {"pair_id": pair.pair_id, "desk_id": pair.desk_id, "bands": list(bands)}
-    found = (ComparedPair(**row._mapping) for row in conn.execute(_NEAR, values))
-    return [other for other in found if not other.is_beside(pair)]
+    place = {"channel_id": pair.channel_id, "thread_ts": pair.thread_ts, "turns": len(pair.turns)}
+    values = {"pair_id": pair.pair_id, "bands": list(bands), **place}
+    return [ComparedPair(**row._mapping) for row in conn.execute(_NEAR, values)]

@@ -62,7 +62,7 @@ def decide_between(
     Raises: NotFound; Conflict when it does not wait for that any more, or what is to be kept cannot be.
     """
     load_pair(conn, pair_id, lock=True)
-    found = [item for item in load_findings(conn, [pair_id])[pair_id] if item.kind == "contradiction"]
+    found = [item for item in load_findings(conn, [pair_id])[pair_id] if item.kind == "contradiction" and item.holds]
     if not found or found[0].other_id is None:
         raise Conflict(f"pair {pair_id} contradicts no other pair by now; run `thumbtune pairs show {pair_id}`")
     other_id = found[0].other_id

@@ -47,6 +47,8 @@ class Store:
     now: Callable[[], datetime] = utc_now
     turn: contextlib.AbstractContextManager[object] = field(default_factory=contextlib.nullcontext)
     """Held while writing: SQLite makes waiting writers poll, so the threads of one process queue here instead."""
+    holds_contradictions: bool = True
+    """Whether a contradiction keeps the newer pair out; every writer settles pairs anew, so that all must know."""
 
     @contextlib.contextmanager
     def write(self, *, is_lasting: bool = True) -> Iterator[sa.Connection]:
@@ -81,11 +83,14 @@ class Store:
             yield conn
 
 
-def open_store(url: str, sealer: Sealer, *, now: Callable[[], datetime] = utc_now) -> Store:
+def open_store(
+    url: str, sealer: Sealer, *, now: Callable[[], datetime] = utc_now, holds_contradictions: bool = True
+) -> Store:
     """Return a store on this database URL; it does not migrate."""
     if sa.make_url(url).get_backend_name() == "sqlite":
-        return Store(_open_sqlite(url), sealer, now, Turn())
-    return Store(sa.create_engine(url, pool_pre_ping=True, hide_parameters=True), sealer, now)
+        return Store(_open_sqlite(url), sealer, now, Turn(), holds_contradictions)
+    engine = sa.create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    return Store(engine, sealer, now, holds_contradictions=holds_contradictions)
 
 
 def empty_wal(store: Store) -> bool:
