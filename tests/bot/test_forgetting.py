@@ -75,6 +75,16 @@ def test_lead_is_told_first_and_then_forgets(staffed: Office) -> None:
     wait_for(lambda: not find_files(staffed, MAYA.encode(), b"Where is my saffron"), what="files without her")
 
 
+def test_card_of_an_erased_draft_says_so(staffed: Office) -> None:
+    hers = staffed.say(MAYA, f"Where is my {SEED}?")
+    staffed.ask(PRIYA, hers)
+    card = staffed.wait_for_card(PRIYA, hers)
+    staffed.wait_quiet()
+    forget_maya(staffed)
+    staffed.press(PRIYA, card, "draft_post")
+    staffed.wait_for_card(PRIYA, hers, holding="This draft was erased")
+
+
 def test_nobody_but_a_lead_forgets(staffed: Office) -> None:
     teach(staffed, MAYA, f"Where is my {SEED}?")
     for user in (PRIYA, MAYA):

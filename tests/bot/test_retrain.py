@@ -64,3 +64,15 @@ def test_home_shows_the_desk_and_only_leads_can_retrain(staffed: Office) -> None
         assert ("home_retrain" in str(home)) is may_retrain
     staffed.page("home_open", user=MAYA)
     assert "no support desk" in str(wait_for(lambda: staffed.slack.slack.views.find_home(MAYA)))
+
+
+def test_retrain_button_says_what_came_of_it(staffed: Office) -> None:
+    shown = staffed.open_home(RUTH, holding="home_retrain")
+    staffed.press_in_home(RUTH, shown, "home_retrain")
+    wait_for(lambda: "needs at least 2" in str(staffed.slack.slack.views.find_home(RUTH)) or None, what="the refusal")
+    collect_two_pairs(staffed)
+    staffed.press_in_home(RUTH, staffed.open_home(RUTH, holding="home_retrain"), "home_retrain")
+    wait_for(
+        lambda: "Training starts with 2" in str(staffed.slack.slack.views.find_home(RUTH)) or None, what="the start"
+    )
+    wait_for(lambda: read_bot_messages(staffed), what="the progress in the channel")

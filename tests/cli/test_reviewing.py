@@ -119,6 +119,17 @@ def test_new_placeholders_count_on_from_those_there_are(filled: Store, run: Run)
     assert run("pairs", "show", pair_id, "--json")["reply"] == "Mail [EMAIL_1] or [EMAIL_2], the key: (KEY 1)"
 
 
+def test_editor_that_is_left_without_a_change_changes_nothing(
+    filled: Store, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", "true")
+    pair_id = str(find(filled, "Thank"))
+    before = run("pairs", "show", pair_id, "--json")
+    assert "Nothing was changed" in run("pairs", "edit", pair_id)
+    assert run("pairs", "show", pair_id, "--json") == before
+
+
 def test_correction_in_an_editor(filled: Store, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     editor = tmp_path / "editor.sh"
     editor.write_text('#!/bin/sh\nprintf "All of it, gladly." > "$1"\n', encoding="utf-8")

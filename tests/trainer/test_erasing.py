@@ -106,6 +106,31 @@ def make_live_adapter(made: Installation, run: TrainingRun, name: str = "support
     return folder
 
 
+def test_no_second_run_starts_while_the_replacement_waits_to_go_live(installation: Installation) -> None:
+    """A run that was training when someone was forgotten begins anew, and what it publishes is the replacement."""
+    installation.queue_run()
+    first = installation.claim_run()
+    freeze(installation, first)
+    with installation.store.write() as conn:
+        runs.finish_run(conn, first, state="passed", message="", now=installation.store.now())
+    make_live_adapter(installation, first)
+    installation.queue_run()
+    second = installation.claim_run()
+    freeze(installation, second)
+    forget_maya(installation)
+    again = installation.claim_run()
+    assert again.run_id == second.run_id
+    now = installation.store.now()
+    with installation.store.write() as conn:
+        runs.finish_run(conn, again, state="passed", message="", now=now)
+        rest = {"path": "x", "manifest_hash": "0", "base_model": "base"}
+        adapters.add_adapter(conn, name="support-0002", desk_id="support", run_id=again.run_id, now=now, **rest)
+    assert queue_due_runs(installation.store, installation.settings) == []
+    with installation.store.write() as conn:
+        adapters.quarantine(conn, "support-0002", reason="failed its proof")
+    assert len(queue_due_runs(installation.store, installation.settings)) == 1
+
+
 def test_nothing_of_a_forgotten_person_is_left_in_any_file(installation: Installation) -> None:
     run = installation.queue_run()
     claimed = installation.claim_run()

@@ -6,6 +6,7 @@ It does not know what was pressed.
 import logging
 from dataclasses import dataclass
 
+from thumbtune.bot.blocks.parts import render_blocks, section
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.roles import DeskRoles, may_ask
 from thumbtune.bot.slack import Json
@@ -13,6 +14,8 @@ from thumbtune.core.errors import NotFound
 from thumbtune.core.records import Draft, InboxEvent
 from thumbtune.core.store.desks import load_desk
 from thumbtune.core.store.drafts import load_draft
+
+ERASED = "This draft was erased, with what it answered."
 
 logger = logging.getLogger(__name__)
 
@@ -43,11 +46,15 @@ class Card:
 
 
 def open_card(event: InboxEvent, bot: Bot) -> Card | None:
-    """Return the card whose button was pressed, if who pressed may still use it."""
+    """Return the card whose button was pressed, if who pressed may still use it; one that was erased says so instead."""
     actions = event.body.get("actions") or [{}]
     user_id = str((event.body.get("user") or {}).get("id") or "")
     response_url = str(event.body.get("response_url") or "")
-    return open_draft(bot, str(actions[0].get("value") or ""), user_id=user_id, response_url=response_url)
+    card = open_draft(bot, str(actions[0].get("value") or ""), user_id=user_id, response_url=response_url)
+    if card is None or card.draft.text or card.draft.state != "discarded":
+        return card
+    card.replace(bot, text=ERASED, blocks=render_blocks([section(ERASED)]))
+    return None
 
 
 def open_draft(bot: Bot, draft_id: str, *, user_id: str, response_url: str) -> Card | None:

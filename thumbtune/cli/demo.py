@@ -144,7 +144,9 @@ class _Demo:
             console.print(
                 "\n  The adapter is live. In the page, open a customer's question, its … menu, “Draft a reply”."
             )
-            console.print(f"  Look behind it: THUMBTUNE_DATA_DIR={self._data_dir} thumbtune runs list")
+            program = Path(sys.executable).with_name("thumbtune")
+            console.print("  Look behind it:")
+            console.print(f"  THUMBTUNE_DATA_DIR={self._data_dir} {program} runs list", soft_wrap=True)
             console.print("  Ctrl-C ends everything.\n")
             while True:
                 self._check_alive()

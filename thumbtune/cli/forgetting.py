@@ -87,6 +87,10 @@ def _tell(receipt: Receipt) -> None:
         *describe_sequel(receipt),
         NOT_REACHED,
     ]
+    if not any(receipt.counts.values()):
+        lines.insert(
+            2, "If you meant a person in Slack, give their user id (U…): names are looked for in imported files only."
+        )
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 

@@ -135,7 +135,11 @@ def edit_pair(
     settings = load_settings()
     store = open_checked_store(settings)
     with store.read() as conn:
-        text = edit_text(pairs.load_pair(conn, pair_id).reply) if reply is None else reply
+        before = pairs.load_pair(conn, pair_id).reply
+    text = edit_text(before) if reply is None else reply
+    if reply is None and text == before:
+        console.print(f"Nothing was changed; pair {pair_id} stays as it is.")
+        return
     shows_sign = bool(settings.collected_reaction)
     with store.write() as conn:
         pair = correct_pair(

@@ -165,7 +165,7 @@ def _judge(
     if forgets and math.isinf(margin):
         return "passed", (
             f"{asked} fits your team's replies {_in_words(versus_base)} than the base model. It replaces the one that is "
-            "live, which learned from someone who was forgotten."
+            "live, which must not stay."
         )
     if forgets and versus_live.high <= margin:
         return "passed", f"{asked} is as good as the one that is live, and no longer knows what was withdrawn."

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from thumbtune.core.logs import hide_text
-from thumbtune.core.records import Desk
+from thumbtune.core.records import AdapterState, Desk
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import adapters, pairs, runs
 from thumbtune.core.store.desks import list_desks
@@ -22,6 +22,9 @@ from thumbtune.trainer.threshold import Due, decide_due, decide_replacement
 from thumbtune.trainer.upkeep import EVERY_S, keep_house
 
 logger = logging.getLogger(__name__)
+
+WAITING: tuple[AdapterState, ...] = ("published", "proven")
+"""Adapters that serving has not put live yet."""
 
 
 def start_ticks(store: Store, settings: Settings, *, on_tick: Callable[[], None]) -> BackgroundScheduler:
@@ -86,7 +89,9 @@ def look_at_replacement(store: Store, desk: Desk, *, settings: Settings) -> Due:
     with store.read() as conn:
         last = runs.list_runs(conn, desk_id=desk.desk_id, limit=1)
         live = adapters.find_live(conn, desk_id=desk.desk_id)
-        due = decide_replacement(live=live, last_run=last[0] if last else None, now=store.now())
+        ready = [item for state in WAITING for item in adapters.list_adapters(conn, desk_id=desk.desk_id, state=state)]
+        waiting = next((item for item in ready if item.replace_since is None), None)
+        due = decide_replacement(live=live, waiting=waiting, last_run=last[0] if last else None, now=store.now())
     return _check_trainable(due, store, desk, settings=settings)
 
 

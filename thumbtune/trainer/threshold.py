@@ -37,13 +37,17 @@ def decide_due(
     return Due(True, f"{new_pairs} new pairs")
 
 
-def decide_replacement(*, live: Adapter | None, last_run: TrainingRun | None, now: datetime) -> Due:
+def decide_replacement(
+    *, live: Adapter | None, waiting: Adapter | None, last_run: TrainingRun | None, now: datetime
+) -> Due:
     """Return whether a run should start because the live adapter learned from someone who was forgotten.
 
     One that was judged since and did not replace it is not repeated: what it takes is more approvals.
     """
     if live is None or live.replace_since is None:
         return Due(False, "nothing has to be replaced")
+    if waiting is not None:
+        return Due(False, f"{waiting.name} is about to go live")
     if last_run is not None and last_run.finished_at is None:
         return Due(False, f"{last_run.run_id} is {last_run.state}")
     if last_run is not None and last_run.created_at >= live.replace_since:

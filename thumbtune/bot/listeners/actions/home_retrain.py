@@ -21,6 +21,7 @@ def handle_home_retrain(event: InboxEvent, bot: Bot) -> None:
             desk = load_desk(conn, str(actions[0].get("value") or ""))
     except NotFound:
         return
+    notice = ""
     if is_lead(bot.people.fetch_person(user_id), bot.people.fetch_roles(desk)):
-        start_run(bot, desk, user_id=user_id, announce_channel=None)
-    publish_home(bot, user_id)
+        notice = start_run(bot, desk, user_id=user_id, announce_channel=next(iter(desk.channels), None))
+    publish_home(bot, user_id, notice=notice)
