@@ -5,6 +5,7 @@ import pytest
 from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, RUTH, TOMAS, Office, make_desk, wait_for
 from thumbtune.bot.blocks import home, pair_modal
 from thumbtune.core.store.audits import list_acts
+from thumbtune.core.store.decisions import decide_pair
 from thumbtune.core.store.desks import save_desk
 from thumbtune.core.store.pairs import NOT_APPROVED
 
@@ -60,6 +61,22 @@ def test_the_other_or_both_are_kept(staffed: Office) -> None:
     wait_for(lambda: set(states(staffed).values()) == {"active"})
     assert len(states(staffed)) == 3
     assert states(staffed)[third] == "active"
+
+
+def test_decision_by_another_contradiction_than_is_there_by_now_is_none(staffed: Office) -> None:
+    first = learn(staffed, "Yes, we do, in 5 days.")
+    second = learn(staffed, "Yes, we do, in 6 days.", customer=TOMAS)
+    staffed.press_in_home(RUTH, staffed.open_home(RUTH, holding=home.KEEP_BOTH), home.KEEP_BOTH)
+    wait_for(lambda: states(staffed) == {first: "active", second: "active"})
+    third = learn(staffed, "Yes, we do, in 9 days.")
+    ids = {pair.reply_ts: pair.pair_id for pair in staffed.pairs(None)}
+    shown = staffed.open_home(RUTH, holding=f"{ids[third]}:{ids[first]}")
+    with staffed.store.write() as conn:
+        decide_pair(conn, staffed.store, ids[first], state="withdrawn", reason="", decided_by=RUTH, shows_sign=True)
+    staffed.press_in_home(RUTH, shown, home.KEEP_THIS)
+    staffed.wait_quiet()
+    staffed.open_home(RUTH, holding=f"{ids[third]}:{ids[second]}")
+    assert states(staffed) == {first: "withdrawn", second: "active", third: "quarantined"}
 
 
 def test_duplicate_keeps_its_sign_and_takes_over_when_the_first_goes(staffed: Office) -> None:

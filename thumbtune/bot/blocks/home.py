@@ -181,6 +181,7 @@ def _build_waiting(item: ReviewItem) -> list[Block]:
                 edit,
             ),
         ]
+    both = f"{pair.pair_id}:{other.pair_id}"
     return [
         section(_quote(find_question(pair.turns))),
         two_columns(
@@ -189,9 +190,9 @@ def _build_waiting(item: ReviewItem) -> list[Block]:
         ),
         reason,
         buttons(
-            button("Keep this", action_id=KEEP_THIS, value=value, style="primary"),
-            button("Keep the other", action_id=KEEP_OTHER, value=value),
-            button("Keep both", action_id=KEEP_BOTH, value=value),
+            button("Keep this", action_id=KEEP_THIS, value=both, style="primary"),
+            button("Keep the other", action_id=KEEP_OTHER, value=both),
+            button("Keep both", action_id=KEEP_BOTH, value=both),
             edit,
         ),
     ]

@@ -55,17 +55,28 @@ def decide_pair(
 
 
 def decide_between(
-    conn: sa.Connection, store: Store, pair_id: int, *, keep: Keep, decided_by: str, shows_sign: bool
+    conn: sa.Connection,
+    store: Store,
+    pair_id: int,
+    *,
+    keep: Keep,
+    decided_by: str,
+    shows_sign: bool,
+    shown_id: int | None = None,
 ) -> None:
     """Decide about a pair that waits because it contradicts another: keep this one, the other, or both.
 
-    Raises: NotFound; Conflict when it does not wait for that any more, or what is to be kept cannot be.
+    `shown_id` is the other pair that the decision was made by; None where that is whichever it is.
+    Raises: NotFound; Conflict when it does not wait for that any more, or contradicts another one than was shown, or what
+    is to be kept cannot be.
     """
     load_pair(conn, pair_id, lock=True)
     found = [item for item in load_findings(conn, [pair_id])[pair_id] if item.kind == "contradiction" and item.holds]
     if not found or found[0].other_id is None:
         raise Conflict(f"pair {pair_id} contradicts no other pair by now; run `thumbtune pairs show {pair_id}`")
     other_id = found[0].other_id
+    if shown_id is not None and other_id != shown_id:
+        raise Conflict(f"pair {pair_id} contradicts pair {other_id} by now, not {shown_id}")
     kept = {"this": [pair_id], "other": [other_id], "both": [pair_id, other_id]}[keep]
     out = {pair_id, other_id} - set(kept)
     for chosen in kept:

@@ -39,28 +39,45 @@ def handle_home_pair(event: InboxEvent, bot: Bot) -> None:
     """Carry out what was decided, if who pressed may decide it, and draw the Home tab anew."""
     action = (event.body.get("actions") or [{}])[0]
     user_id = str((event.body.get("user") or {}).get("id") or "")
-    value, decision = str(action.get("value") or ""), str(action.get("action_id") or "")
-    if not value.isdigit() or decision not in DECISIONS:
+    shown, decision = _read_ids(str(action.get("value") or "")), str(action.get("action_id") or "")
+    if not shown or decision not in DECISIONS:
         return
     try:
         with bot.store.read() as conn:
-            pair = load_pair(conn, int(value))
+            pair = load_pair(conn, shown[0])
             desk = load_desk(conn, pair.desk_id)
     except NotFound:
         return
     person, roles = bot.people.fetch_person(user_id), bot.people.fetch_roles(desk)
     if desk.team_id == bot.identity.team_id and _may_decide(pair, person, roles, decision=decision):
         with contextlib.suppress(Conflict):  # it changed meanwhile: the Home tab drawn anew shows how it stands
-            _decide(bot, pair, decision=decision, user_id=user_id)
+            _decide(bot, pair, shown, decision=decision, user_id=user_id)
         bot.signals.send.set()
     publish_home(bot, user_id)
 
 
-def _decide(bot: Bot, pair: TrainingPair, *, decision: str, user_id: str) -> None:
+def _read_ids(value: str) -> tuple[int, ...]:
+    """Return the pairs that a button stands for: one, or this and the other; none when it holds something else."""
+    ids = value.split(":")
+    return tuple(map(int, ids)) if all(item.isdecimal() for item in ids) else ()
+
+
+def _decide(bot: Bot, pair: TrainingPair, shown: tuple[int, ...], *, decision: str, user_id: str) -> None:
     with bot.store.write() as conn:
         if decision in _BETWEEN:
-            keep = _BETWEEN[decision]
-            decide_between(conn, bot.store, pair.pair_id, keep=keep, decided_by=user_id, shows_sign=bot.shows_sign)
+            if len(shown) != 2:
+                raise Conflict(
+                    f"pair {pair.pair_id} was shown without the other: the Home tab is from before an upgrade"
+                )
+            decide_between(
+                conn,
+                bot.store,
+                pair.pair_id,
+                keep=_BETWEEN[decision],
+                decided_by=user_id,
+                shows_sign=bot.shows_sign,
+                shown_id=shown[1],
+            )
             return
         state, reason = _DECISIONS[decision]
         decide_pair(
