@@ -112,3 +112,23 @@ def test_narrow_window_has_its_sidebar_in_a_drawer(open_page: OpenPage, server: 
     expect(page.locator(".sidebar")).to_be_hidden()
     expect(page.get_by_role("heading", name="general", exact=True)).to_be_visible()
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_copied_link_has_slack_s_form_and_leads_to_the_thread(open_page: OpenPage, server: ServerThread) -> None:
+    question = do(server, "post", user=MAYA, channel=SUPPORT_CHANNEL, text="where is it?")["ts"]
+    reply = do(server, "post", user=PRIYA, channel=SUPPORT_CHANNEL, text="on its way", thread_ts=question)["ts"]
+    page = open_page(PRIYA)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator(".message").first.focus()
+    page.keyboard.press("Enter")
+    thread = page.get_by_role("complementary", name="Thread")
+    answer = thread.locator(".message").filter(has_text="on its way")
+    answer.hover()
+    answer.get_by_label("More actions").click()
+    page.get_by_role("menuitem", name="Copy link").click()
+    expect(page.get_by_text("Link copied.")).to_be_visible()
+    link = page.evaluate("navigator.clipboard.readText()")
+    path = f"/archives/{SUPPORT_CHANNEL}/p{reply.replace('.', '')}?thread_ts={question}&cid={SUPPORT_CHANNEL}"
+    assert link.endswith(path)
+    page.goto(link)
+    expect(page.get_by_role("complementary", name="Thread").get_by_text("on its way")).to_be_visible()

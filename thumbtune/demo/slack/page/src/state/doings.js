@@ -122,7 +122,7 @@ export const act = (fields) => attempt(() => api.sendAction({ user: session.me.v
 export async function copyLink(channel, message) {
   const thread = message.thread_ts ?? message.ts;
   try {
-    await navigator.clipboard.writeText(linkTo({ channel, thread }));
+    await navigator.clipboard.writeText(linkTo(channel, message));
     notify("Link copied.");
   } catch {
     notify("This browser does not let the page copy. The address bar holds the link once the thread is open.");

@@ -32,7 +32,11 @@ export function goTo(change) {
   if (location.hash !== hash) history.pushState(null, "", hash);
 }
 
-export const linkTo = (change) => `${location.origin}/${writePlace({ ...place.value, app: "", ...change })}`;
+// A message's address in Slack's form, which apps know too.
+export function linkTo(channel, { ts, thread_ts: root }) {
+  const link = `${location.origin}/archives/${channel}/p${ts.replace(".", "")}`;
+  return root && root !== ts ? `${link}?thread_ts=${root}&cid=${channel}` : link;
+}
 
 // The place a link to one of this workspace's messages means, or null for any other address.
 export function readPermalink(href) {
