@@ -21,15 +21,13 @@ def keep_house(store: Store, settings: Settings) -> None:
     """Forget again whom a restored store remembers, erase what is too old, and take both from the disk."""
     keep_tombstones(store, settings)
     forget_on_its_way(store, settings)
-    with store.write() as conn:
-        expired = expire_texts(
-            conn,
-            store,
-            message_days=settings.message_retention_days,
-            pair_days=settings.pair_retention_days,
-            shows_sign=bool(settings.collected_reaction),
-            actor=ACTOR,
-        )
+    expired = expire_texts(
+        store,
+        message_days=settings.message_retention_days,
+        pair_days=settings.pair_retention_days,
+        shows_sign=bool(settings.collected_reaction),
+        actor=ACTOR,
+    )
     if expired:
         logger.info("texts_expired", extra=dict(expired))
     empty_wal(store)

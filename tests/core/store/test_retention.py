@@ -1,12 +1,18 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+import sqlalchemy as sa
 
 from tests.conftest import Clock
+from tests.core.store.test_forgetting import is_waited_for
 from thumbtune.core.prompt import Turn
 from thumbtune.core.records import Message
 from thumbtune.core.store import Store, drafts, pairs
 from thumbtune.core.store.audits import list_acts
-from thumbtune.core.store.messages import load_message, record_message
-from thumbtune.core.store.retention import expire_texts
+from thumbtune.core.store.messages import load_message, lock_channel, record_message
+from thumbtune.core.store.outbox import claim_posts
+from thumbtune.core.store.retention import BATCH, expire_texts
+from thumbtune.core.store.signs import SYNC_REACTION
 
 pytestmark = pytest.mark.usefixtures("desk")
 
@@ -23,30 +29,32 @@ def say(store: Store, clock: Clock) -> str:
     return ts
 
 
+def put(conn: sa.Connection, store: Store, ts: str) -> int:
+    pairs.put_pair(
+        conn,
+        desk_id="support",
+        thread_ts=ts,
+        reply_ts=f"{ts[:-1]}1",
+        revision="",
+        turns=[Turn("customer", "Where is it?")],
+        reply="On its way.",
+        passages=(),
+        source="human",
+        approved_by="U2",
+        now=store.now(),
+        **HERE,
+    )
+    return pairs.list_pairs(conn, newest_first=True, limit=1)[0].pair_id
+
+
 def learn(store: Store, ts: str) -> int:
     with store.write() as conn:
-        pairs.put_pair(
-            conn,
-            desk_id="support",
-            thread_ts=ts,
-            reply_ts=f"{ts[:-1]}1",
-            revision="",
-            turns=[Turn("customer", "Where is it?")],
-            reply="On its way.",
-            passages=(),
-            source="human",
-            approved_by="U2",
-            now=store.now(),
-            **HERE,
-        )
-        return pairs.list_pairs(conn, newest_first=True, limit=1)[0].pair_id
+        return put(conn, store, ts)
 
 
 def expire(store: Store, *, message_days: float = 0.0, pair_days: float = 0.0) -> dict[str, int]:
-    with store.write() as conn:
-        return dict(
-            expire_texts(conn, store, message_days=message_days, pair_days=pair_days, shows_sign=True, actor="trainer")
-        )
+    days = {"message_days": message_days, "pair_days": pair_days}
+    return dict(expire_texts(store, **days, shows_sign=True, actor="trainer"))
 
 
 def read_text(store: Store, ts: str) -> str:
@@ -103,6 +111,43 @@ def test_old_pair_is_withdrawn_and_erased_and_no_approval_restores_it(store: Sto
     with store.read() as conn:
         pair = pairs.load_pair(conn, pair_id)
     assert (pair.state, pair.reason, pair.reply, pair.turns) == ("withdrawn", pairs.EXPIRED, "", ())
+
+
+def test_sign_on_an_expired_reply_is_taken_off(store: Store, clock: Clock) -> None:
+    ts = say(store, clock)
+    learn(store, ts)
+    clock.advance(seconds=366 * DAY_S)
+    expire(store, pair_days=365)
+    with store.write() as conn:
+        posts = claim_posts(conn, store.sealer, owner="t", limit=9, now=store.now(), lease_s=9)
+    assert [(post.method, post.payload["timestamp"]) for post in posts] == [(SYNC_REACTION, f"{ts[:-1]}1")]
+
+
+def test_much_goes_in_several_transactions(store: Store, clock: Clock) -> None:
+    with store.write() as conn:
+        for number in range(BATCH + 1):
+            ts = f"1000000000.{10 * number:06d}"
+            record_message(conn, Message("T1", "C1", ts, ts, "U1", False, "Where is it?", "", False), event_ts=ts)
+            put(conn, store, ts)
+    clock.advance(seconds=31 * DAY_S)
+    assert expire(store, message_days=30, pair_days=30) == {"pairs": BATCH + 1, "messages": BATCH + 1}
+    with store.read() as conn:
+        acts = [act.detail for act in list_acts(conn, limit=9)]
+    assert acts == [{"messages": 1}, {"messages": BATCH}, {"pairs": 1}, {"pairs": BATCH}]
+
+
+def test_message_that_a_new_pair_needs_is_kept(store: Store, clock: Clock) -> None:
+    ts = say(store, clock)
+    clock.advance(seconds=31 * DAY_S)
+    with ThreadPoolExecutor(1) as other:
+        with store.write() as conn:
+            lock_channel(conn, **HERE)
+            put(conn, store, ts)
+            expiring = other.submit(expire, store, message_days=30)
+            while not (expiring.done() or is_waited_for(store)):
+                pass
+        assert expiring.result(30) == {}
+    assert read_text(store, ts) == "Where is it?"
 
 
 def test_settled_drafts_lose_their_texts(store: Store, clock: Clock) -> None:

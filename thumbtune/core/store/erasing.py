@@ -7,7 +7,7 @@ restored from an older backup, where nobody says their name any more.
 import re
 import secrets
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,7 +80,8 @@ class Eraser:
             events=self._erase_events(),
             posts=self._erase_posts(threads),
         )
-        self._erase_pairs(list(found))
+        cause = f"forgotten:{self._tombstone.receipt_id}"
+        erase_for_good(self._conn, self._store, list(found), reason=FORGOTTEN, cause=cause, shows_sign=self._shows_sign)
         self._rename()
         return Erased(counts, frozenset(found.values()))
 
@@ -125,13 +126,6 @@ class Eraser:
         )
         query = sa.union(said, imported).order_by("pair_id")
         return {row.pair_id: row.desk_id for row in self._conn.execute(query)}
-
-    def _erase_pairs(self, pair_ids: list[int]) -> None:
-        learned = erase_pairs(self._conn, pair_ids, reason=FORGOTTEN, now=self._store.now())
-        ask_for_dependents(self._conn, self._store, pair_ids, shows_sign=self._shows_sign)
-        known = {(row.team_id, row.channel_id) for row in self._conn.execute(sa.select(desk_channels))}
-        shown = [place for place in learned if place[:2] in known] if self._shows_sign else []
-        add_signs(self._conn, self._store, shown, cause=f"forgotten:{self._tombstone.receipt_id}")
 
     def _rename(self) -> None:
         """Take their name out of pairs and runs.
@@ -270,6 +264,17 @@ class Eraser:
         except ConfigError:  # of another key: nobody reads it any more
             return {}
         return opened if isinstance(opened, dict) else {}
+
+
+def erase_for_good(
+    conn: sa.Connection, store: Store, pair_ids: Sequence[int], *, reason: str, cause: str, shows_sign: bool
+) -> None:
+    """Erase pairs, have those looked at that are out because of them, and the signs on their replies taken off."""
+    learned = erase_pairs(conn, pair_ids, reason=reason, now=store.now())
+    ask_for_dependents(conn, store, pair_ids, shows_sign=shows_sign)
+    known = {(row.team_id, row.channel_id) for row in conn.execute(sa.select(desk_channels))}
+    shown = [place for place in learned if place[:2] in known] if shows_sign else []
+    add_signs(conn, store, shown, cause=cause)
 
 
 def _cut_batches(threads: Collection[Thread]) -> Iterator[list[Thread]]:

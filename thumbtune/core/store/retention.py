@@ -1,62 +1,107 @@
 """Erases texts that are older than the installation keeps them: messages that no pair in use needs, drafts, pairs.
 
-It does not know settings or when it is called.
+It does not know settings or when it is called. It goes by small transactions, so that nobody waits long for it; what a
+kill leaves is erased at the next call.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import sqlalchemy as sa
 
 from thumbtune.core.store.audits import record_act
-from thumbtune.core.store.curating import ask_for_dependents
 from thumbtune.core.store.engine import Store
-from thumbtune.core.store.pairs import EXPIRED, erase_pairs
+from thumbtune.core.store.erasing import erase_for_good
+from thumbtune.core.store.messages import lock_channel
+from thumbtune.core.store.pairs import EXPIRED
 from thumbtune.core.store.schema import drafts, messages, pairs
 
+BATCH = 500
+"""Rows of a transaction at most."""
 _OPEN_DRAFTS = ("requested", "ready")
 
+_Step = Callable[[sa.Connection], int]
 
-def expire_texts(
-    conn: sa.Connection, store: Store, *, message_days: float, pair_days: float, shows_sign: bool, actor: str
-) -> Counter[str]:
+
+def expire_texts(store: Store, *, message_days: float, pair_days: float, shows_sign: bool, actor: str) -> Counter[str]:
     """Erase what is older than so many days, 0 meaning for ever; return how much that was.
 
     A message is kept as long as its thread has a pair that counts or may come to count.
     """
     counts, now = Counter[str](), store.now()
+
+    def repeat(name: str, step: _Step) -> None:
+        done = BATCH
+        while done:
+            with store.write() as conn:
+                done = step(conn)
+                if done:
+                    detail = {name: done}
+                    record_act(conn, actor=actor, action="texts_expired", subject="", now=now, detail=detail)
+            counts[name] += done
+
     if pair_days:
-        counts["pairs"] = _expire_pairs(conn, store, now - timedelta(days=pair_days), shows_sign=shows_sign)
+        before = now - timedelta(days=pair_days)
+        repeat("pairs", partial(_expire_pairs, store=store, before=before, shows_sign=shows_sign))
     if message_days:
-        counts += _expire_messages(conn, now - timedelta(days=message_days))
-    if +counts:
-        detail = dict(+counts)
-        record_act(conn, actor=actor, action="texts_expired", subject="", now=now, detail=detail)
+        before = now - timedelta(days=message_days)
+        before_ts = f"{before.timestamp():.6f}"
+        for team_id, channel_id in _list_channels(store, before_ts):
+            step = partial(_expire_messages, before_ts=before_ts, team_id=team_id, channel_id=channel_id)
+            repeat("messages", step)
+        with store.write() as conn:
+            _empty_stale_pairs(conn, before_ts)
+        repeat("drafts", partial(_expire_drafts, before=before))
     return +counts
 
 
-def _expire_pairs(conn: sa.Connection, store: Store, before: datetime, *, shows_sign: bool) -> int:
+def _expire_pairs(conn: sa.Connection, *, store: Store, before: datetime, shows_sign: bool) -> int:
     old = sa.select(pairs.c.pair_id).where(pairs.c.created_at < before, pairs.c.reply != "")
-    pair_ids = list(conn.execute(old).scalars())
-    erase_pairs(conn, pair_ids, reason=EXPIRED, now=store.now())
-    ask_for_dependents(conn, store, pair_ids, shows_sign=shows_sign)
+    pair_ids = list(conn.execute(old.order_by(pairs.c.pair_id).limit(BATCH)).scalars())
+    cause = f"expired:{store.now().isoformat()}"
+    erase_for_good(conn, store, pair_ids, reason=EXPIRED, cause=cause, shows_sign=shows_sign)
     return len(pair_ids)
 
 
-def _expire_messages(conn: sa.Connection, before: datetime) -> Counter[str]:
-    def in_thread_of(table: sa.Table) -> sa.ColumnElement[bool]:
-        names = ("team_id", "channel_id", "thread_ts")
-        return sa.and_(*(pairs.c[name] == table.c[name] for name in names))
+def _in_thread_of(table: sa.Table) -> sa.ColumnElement[bool]:
+    names = ("team_id", "channel_id", "thread_ts")
+    return sa.and_(*(pairs.c[name] == table.c[name] for name in names))
 
-    needed = sa.exists().where(in_thread_of(messages), pairs.c.state != "withdrawn")
-    before_ts = f"{before.timestamp():.6f}"
-    old = sa.and_(messages.c.ts < before_ts, sa.not_(messages.c.deleted), sa.not_(needed))
+
+def _is_old(before_ts: str) -> sa.ColumnElement[bool]:
+    needed = sa.exists().where(_in_thread_of(messages), pairs.c.state != "withdrawn")
+    return sa.and_(messages.c.ts < before_ts, sa.not_(messages.c.deleted), sa.not_(needed))
+
+
+def _list_channels(store: Store, before_ts: str) -> list[tuple[str, str]]:
+    """Return team and channel of what there is to erase."""
+    query = sa.select(messages.c.team_id, messages.c.channel_id).where(_is_old(before_ts)).distinct()
+    with store.read() as conn:
+        return sorted((row.team_id, row.channel_id) for row in conn.execute(query))
+
+
+def _expire_messages(conn: sa.Connection, *, before_ts: str, team_id: str, channel_id: str) -> int:
+    lock_channel(conn, team_id=team_id, channel_id=channel_id)  # a pair that is being made may need them
+    here = sa.and_(messages.c.team_id == team_id, messages.c.channel_id == channel_id)
+    old = sa.select(messages.c.ts).where(here, _is_old(before_ts)).order_by(messages.c.ts).limit(BATCH)
+    which = sa.and_(here, messages.c.ts.in_(conn.execute(old).scalars().all()))
     # As if it had been deleted in Slack: nothing that reads the thread again brings it back.
-    erased = conn.execute(sa.update(messages).where(old).values(text="", former=[], deleted=True)).rowcount
-    left = sa.exists().where(in_thread_of(messages), sa.not_(messages.c.deleted), messages.c.ts < before_ts)
+    return conn.execute(sa.update(messages).where(which).values(text="", former=[], deleted=True)).rowcount
+
+
+def _empty_stale_pairs(conn: sa.Connection, before_ts: str) -> None:
+    """Erase what withdrawn pairs repeat of threads of which nothing is left."""
+    left = sa.exists().where(_in_thread_of(messages), sa.not_(messages.c.deleted), messages.c.ts < before_ts)
     stale = sa.and_(pairs.c.state == "withdrawn", pairs.c.reply != "", pairs.c.reply_ts < before_ts, sa.not_(left))
     conn.execute(sa.update(pairs).where(stale).values(turns=[], passages=[], reply=""))
+
+
+def _expire_drafts(conn: sa.Connection, *, before: datetime) -> int:
     done = sa.and_(drafts.c.requested_at < before, drafts.c.state.not_in(_OPEN_DRAFTS))
     full = sa.or_(drafts.c.text != "", drafts.c.sent_text != "")
+    old = sa.select(drafts.c.draft_id).where(done, full).order_by(drafts.c.draft_id).limit(BATCH)
+    which = drafts.c.draft_id.in_(conn.execute(old).scalars().all())
     values = {"text": "", "sent_text": "", "passages": []}
-    return Counter(messages=erased, drafts=conn.execute(sa.update(drafts).where(done, full).values(values)).rowcount)
+    return conn.execute(sa.update(drafts).where(which).values(values)).rowcount
