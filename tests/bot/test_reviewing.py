@@ -4,6 +4,8 @@ import pytest
 
 from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, RUTH, TOMAS, Office, make_desk, wait_for
 from thumbtune.bot.blocks import home, pair_modal
+from thumbtune.bot.listeners.views.pair_edit import handle_pair_edit_submitted
+from thumbtune.core.records import InboxEvent, TrainingPair
 from thumbtune.core.store.audits import list_acts
 from thumbtune.core.store.decisions import decide_pair
 from thumbtune.core.store.desks import save_desk
@@ -151,6 +153,57 @@ def test_later_edit_in_slack_needs_a_new_approval_and_drops_the_correction(staff
     staffed.react(JONAS, ts)
     (pair,) = wait_for(staffed.pairs)
     assert (pair.reply, pair.corrected_by) == ("Yes, we do, in 8 days.", "")
+
+
+def submit(office: Office, shown: TrainingPair, text: str, *, by: str = RUTH, attempts: int = 1) -> str:
+    """Have a bot work on a correction of a pair as it was shown; return the Home tab drawn then."""
+    values = {pair_modal.BLOCK_ID: {pair_modal.INPUT_ID: {"type": "plain_text_input", "value": text}}}
+    view = {**pair_modal.build_pair_modal(shown), "state": {"values": values}}
+    body = {"view": view, "user": {"id": by}}
+    now = office.store.now()
+    event = InboxEvent(1, "T0THUMB01", "view", pair_modal.CALLBACK_ID, body, attempts=attempts, received_at=now)
+    handle_pair_edit_submitted(event, office.bots[0].bot)
+    return str(office.slack.slack.views.find_home(by))
+
+
+def test_second_correction_of_a_killed_bot_is_kept_once(staffed: Office) -> None:
+    learn(staffed, "Yes, we do, in 5 days.")
+    submit(staffed, staffed.pairs()[0], "Yes, in 6 days.")
+    (shown,) = staffed.pairs()
+    for attempts in (2, 3):
+        assert "was not kept" not in submit(staffed, shown, "Yes, in 7 days, Maya.", attempts=attempts)
+        assert [pair.reply for pair in staffed.pairs()] == ["Yes, in 7 days, [NAME_1]."]
+    with staffed.store.read() as conn:
+        assert len(list_acts(conn, limit=9, action="pair_corrected")) == 2
+
+
+def test_correction_of_what_another_lead_corrected_meanwhile_is_told(staffed: Office) -> None:
+    with staffed.store.write() as conn:
+        save_desk(conn, make_desk(leads=(RUTH, AIKO)))
+    learn(staffed, "Yes, we do, in 5 days.")
+    (shown,) = staffed.pairs()
+    assert "was not kept" not in submit(staffed, shown, "Yes, in 6 days.")
+    for attempts in (1, 2):
+        told = submit(staffed, shown, "Yes, in <7> days.", by=AIKO, attempts=attempts)
+        assert f"Your correction of #{shown.pair_id} was not kept" in told
+        assert "Yes, in &lt;7&gt; days." in told
+    assert [(pair.reply, pair.corrected_by) for pair in staffed.pairs()] == [("Yes, in 6 days.", RUTH)]
+
+
+def test_correction_of_what_was_edited_in_slack_meanwhile_is_told(staffed: Office) -> None:
+    ts = learn(staffed, "Yes, we do, in 5 days.")
+    (shown,) = staffed.pairs()
+    staffed.call("chat.update", user=PRIYA, channel="C0SUPPORT", ts=ts, text="Yes, we do, in 8 days.")
+    wait_for(lambda: not staffed.pairs())
+    assert "was not kept" in submit(staffed, shown, "Yes, in 6 days.")
+    assert staffed.pairs() == []
+
+
+def test_empty_correction_is_told(staffed: Office) -> None:
+    learn(staffed, "Yes, we do, in 5 days.")
+    (shown,) = staffed.pairs()
+    assert "it was empty" in submit(staffed, shown, "  ")
+    assert staffed.pairs() == [shown]
 
 
 @pytest.mark.parametrize("action_id", [home.KEEP_THIS, home.KEEP_OTHER, home.KEEP_BOTH, home.WITHDRAW, home.EDIT])

@@ -13,6 +13,7 @@ from thumbtune.bot.blocks.parts import plain_section, small
 from thumbtune.bot.slack import Json
 from thumbtune.core.prompt import find_question
 from thumbtune.core.records import TrainingPair
+from thumbtune.core.store.correcting import digest_reply
 
 CALLBACK_ID = "pair_edit"
 
@@ -48,16 +49,16 @@ def build_pair_modal(pair: TrainingPair) -> Json:
         title=PlainTextObject(text="Correct a reply"),
         submit=PlainTextObject(text="Keep it so") if len(pair.reply) <= MAX_INPUT_CHARS else None,
         close=PlainTextObject(text="Cancel"),
-        private_metadata=json.dumps({"pair_id": pair.pair_id}),
+        private_metadata=json.dumps({"pair_id": pair.pair_id, "shown": digest_reply(pair.reply)}),
         blocks=shown,
     )
     rendered: Json = view.to_dict()
     return rendered
 
 
-def read_pair_modal(view: Json) -> tuple[int | None, str]:
-    """Return the pair and the corrected text of a submitted modal."""
+def read_pair_modal(view: Json) -> tuple[int | None, str, str]:
+    """Return the pair, the digest of the reply that was shown, and the corrected text of a submitted modal."""
     metadata = json.loads(str(view.get("private_metadata") or "{}"))
     values = ((view.get("state") or {}).get("values") or {}).get(BLOCK_ID) or {}
     text = str((values.get(INPUT_ID) or {}).get("value") or "")
-    return metadata.get("pair_id"), text
+    return metadata.get("pair_id"), str(metadata.get("shown") or ""), text

@@ -3,6 +3,7 @@
 It does not know who may correct. Slack's message stays as it is; its next edit is another revision, to be approved anew.
 """
 
+import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
 
@@ -41,11 +42,14 @@ def correct_pair(
     redactor: Redactor,
     settings: Settings,
     shows_sign: bool,
+    shown: str | None = None,
 ) -> TrainingPair:
     """Replace a pair's reply and keep the pair; placeholders that it holds already stay what they are.
 
-    Raises: NotFound; BadInput when no text is left; Conflict when its texts are gone or its reply was edited since;
-    RedactionFailed.
+    `shown` is the digest of the reply that was corrected: one that was corrected meanwhile by the same person to the same
+    words stays as it is, so that a retry does nothing twice.
+    Raises: NotFound; BadInput when no text is left; Conflict when its texts are gone, its reply was edited since, or it is
+    not the one that was shown; RedactionFailed.
     """
     pair = load_pair(conn, pair_id, lock=True)
     if not (pair.turns and pair.reply):
@@ -53,6 +57,10 @@ def correct_pair(
     reply = _redact(conn, store, pair, text.strip(), redactor=redactor, names=names)
     if not reply:
         raise BadInput(f"pair {pair_id} needs a reply; to leave it out, withdraw it")
+    if shown is not None and shown != digest_reply(pair.reply):
+        if pair.corrected_by == corrected_by and _hide_numbers(pair.reply) == _hide_numbers(reply):
+            return pair
+        raise Conflict(f"the reply of pair {pair_id} was changed since it was shown; look at it and correct it again")
     source = "edited" if pair.source == "draft" else pair.source
     values = {"reply": reply, "source": source, "corrected_by": corrected_by}
     conn.execute(sa.update(pairs).where(pairs.c.pair_id == pair_id).values(values))
@@ -61,6 +69,16 @@ def correct_pair(
     place = {"team_id": pair.team_id, "channel_id": pair.channel_id, "reply_ts": pair.reply_ts}
     ask_curation(conn, store, shows_sign=shows_sign, inspector=Inspector(settings), **place)
     return kept
+
+
+def digest_reply(reply: str) -> str:
+    """Return by what a reply that was shown is known again."""
+    return hashlib.sha256(reply.encode()).hexdigest()
+
+
+def _hide_numbers(reply: str) -> str:
+    """Return a reply without its placeholders' numbers: an imported pair's count on when it is redacted once more."""
+    return PLACEHOLDER.sub(lambda found: found[1], reply)
 
 
 def _redact(
