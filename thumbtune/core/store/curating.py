@@ -222,8 +222,6 @@ class _Round:
 
     def _judge(self, pair: ComparedPair, *, is_asked: bool) -> None:
         bands = sign_exchange(pair.exchange, desk_id=pair.desk_id) if pair.exchange else []
-        if is_asked:
-            keep_bands(self._conn, pair.pair_id, bands, is_new=pair.pair_id in self._new)
         alike = self._find_alike(pair, bands)
         before = [item for item in self._load_found(pair) if item.kind in BETWEEN_PAIRS]
         is_open = pair.is_standing and not pair.decided_by
@@ -231,6 +229,8 @@ class _Round:
         self._replace(pair, between, before=before, between_pairs=True)
         state = self._settle(pair, [*between, *self._load_own(pair)]) if is_open else pair.state
         if is_asked or state != pair.state:
+            is_compared = state in ("active", "quarantined")
+            keep_bands(self._conn, pair.pair_id, bands if is_compared else [], is_new=pair.pair_id in self._new)
             for pair_id in list_dependents(self._conn, pair.pair_id) if pair.pair_id not in self._new else ():
                 self._push_loaded(pair_id)
             for other, _ in alike if state == "active" else ():
