@@ -2,14 +2,17 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from tests.bot.conftest import MAYA, PRIYA, SUPPORT, Office, make_desk
 from tests.conftest import Clock
+from tests.core.store.test_forgetting import is_waited_for
 from thumbtune.bot.app import build_bot
-from thumbtune.bot.bot import Bot, Later
+from thumbtune.bot.bot import Bot, Later, Write
 from thumbtune.bot.listeners.table import LISTENERS
 from thumbtune.bot.slack import SlackBusy, SlackLockedOut
 from thumbtune.bot.workers import MAX_ATTEMPTS, Workers
@@ -19,7 +22,8 @@ from thumbtune.core.store import Store
 from thumbtune.core.store.desks import save_desk
 from thumbtune.core.store.drafts import list_drafts
 from thumbtune.core.store.inbox import add_event, count_events
-from thumbtune.demo.slack.seed import TEAM_ID
+from thumbtune.core.store.messages import hash_channel, lock_channel
+from thumbtune.demo.slack.seed import GENERAL_CHANNEL, TEAM_ID
 
 
 @pytest.fixture
@@ -116,3 +120,27 @@ def test_stop_gives_the_last_worker_all_of_its_time(bot: Bot) -> None:
     assert workers.stop(timeout_s=5)
     with bot.store.read() as conn:
         assert count_events(conn) == {"done": 1}
+
+
+def test_batch_takes_its_channels_at_once_in_the_order_of_everyone(bot: Bot, office: Office) -> None:
+    low, high = sorted((SUPPORT, GENERAL_CHANNEL), key=lambda name: hash_channel(TEAM_ID, name))
+    with bot.store.write() as conn:
+        for number, name in enumerate((high, low, high)):
+            event = {"type": "message", "channel": name}
+            place = {"team_id": TEAM_ID, "event_key": f"E{number}", "kind": "event", "name": "message"}
+            add_event(conn, bot.store.sealer, **place, body={"event": event}, now=bot.store.now())
+
+    def handle(event: InboxEvent, bot: Bot) -> Write:
+        return partial(lock_channel, team_id=TEAM_ID, channel_id=event.body["event"]["channel"])
+
+    workers = Workers(bot, {("event", "message"): handle})
+    with ThreadPoolExecutor(1) as other:
+        with bot.store.write() as conn:
+            lock_channel(conn, team_id=TEAM_ID, channel_id=low)
+            if conn.dialect.name == "postgresql":
+                conn.exec_driver_sql("SET LOCAL lock_timeout = '300ms'")
+            working = other.submit(workers.work_once)
+            while not (working.done() or is_waited_for(bot.store)):
+                pass
+            lock_channel(conn, team_id=TEAM_ID, channel_id=high)
+        assert working.result(30) == 4

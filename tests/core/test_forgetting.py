@@ -1,12 +1,14 @@
 """Forgetting with its file of tombstones, on both databases."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Clock
-from thumbtune.core.errors import NotFound
+from tests.core.store.test_forgetting import is_waited_for
+from thumbtune.core.errors import NotFound, StoreBusy
 from thumbtune.core.forgetting import ON_ITS_WAY, forget, forget_on_its_way, keep_tombstones, preview, replay
 from thumbtune.core.records import Desk, Message
 from thumbtune.core.settings import Settings
@@ -14,7 +16,7 @@ from thumbtune.core.store import Store
 from thumbtune.core.store.adapters import add_adapter, load_adapter
 from thumbtune.core.store.audits import list_acts
 from thumbtune.core.store.desks import save_desk
-from thumbtune.core.store.messages import load_message, record_message
+from thumbtune.core.store.messages import load_message, lock_channel, record_message
 from thumbtune.core.store.pairs import put_pair
 from thumbtune.core.store.runs import open_run, record_snapshot
 from thumbtune.core.store.tombstones import holds_forgotten, list_tombstones, load_forgotten
@@ -162,6 +164,42 @@ def test_channel_keeps_what_the_desks_that_it_left_forgot(store: Store, settings
     assert keep_tombstones(store, settings) == []
     assert len(read_tombstones(settings.data_dir)) == 1
     forget_on_its_way(store, settings)
+
+
+def test_forgetting_that_waits_for_who_waits_for_it_is_done_again(store: Store, settings: Settings) -> None:
+    """It takes the channel first; another writer that takes it last can make both wait."""
+    with ThreadPoolExecutor(1) as other:
+        with store.write() as conn:
+            if conn.dialect.name == "postgresql":
+                conn.exec_driver_sql("SET LOCAL deadlock_timeout = '60s'")  # the other one notices
+            conn.exec_driver_sql("UPDATE messages SET revision = 'edited'")
+            forgetting = other.submit(forget, store, settings, desk_ids=[], **MAYA)
+            while not (forgetting.done() or is_waited_for(store)):
+                pass
+            lock_channel(conn, team_id="T1", channel_id="C1")
+        assert forgetting.result(30).counts["messages"] == 1
+    assert read(store) == ""
+
+
+def test_writer_that_was_undone_for_another_is_told_so(store: Store) -> None:
+    if store.engine.dialect.name == "sqlite":
+        return  # whose writers follow one another
+
+    def wait_for_it() -> None:
+        with store.write() as conn:
+            lock_channel(conn, team_id="T1", channel_id="C1")
+            conn.exec_driver_sql("UPDATE messages SET revision = 'mine'")
+
+    with ThreadPoolExecutor(1) as other:
+        with store.write() as conn:
+            conn.exec_driver_sql("SET LOCAL deadlock_timeout = '60s'")
+            conn.exec_driver_sql("UPDATE messages SET revision = 'edited'")
+            waiting = other.submit(wait_for_it)
+            while not (waiting.done() or is_waited_for(store)):
+                pass
+            lock_channel(conn, team_id="T1", channel_id="C1")
+        with pytest.raises(StoreBusy, match="waited for each other"):
+            waiting.result(30)
 
 
 def test_replay_takes_what_store_and_file_know(store: Store, settings: Settings) -> None:

@@ -32,6 +32,7 @@ from thumbtune.core.store.inbox import (
     forget_old_events,
     postpone_event,
 )
+from thumbtune.core.store.messages import lock_channels
 
 logger = logging.getLogger(__name__)
 
@@ -170,6 +171,8 @@ class Workers:
         if not prepared:
             return
         with self._bot.store.write() as conn:
+            if len(prepared) > 1:  # all at once, so that two batches do not wait for each other
+                lock_channels(conn, [(event.team_id, _find_channel(event)) for event, write in prepared if write])
             for _, write in prepared:
                 if write is not None:
                     write(conn)
@@ -250,6 +253,12 @@ class Workers:
                         forget_old_events(conn, done_before=now - KEEP_DONE, dead_before=now - KEEP_DEAD)
             except Exception as exc:  # the next look comes before the lease ends
                 logger.error("leases_not_extended", exc_info=hide_text(exc))
+
+
+def _find_channel(event: InboxEvent) -> str:
+    """Return the channel of a message or reaction; empty for what has none."""
+    payload = event.body.get("event") or {}
+    return str(payload.get("channel") or (payload.get("item") or {}).get("channel") or "")
 
 
 def _wait_for(signal: threading.Event) -> None:

@@ -4,6 +4,7 @@
     ├── ConfigError            settings that cannot work; lists every problem at once
     ├── StoreError
     │   ├── StoreUnavailable   the database does not answer
+    │   │   └── StoreBusy      two writers waited for each other, and this one was undone
     │   ├── SpoolUnavailable   nor can the local spool take what Slack sent
     │   ├── NotFound           a named row does not exist
     │   └── Conflict           the row is not in a state that allows this
@@ -47,6 +48,10 @@ class StoreError(ThumbtuneError):
 
 class StoreUnavailable(StoreError):
     """The database does not answer."""
+
+
+class StoreBusy(StoreUnavailable):
+    """Two writers waited for each other; the database undid what this one wrote, so that it may be done again."""
 
 
 class SpoolUnavailable(StoreError):

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 
-from thumbtune.core.errors import NotFound
+from thumbtune.core.errors import NotFound, StoreBusy
 from thumbtune.core.settings import Settings
 from thumbtune.core.store.desks import list_desks
 from thumbtune.core.store.engine import Store, empty_wal
@@ -77,14 +77,21 @@ def forget_on_its_way(store: Store, settings: Settings) -> None:
 
 
 def _forget_by(store: Store, settings: Settings, tombstone: Tombstone) -> Receipt:
-    shows_sign = bool(settings.collected_reaction)
-    with store.write() as conn:
-        receipt = forget_person(conn, store, tombstone, min_pairs=settings.min_pairs, shows_sign=shows_sign)
+    try:
+        receipt = _forget_in_store(store, settings, tombstone)
+    except StoreBusy:  # nothing was done; what it waited for is done now
+        receipt = _forget_in_store(store, settings, tombstone)
     if tombstone.receipt_id not in {item.receipt_id for item in read_tombstones(settings.data_dir)}:
         append_tombstone(settings.data_dir, tombstone)
     empty_wal(store)
     logger.info("person_forgotten", extra={"receipt_id": receipt.receipt_id, "desks": list(receipt.desks)})
     return receipt
+
+
+def _forget_in_store(store: Store, settings: Settings, tombstone: Tombstone) -> Receipt:
+    shows_sign = bool(settings.collected_reaction)
+    with store.write() as conn:
+        return forget_person(conn, store, tombstone, min_pairs=settings.min_pairs, shows_sign=shows_sign)
 
 
 def _make_tombstone(store: Store, *, person: str, desk_ids: Sequence[str], by: str) -> Tombstone:

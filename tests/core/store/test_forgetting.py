@@ -13,7 +13,14 @@ from thumbtune.core.store.approvals import load_approvals, record_approval
 from thumbtune.core.store.audits import list_acts, verify_chain
 from thumbtune.core.store.forgetting import Receipt, forget_person
 from thumbtune.core.store.inbox import add_event, claim_events, count_events, finish_events, postpone_event
-from thumbtune.core.store.messages import load_message, load_thread, number_placeholders, record_message
+from thumbtune.core.store.messages import (
+    hash_channel,
+    load_message,
+    load_thread,
+    lock_channel,
+    number_placeholders,
+    record_message,
+)
 from thumbtune.core.store.outbox import add_post, claim_posts, count_posts
 from thumbtune.core.store.tombstones import (
     Tombstone,
@@ -344,3 +351,19 @@ def test_adapter_that_is_being_entered_is_marked_and_its_run_is_not_said_to_begi
         adapters.mark_proven(conn, "support-0001", now=store.now())
         with pytest.raises(Conflict, match="learned from someone who was forgotten"):
             adapters.promote(conn, "support-0001", now=store.now())
+
+
+def test_forgetting_takes_channels_in_the_order_of_everyone(store: Store) -> None:
+    """Desk a has the channel that comes after the other one in that order."""
+    low, high = sorted(("C21", "C22"), key=lambda name: hash_channel("T1", name))
+    with store.write() as conn:
+        for desk_id, name in (("a", high), ("b", low)):
+            desks.save_desk(conn, Desk(desk_id, "T1", "Desk", "Be brief.", channels=(name,)))
+    with ThreadPoolExecutor(1) as other:
+        with store.write() as conn:
+            lock_channel(conn, team_id="T1", channel_id=low)
+            forgetting = other.submit(forget, store, MAYA, "a", "b")
+            while not (forgetting.done() or is_waited_for(store)):
+                pass
+            lock_channel(conn, team_id="T1", channel_id=high)
+        assert forgetting.result(30).desks == ("a", "b")

@@ -16,7 +16,7 @@ from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from thumbtune.core.errors import StoreUnavailable
+from thumbtune.core.errors import StoreBusy, StoreUnavailable
 from thumbtune.core.sealing import Sealer
 from thumbtune.core.store.turn import Turn
 
@@ -27,6 +27,8 @@ Source: sqlite.org/wal.html, seen 2026-11-20.
 """
 
 BUSY_TIMEOUT_S = 30.0
+DEADLOCK = "40P01"
+"""Source: postgresql.org/docs/17/errcodes-appendix.html, seen 2026-11-21."""
 
 Step = Callable[[sa.Connection, list[Any]], None]  # Any: what was put off for it
 _LastSteps = dict[tuple[bool, Step], list[Any]]  # Any: as above
@@ -56,7 +58,7 @@ class Store:
 
         On SQLite writers follow one another from the start of the block. What is not lasting, such as a lease, survives
         the end of every process but may be gone after a power cut: its commit does not wait for the disk.
-        Raises: StoreUnavailable when the database does not answer.
+        Raises: StoreUnavailable when the database does not answer; StoreBusy when two writers waited for each other.
         """
         with _mapped_errors(), self.turn, self.engine.connect() as conn:
             conn.execution_options(thumbtune_write=True, thumbtune_lasting=is_lasting)
@@ -171,6 +173,10 @@ def _mapped_errors() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError) as exc:
+        if getattr(exc.orig, "sqlstate", None) == DEADLOCK:
+            raise StoreBusy(
+                "two writers of the database waited for each other, and this one was undone; try again"
+            ) from exc
         raise StoreUnavailable(f"the database does not answer: {type(exc.orig).__name__}; check database_url") from exc
     except DBAPIError as exc:
         if exc.connection_invalidated:

@@ -15,7 +15,7 @@ from thumbtune.core.store.audits import record_act
 from thumbtune.core.store.desks import list_desks
 from thumbtune.core.store.engine import Store
 from thumbtune.core.store.erasing import Eraser
-from thumbtune.core.store.messages import lock_channel
+from thumbtune.core.store.messages import lock_channels
 from thumbtune.core.store.pairs import FORGOTTEN, count_pairs
 from thumbtune.core.store.runs import begin_anew, find_open_run, open_run, saw_erased
 from thumbtune.core.store.schema import runs
@@ -52,9 +52,8 @@ def forget_person(
     now = store.now()
     found = [desk for desk in list_desks(conn) if not {desk.desk_id, EVERY_DESK}.isdisjoint(tombstone.desk_ids)]
     desk_ids = tuple(desk.desk_id for desk in found)
-    for desk in found:  # what is being stored in its channels comes before this or after it
-        for channel_id in desk.channels:
-            lock_channel(conn, team_id=desk.team_id, channel_id=channel_id)
+    # What is being stored in their channels comes before this or after it.
+    lock_channels(conn, [(desk.team_id, channel_id) for desk in found for channel_id in desk.channels])
     erased = Eraser(conn, store, replace(tombstone, desk_ids=desk_ids), shows_sign=shows_sign).erase()
     add_tombstone(conn, tombstone)
     begun_anew = _begin_anew(conn, erased.desk_ids)  # waits for a run that is just being closed with a new adapter

@@ -4,7 +4,7 @@ It does not know who belongs to which desk.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -21,9 +21,19 @@ def lock_channel(conn: sa.Connection, *, team_id: str, channel_id: str) -> None:
     What becomes of a reply depends on several rows of its thread, some of them not there yet. On SQLite writers follow
     one another anyway.
     """
+    lock_channels(conn, [(team_id, channel_id)])
+
+
+def lock_channels(conn: sa.Connection, places: Iterable[tuple[str, str]]) -> None:
+    """Do so for several, by team and channel: everyone takes them in the same order, so that no two wait for each other."""
     if conn.dialect.name == "postgresql":
-        digest = hashlib.blake2b(f"{team_id}:{channel_id}".encode(), digest_size=8).digest()
-        conn.execute(sa.select(sa.func.pg_advisory_xact_lock(int.from_bytes(digest, signed=True))))
+        for key in sorted({hash_channel(team_id, channel_id) for team_id, channel_id in places}):
+            conn.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+
+
+def hash_channel(team_id: str, channel_id: str) -> int:
+    """Return the number under which PostgreSQL locks a channel."""
+    return int.from_bytes(hashlib.blake2b(f"{team_id}:{channel_id}".encode(), digest_size=8).digest(), signed=True)
 
 
 def record_message(conn: sa.Connection, message: Message, *, event_ts: str) -> bool:
