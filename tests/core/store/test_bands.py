@@ -1,11 +1,14 @@
 """How the pairs that ask the same are found, among very many."""
 
+from collections.abc import Callable
+
 import pytest
 import sqlalchemy as sa
 
-from tests.core.store.test_curating import FIVE_DAYS, NORWAY, approve, find, take_back
+from tests.core.store.test_curating import FIVE_DAYS, NORWAY, approve, decide, find, states, take_back
 from thumbtune.core.prompt import Turn
 from thumbtune.core.store import Store, bands, pairs, schema
+from thumbtune.core.store.findings import list_dependents
 
 pytestmark = pytest.mark.usefixtures("desk")
 
@@ -74,3 +77,46 @@ def test_those_that_come_first_are_compared_whenever_they_came(store: Store) -> 
         near = bands.list_near(conn, pair, [7])
     assert [int(float(other.reply_ts)) - 1000 for other in near] == [60, *range(1, 50)]
     assert [other.rank for other in near] == sorted(other.rank for other in near)
+
+
+def count_statements(store: Store, act: Callable[..., None], number: int) -> int:
+    statements: list[str] = []
+
+    def note(_conn: sa.Connection, _cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    sa.event.listen(store.engine, "before_cursor_execute", note)
+    act(store, number)
+    sa.event.remove(store.engine, "before_cursor_execute", note)
+    return len(statements)
+
+
+def test_many_of_the_same_cost_no_more_than_few(store: Store) -> None:
+    counts: list[list[int]] = []
+    for numbers in (range(1, 6), range(6, 13)):
+        for number in numbers:
+            approve(store, number)
+        acts = ((approve, 1), (take_back, 1), (take_back, 2), (approve, 2), (approve, 1))
+        counts.append([count_statements(store, *act) for act in acts])
+        others = dict.fromkeys(range(2, numbers[-1] + 1), "merged")
+        assert states(store) == {1: "active", **others}
+        kept = find(store, 1).pair_id
+        with store.read() as conn:
+            assert len(list_dependents(conn, kept)) == len(others)
+        reason = f"same as #{kept}, the earlier one (question 100%, reply 100% alike)"
+        assert {find(store, number).reason for number in others} == {reason}
+    assert counts[0] == counts[1]
+
+
+def test_those_that_are_the_same_word_for_word_part_from_others(store: Store) -> None:
+    shouted = FIVE_DAYS.replace(".", "!")
+    for number, reply in enumerate((FIVE_DAYS, FIVE_DAYS, shouted, shouted, FIVE_DAYS, shouted)):
+        approve(store, number, reply=reply)
+    take_back(store, 0)
+    decide(store, 3, "active")
+    kept = find(store, 3).pair_id
+    assert states(store) == {0: "withdrawn", 1: "merged", 2: "merged", 3: "active", 4: "merged", 5: "merged"}
+    reason = f"same as #{kept}, which a lead kept (question 100%, reply 100% alike)"
+    assert {find(store, number).reason for number in (1, 2, 4, 5)} == {reason}
+    decide(store, 3, "withdrawn")
+    assert states(store) == {0: "withdrawn", 1: "active", 2: "merged", 3: "withdrawn", 4: "merged", 5: "merged"}

@@ -6,6 +6,7 @@ transaction, under a lock on the desk, so that two writers see each other's pair
 """
 
 import heapq
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from thumbtune.core.store.desks import find_desk
 from thumbtune.core.store.engine import Store, put_off
 from thumbtune.core.store.findings import (
     BETWEEN_PAIRS,
+    DEPENDENTS,
     OF_APPROVAL,
     add_findings,
     drop_findings,
@@ -32,7 +34,7 @@ from thumbtune.core.store.findings import (
     list_without,
     load_findings,
 )
-from thumbtune.core.store.schema import desks, pairs
+from thumbtune.core.store.schema import desks, findings, pairs
 from thumbtune.core.store.signs import add_sign
 
 logger = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ _ACTIONS: dict[PairState, str] = {
     "quarantined": "pair_quarantined",
 }
 _LEARNED = ("active", "merged")
+_BATCH = 500
 
 _OF_REPLY = sa.select(*COMPARED_COLUMNS).where(
     *(pairs.c[name] == sa.bindparam(name) for name in ("team_id", "channel_id", "reply_ts"))
@@ -56,6 +59,11 @@ Who merely refers to one, as a snapshot does, will not; it is not passed over fo
 """
 _OF_ID = sa.select(*COMPARED_COLUMNS).where(pairs.c.pair_id == sa.bindparam("pair_id"))
 _OF_ID_LOCKED = _OF_ID.with_for_update(skip_locked=True, key_share=True)
+_DEPENDENTS_LOCKED = (
+    sa.select(*COMPARED_COLUMNS)
+    .where(pairs.c.pair_id.in_(DEPENDENTS))
+    .with_for_update(skip_locked=True, key_share=True)
+)
 
 
 @dataclass(frozen=True)
@@ -138,6 +146,9 @@ class _Round:
         self._shows_sign = shows_sign
         self._asked: dict[int, ComparedPair] = {}
         self._due: list[tuple[Rank, int]] = []
+        self._is_due: set[tuple[Rank, int]] = set()
+        self._inspected: set[int] = set()
+        self._followers: dict[int, list[ComparedPair]] = {}
         self._found: dict[int, list[Finding]] = {}
         self._new: set[int] = set()
 
@@ -149,12 +160,15 @@ class _Round:
             self._found[pair.pair_id] = []
         self._push(pair)
         if pair.is_standing and inspector is not None:
+            self._inspected.add(pair.pair_id)
             self._inspect(pair, inspector)
 
     def run(self) -> None:
         """Judge what is due until nothing is."""
         while self._due:
-            _, pair_id = heapq.heappop(self._due)
+            item = heapq.heappop(self._due)
+            self._is_due.remove(item)
+            _, pair_id = item
             asked = self._asked.pop(pair_id, None)
             pair = asked or self._load(pair_id)
             if pair is not None:
@@ -167,7 +181,8 @@ class _Round:
 
     def _push(self, pair: ComparedPair) -> None:
         item = (pair.rank, pair.pair_id)
-        if item not in self._due:
+        if item not in self._is_due:
+            self._is_due.add(item)
             heapq.heappush(self._due, item)
 
     def _inspect(self, pair: ComparedPair, inspector: Inspector) -> None:
@@ -231,16 +246,64 @@ class _Round:
         if is_asked or state != pair.state:
             is_compared = state in ("active", "quarantined")
             keep_bands(self._conn, pair.pair_id, bands if is_compared else [], is_new=pair.pair_id in self._new)
-            for pair_id in list_dependents(self._conn, pair.pair_id) if pair.pair_id not in self._new else ():
-                self._push_loaded(pair_id)
-            for other, _ in alike if state == "active" else ():
-                if not other.decided_by and other.rank > pair.rank:
-                    self._push(other)
+            if not self._is_as_it_was(pair, state):
+                self._push_dependents(pair)
+                for other, _ in alike if state == "active" else ():
+                    if not other.decided_by and other.rank > pair.rank:
+                        self._push(other)
+        self._lead(pair, state, alike, same=[item for item in between if item.kind == "same"])
 
-    def _push_loaded(self, pair_id: int) -> None:
-        pair = self._load(pair_id)
-        if pair is not None:
-            self._push(pair)
+    def _is_as_it_was(self, pair: ComparedPair, state: PairState) -> bool:
+        """Whether a pair is in as it was before it was asked about, so that nothing follows for others."""
+        is_same = state == pair.state == "active" and not pair.decided_by
+        return is_same and pair.pair_id not in self._inspected
+
+    def _push_dependents(self, pair: ComparedPair) -> None:
+        """Have the pairs judged that depend on one; of merged ones that say word for word the same, only the first."""
+        if pair.pair_id in self._new:
+            return
+        leaders: dict[str, ComparedPair] = {}
+        rows = self._conn.execute(_DEPENDENTS_LOCKED, {"other_id": pair.pair_id})
+        for dependent in sorted((ComparedPair(**row._mapping) for row in rows), key=lambda item: item.rank):
+            if dependent.state == "merged" and dependent.pair_id not in self._asked:
+                said = json.dumps([dependent.turns, dependent.reply, dependent.passages], sort_keys=True)
+                leader = leaders.setdefault(said, dependent)
+                if leader is not dependent:
+                    self._followers.setdefault(leader.pair_id, []).append(dependent)
+                    continue
+            self._push(dependent)
+
+    def _lead(
+        self,
+        pair: ComparedPair,
+        state: PairState,
+        alike: Sequence[tuple[ComparedPair, Likeness]],
+        *,
+        same: Sequence[Finding],
+    ) -> None:
+        """Merge those that say word for word the same into what this one is merged into, or else into it."""
+        followers = self._followers.pop(pair.pair_id, [])
+        if not followers:
+            return
+        heads = [other for other, _ in alike if same and other.pair_id == same[0].other_id]
+        if (state == "active" or same) and not any(head.is_beside(item) for head in heads for item in followers):
+            self._follow(followers, same[0] if same else _explain_same(pair, Likeness("same", 1.0, 1.0)))
+        else:
+            self._followers[followers[0].pair_id] = followers[1:]
+            self._push(followers[0])
+
+    def _follow(self, followers: Sequence[ComparedPair], same: Finding) -> None:
+        """Point merged pairs to the one they are the same as now."""
+        pair_ids = [item.pair_id for item in followers if item.reason != same.explanation]
+        pointed = {"other_id": same.other_id, "explanation": same.explanation}
+        told = {"reason": same.explanation, "changed_at": self._store.now()}
+        for start in range(0, len(pair_ids), _BATCH):
+            some = pair_ids[start : start + _BATCH]
+            which = sa.and_(findings.c.pair_id.in_(some), findings.c.kind == "same")
+            self._conn.execute(sa.update(findings).where(which).values(pointed))
+            self._conn.execute(sa.update(pairs).where(pairs.c.pair_id.in_(some)).values(told))
+        for pair_id in pair_ids:
+            self._found.pop(pair_id, None)
 
     def _find_alike(self, pair: ComparedPair, bands: Sequence[int]) -> list[tuple[ComparedPair, Likeness]]:
         """Return the pairs of the desk that ask the same, with how they relate."""
@@ -257,11 +320,9 @@ class _Round:
         if not earlier:
             return []
         other, likeness = min(earlier, key=lambda item: (item[1].kind != "same", not item[1].holds, item[0].rank))
-        shares = f"question {likeness.question_share:.0%}, reply {likeness.reply_share:.0%} alike"
         if likeness.kind == "same":
-            kept = "which a lead kept" if other.decided_by else "the earlier one"
-            return [Finding("same", f"same as #{other.pair_id}, {kept} ({shares})", other_id=other.pair_id)]
-        text = f"contradicts #{other.pair_id}: {likeness.difference} ({shares})"
+            return [_explain_same(other, likeness)]
+        text = f"contradicts #{other.pair_id}: {likeness.difference} ({_explain_shares(likeness)})"
         holds = likeness.holds and self._store.holds_contradictions
         return [Finding("contradiction", text, holds=holds, other_id=other.pair_id)]
 
@@ -295,3 +356,13 @@ class _Round:
 
 def _holds_kind(found: Sequence[Finding], item: Finding) -> bool:
     return any(known.kind == item.kind for known in found)
+
+
+def _explain_same(other: ComparedPair, likeness: Likeness) -> Finding:
+    kept = "which a lead kept" if other.decided_by else "the earlier one"
+    text = f"same as #{other.pair_id}, {kept} ({_explain_shares(likeness)})"
+    return Finding("same", text, other_id=other.pair_id)
+
+
+def _explain_shares(likeness: Likeness) -> str:
+    return f"question {likeness.question_share:.0%}, reply {likeness.reply_share:.0%} alike"

@@ -25,7 +25,7 @@ _WITHOUT = sa.select(pairs.c.pair_id).where(
     pairs.c.decided_by == "",
     sa.not_(sa.exists().where(findings.c.pair_id == pairs.c.pair_id, findings.c.kind == sa.bindparam("kind"))),
 )
-_DEPENDENTS = sa.select(findings.c.pair_id).where(findings.c.other_id == sa.bindparam("other_id"))
+DEPENDENTS = sa.select(findings.c.pair_id).where(findings.c.other_id == sa.bindparam("other_id"))
 
 
 def load_findings(conn: sa.Connection, pair_ids: Sequence[int]) -> dict[int, list[Finding]]:
@@ -59,7 +59,7 @@ def list_without(conn: sa.Connection, pair_ids: Sequence[int], *, kind: FindingK
 
 def list_dependents(conn: sa.Connection, pair_id: int) -> list[int]:
     """Return the pairs that are the same as this one, or contradict it."""
-    return list(conn.execute(_DEPENDENTS, {"other_id": pair_id}).scalars())
+    return list(conn.execute(DEPENDENTS, {"other_id": pair_id}).scalars())
 
 
 def count_findings(conn: sa.Connection, *, desk_id: str) -> dict[FindingKind, int]:
