@@ -28,7 +28,7 @@ Source: sqlite.org/wal.html, seen 2026-11-20.
 
 BUSY_TIMEOUT_S = 30.0
 DEADLOCK = "40P01"
-"""Source: postgresql.org/docs/17/errcodes-appendix.html, seen 2026-11-21."""
+"""Source: psycopg.errors.DeadlockDetected.sqlstate, seen 2026-11-21."""
 
 Step = Callable[[sa.Connection, list[Any]], None]  # Any: what was put off for it
 _LastSteps = dict[tuple[bool, Step], list[Any]]  # Any: as above
