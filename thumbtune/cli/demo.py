@@ -64,7 +64,8 @@ def run_demo(
         raise BadInput(f"--ask {asked} leaves nothing to learn from: the file has {len(found)} threads")
     if report is not None and not report.resolve().parent.is_dir():
         raise BadInput(f"{report.resolve().parent} does not exist: choose another place for --report")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell that starts it in the background has Ctrl-C ignored
+        signal.signal(number, signal.default_int_handler)
     played, held_back = found[: len(found) - asked], found[len(found) - asked :]
     with _own_folder(load_settings().data_dir.resolve() / "demo") as data_dir:
         demo = _Demo(
