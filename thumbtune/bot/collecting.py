@@ -74,7 +74,7 @@ def settle_reply(
     message = load_message(conn, ts=reply_ts, **place)
     approvals = load_approvals(conn, message_ts=reply_ts, **place)
     if not approvals:
-        if message is not None:  # it may have a pair all the same, imported at its place
+        if message is not None and (message.deleted or message.revision):  # an imported pair may stand at its place
             reason, kept = (DELETED, None) if message.deleted else (EDITED, message.revision)
             _withdraw(conn, bot, message, reason=reason, keep_revision=kept)
         return
