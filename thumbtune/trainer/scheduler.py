@@ -89,8 +89,8 @@ def look_at_replacement(store: Store, desk: Desk, *, settings: Settings) -> Due:
     with store.read() as conn:
         last = runs.list_runs(conn, desk_id=desk.desk_id, limit=1)
         live = adapters.find_live(conn, desk_id=desk.desk_id)
-        ready = [item for state in WAITING for item in adapters.list_adapters(conn, desk_id=desk.desk_id, state=state)]
-        waiting = next((item for item in ready if item.replace_since is None), None)
+        found = adapters.list_adapters(conn, desk_id=desk.desk_id)
+        waiting = next((item for item in found if item.state in WAITING and item.replace_since is None), None)
         due = decide_replacement(live=live, waiting=waiting, last_run=last[0] if last else None, now=store.now())
     return _check_trainable(due, store, desk, settings=settings)
 

@@ -118,25 +118,14 @@ def withdraw_reply(
     keep_revision: str | None = None,
 ) -> int:
     """Withdraw every pair of a reply that counts or waits for review, but the revision to keep; return how many."""
-    which = sa.and_(
-        pairs.c.team_id == team_id,
-        pairs.c.channel_id == channel_id,
-        pairs.c.reply_ts == reply_ts,
-        sa.or_(
-            pairs.c.state == "active",
-            sa.and_(pairs.c.state.in_(("merged", "quarantined")), pairs.c.decided_by == ""),
-        ),
-    )
+    here = sa.and_(pairs.c.team_id == team_id, pairs.c.channel_id == channel_id, pairs.c.reply_ts == reply_ts)
+    waits = sa.and_(pairs.c.state.in_(("merged", "quarantined")), pairs.c.decided_by == "")
+    which = sa.and_(here, sa.or_(pairs.c.state == "active", waits))
     if keep_revision is not None:
         which = sa.and_(which, pairs.c.revision != keep_revision)
     values = {"state": "withdrawn", "reason": reason, "decided_by": "", "changed_at": now}
     if reason == NOT_APPROVED:  # a new 👍 counts again for whoever took theirs back; what a lead decided stays
-        own = sa.and_(
-            pairs.c.team_id == team_id,
-            pairs.c.channel_id == channel_id,
-            pairs.c.reply_ts == reply_ts,
-            pairs.c.reason == TAKEN_BACK,
-        )
+        own = sa.and_(here, pairs.c.reason == TAKEN_BACK)
         conn.execute(sa.update(pairs).where(own).values({"decided_by": "", "reason": NOT_APPROVED}))
     return conn.execute(sa.update(pairs).where(which).values(values)).rowcount
 
