@@ -46,11 +46,11 @@ class Muon(torch.optim.Optimizer):
 
 
 def make_orthogonal(matrices: Tensor, *, rounds: int = 5) -> Tensor:
-    """Return (n, rows, cols) matrices with all singular values brought near 1."""
+    """Return (n, rows, cols) matrices with all singular values brought near 1; worked out in bf16, which is enough."""
     tall = matrices.shape[-2] > matrices.shape[-1]
     work = matrices.transpose(-2, -1) if tall else matrices
-    work = work / (work.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    work = (work / (work.norm(dim=(-2, -1), keepdim=True) + 1e-7)).bfloat16()
     for _ in range(rounds):
         square = work @ work.transpose(-2, -1)
         work = _A * work + (_B * square + _C * square @ square) @ work
-    return work.transpose(-2, -1) if tall else work
+    return (work.transpose(-2, -1) if tall else work).to(matrices.dtype)

@@ -124,8 +124,9 @@ def encode_conversation(
 
 
 def _compute_loss(network: nn.Module, ids: Tensor, weights: Tensor) -> Tensor:
-    logits = network(input_ids=ids, use_cache=False).logits[:, :-1]  # (batch, seq - 1, vocab) float32
-    losses = nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
+    with torch.autocast(ids.device.type, torch.bfloat16):  # weights, gradients and the loss itself stay float32
+        logits = network(input_ids=ids, use_cache=False).logits[:, :-1]  # (batch, seq - 1, vocab)
+    losses = nn.functional.cross_entropy(logits.flatten(0, 1).float(), ids[:, 1:].flatten(), reduction="none")
     kept = weights[:, 1:].flatten()
     return (losses * kept).sum() / kept.sum()
 
