@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from thumbtune.trainer.gate import ReplyScore, compare_models, decide
+from thumbtune.trainer.gate import ReplyScore, compare_models, compute_sign_p, decide
 
 
 def make_scores(
@@ -122,3 +122,27 @@ def test_detectable_difference_is_found_about_four_times_in_five() -> None:
     detectable = judge(make_scores(12)).versus_base.detectable
     found = sum(judge(make_scores(seed, gain=detectable)).decision == "passed" for seed in range(100))
     assert 60 <= found <= 95
+
+
+def test_truly_better_candidates_pass_in_at_least_nineteen_of_twenty() -> None:
+    """A gain of 5 % of the base's NLL over 40 conversations, less than any run on the demo's data brought."""
+    passed = sum(judge(make_scores(seed, gain=0.12)).decision == "passed" for seed in range(100))
+    assert passed >= 95
+    versus_live = [judge(make_scores(seed, gain=0.5, live_gain=0.3)).decision for seed in range(100, 160)]
+    assert versus_live.count("passed") >= 57
+
+
+def test_replies_are_counted_as_wins_and_tested_by_conversation() -> None:
+    rows = [("a", 10, -1.0), ("a", 10, -2.0), ("b", 10, -1.0), ("c", 10, 0.5), ("d", 10, 0.001), ("e", 10, -1.0)]
+    found = compare_models(rows, seed=0)
+    assert (found.wins, found.ties, found.losses) == (4, 1, 1)
+    assert found.sign_p == pytest.approx(2 * (1 + 4) / 16)
+    assert judge(make_scores(1, gain=0.5)).to_json()["versus_base"]["wins"] > 100
+
+
+def test_sign_test_is_exact() -> None:
+    assert compute_sign_p(0, 0) == 1.0
+    assert compute_sign_p(5, 5) == 1.0
+    assert compute_sign_p(0, 6) == pytest.approx(0.03125)
+    assert compute_sign_p(15, 5) == pytest.approx(0.04138947, abs=1e-7)  # as scipy.stats.binomtest gives it
+    assert compute_sign_p(400, 100) < 1e-40

@@ -19,6 +19,8 @@ RESAMPLES = 10_000
 _SURE = 0.95
 _DETECTABLE = 2.8
 """Standard errors of a difference that is found 4 times in 5 when tested at 5 %."""
+_TIE_NATS = 1e-3
+"""Difference per token below which nobody won a reply: bf16 alone moves it that far."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,12 @@ class Comparison:
     high: float
     detectable: float
     """Smallest true difference that this many conversations would have found 4 times in 5."""
+    wins: int = 0
+    """Replies that the candidate fits better; those within a thousandth of a nat per token are ties."""
+    ties: int = 0
+    losses: int = 0
+    sign_p: float = 1.0
+    """Exact two-sided sign test over conversations: how often chance alone favours one side as much."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +105,8 @@ def decide(
 def compare_models(differences: Sequence[tuple[str, int, float]], *, seed: int) -> Comparison:
     """Return the mean difference per token of (thread, tokens, summed difference) rows, with its 95 % interval.
 
-    The interval is a bootstrap over threads, widened as a t interval is for few of them.
+    The interval is a bootstrap over threads, widened as a t interval is for few of them. Wins are counted by reply and
+    tested by thread, because the replies of one thread are no independent witnesses.
     """
     places = {thread: number for number, thread in enumerate(dict.fromkeys(row[0] for row in differences))}
     totals = np.zeros((len(places), 2))  # (thread, [difference, tokens]) float64
@@ -109,7 +118,30 @@ def compare_models(differences: Sequence[tuple[str, int, float]], *, seed: int) 
     low, high = (float(bound) for bound in np.quantile(drawn, [tail, 1 - tail]))
     widening = _widen(len(places))
     low, high = mean + (low - mean) * widening, mean + (high - mean) * widening
-    return Comparison(mean, low, high, detectable=float(_DETECTABLE * drawn.std() * widening))
+    replies = [_find_winner(difference, tokens) for _, tokens, difference in differences]
+    by_thread = [_find_winner(difference, tokens) for difference, tokens in totals.tolist()]
+    return Comparison(
+        mean,
+        low,
+        high,
+        detectable=float(_DETECTABLE * drawn.std() * widening),
+        wins=replies.count(1),
+        ties=replies.count(0),
+        losses=replies.count(-1),
+        sign_p=compute_sign_p(by_thread.count(1), by_thread.count(-1)),
+    )
+
+
+def compute_sign_p(wins: int, losses: int) -> float:
+    """Return the p-value of an exact two-sided sign test; ties are left out."""
+    decided = wins + losses
+    tail = sum(math.comb(decided, count) for count in range(min(wins, losses) + 1))
+    return min(1.0, 2 * tail / 2**decided)
+
+
+def _find_winner(difference: float, tokens: float) -> int:
+    """Return 1 when the candidate fits better, -1 when it fits worse, 0 for a tie."""
+    return 0 if abs(difference) < _TIE_NATS * tokens else 1 if difference < 0 else -1
 
 
 def _draw_means(totals: NDArray[np.float64], *, seed: int) -> NDArray[np.float64]:
