@@ -136,7 +136,7 @@ def compute_sign_p(wins: int, losses: int) -> float:
     """Return the p-value of an exact two-sided sign test; ties are left out."""
     decided = wins + losses
     tail = sum(math.comb(decided, count) for count in range(min(wins, losses) + 1))
-    return min(1.0, 2 * tail / 2**decided)
+    return min(1.0, float(2 * tail / 2**decided))
 
 
 def _find_winner(difference: float, tokens: float) -> int:
