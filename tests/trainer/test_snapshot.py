@@ -13,9 +13,10 @@ from tests.trainer.samples import QUESTIONS, VOICE
 from thumbtune.core.errors import SnapshotError
 from thumbtune.core.prompt import Turn, build_prompt, list_budgets
 from thumbtune.core.records import Desk, TrainingRun
+from thumbtune.core.selection import Selection, select_pairs
 from thumbtune.core.store import pairs
 from thumbtune.trainer.recipe import load_recipe, plan_recipe
-from thumbtune.trainer.snapshot import count_trainable, drop_older_snapshots, freeze_pairs
+from thumbtune.trainer.snapshot import drop_older_snapshots, freeze_pairs
 from thumbtune.trainer.snapshot_files import SnapshotMeta, load_meta
 
 
@@ -35,6 +36,14 @@ def freeze(installation: Installation, run: TrainingRun, *, desk: Desk = DESK, *
 def read_lines(installation: Installation, run: TrainingRun, name: str) -> list[dict[str, Any]]:
     path = installation.settings.snapshots_dir / run.run_id / f"{name}.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def check_told_before(installation: Installation, meta: SnapshotMeta, **changes: Any) -> None:
+    """What is shown before a run is what its snapshot does."""
+    settings = installation.settings.model_copy(update=changes)
+    told = select_pairs(installation.store, desk_id="support", settings=settings)
+    done = (meta.trained_pair_ids, meta.held_out_pair_ids, meta.left_out_pair_ids, meta.dropped)
+    assert told == Selection(*done)
 
 
 def check_all_are_seen(installation: Installation, meta: SnapshotMeta) -> None:
@@ -142,13 +151,14 @@ def test_raised_share_holds_out_no_thread_that_an_adapter_trained_on(installatio
     assert trained <= {line["thread_id"] for line in read_lines(installation, second_run, "train")}
 
 
-def test_trainable_pairs_are_counted_as_the_snapshot_counts_them(installation: Installation) -> None:
+def test_what_is_told_before_a_run_is_what_its_snapshot_does(installation: Installation) -> None:
     with installation.store.write() as conn:
         conn.exec_driver_sql(
             "UPDATE pairs SET turns = (SELECT turns FROM pairs LIMIT 1), reply = 'Same.' WHERE pair_id < 9"
         )
-    counted = count_trainable(installation.store, desk_id="support", settings=installation.settings)
-    assert counted == len(freeze(installation, installation.queue_run()).trained_pair_ids) < 60
+    meta = freeze(installation, installation.queue_run())
+    assert len(meta.trained_pair_ids) < 60
+    check_told_before(installation, meta)
 
 
 def test_own_drafts_are_a_share_of_what_is_trained_on_and_the_newest_stay(installation: Installation) -> None:
@@ -163,9 +173,7 @@ def test_own_drafts_are_a_share_of_what_is_trained_on_and_the_newest_stay(instal
     assert own == newest_own
     assert meta.dropped["drafts sent as they were, over their share"] > 10
     check_all_are_seen(installation, meta)
-    settings = installation.settings.model_copy(update=share)
-    counted = count_trainable(installation.store, desk_id="support", settings=settings)
-    assert counted == len(meta.trained_pair_ids)
+    check_told_before(installation, meta, **share)
 
 
 def test_snapshot_never_changes_once_it_is_whole(installation: Installation) -> None:

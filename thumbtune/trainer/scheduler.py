@@ -11,13 +11,13 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from thumbtune.core.logs import hide_text
 from thumbtune.core.records import AdapterState, Desk
+from thumbtune.core.selection import select_pairs
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import adapters, pairs, runs
 from thumbtune.core.store.desks import list_desks
 from thumbtune.core.store.engine import Store
 from thumbtune.core.store.forgetting import REASON as FORGET
 from thumbtune.trainer.erasing import erase_from_disk
-from thumbtune.trainer.snapshot import count_trainable
 from thumbtune.trainer.threshold import Due, decide_due, decide_replacement
 from thumbtune.trainer.upkeep import EVERY_S, keep_house
 
@@ -97,7 +97,7 @@ def look_at_replacement(store: Store, desk: Desk, *, settings: Settings) -> Due:
 
 def _check_trainable(due: Due, store: Store, desk: Desk, *, settings: Settings) -> Due:
     if due.is_due:  # only then are the pairs themselves read
-        trainable = count_trainable(store, desk_id=desk.desk_id, settings=settings)
+        trainable = len(select_pairs(store, desk_id=desk.desk_id, settings=settings).trained)
         if trainable < settings.min_pairs:
             return Due(False, f"{trainable} of at least {settings.min_pairs} pairs that can be trained on")
     return due
