@@ -20,7 +20,7 @@ from thumbtune.bot.approval import (
 )
 from thumbtune.bot.bot import Bot, Later
 from thumbtune.bot.roles import DeskRoles, name_role
-from thumbtune.bot.threads import FILE_ONLY, UNREDACTED, build_turns, holds_unredacted, needs_repair
+from thumbtune.bot.threads import FILE_ONLY, UNREDACTED, build_turns, holds_unredacted, lacks_beginning
 from thumbtune.core.prompt import find_question
 from thumbtune.core.records import Approval, Desk, Message, PairSource
 from thumbtune.core.store.approvals import list_reacted, load_approvals
@@ -87,7 +87,7 @@ def settle_reply(
     verdict = judge(message, approvals, desk=desk, roles=roles, people=people)
     is_reply = not message.is_bot and name_role(people.get(message.user_id), roles) == "agent"
     if verdict.is_approved and is_reply and message.text not in ("", FILE_ONLY, UNREDACTED):
-        if may_wait and needs_repair(conn, bot, channel_id=channel_id, ts=reply_ts):
+        if may_wait and lacks_beginning(conn, message):
             raise Later(WAIT_FOR_MESSAGE_S)
         changed = _put(conn, bot, message, verdict, approvals, desk=desk, roles=roles)
     else:

@@ -192,11 +192,16 @@ def fetch_thread(bot: Bot, *, channel_id: str, ts: str) -> list[LiveMessage]:
 
 def needs_repair(conn: sa.Connection, bot: Bot, *, channel_id: str, ts: str) -> bool:
     """Return whether a message or the beginning of its thread is not stored."""
-    team_id = bot.identity.team_id
-    message = load_message(conn, team_id=team_id, channel_id=channel_id, ts=ts)
-    if message is None or message.thread_ts in ("", ts):
-        return message is None
-    return load_message(conn, team_id=team_id, channel_id=channel_id, ts=message.thread_ts) is None
+    message = load_message(conn, team_id=bot.identity.team_id, channel_id=channel_id, ts=ts)
+    return message is None or lacks_beginning(conn, message)
+
+
+def lacks_beginning(conn: sa.Connection, message: Message) -> bool:
+    """Return whether the beginning of a stored message's thread is not stored."""
+    if message.thread_ts in ("", message.ts):
+        return False
+    place = {"team_id": message.team_id, "channel_id": message.channel_id}
+    return load_message(conn, ts=message.thread_ts, **place) is None
 
 
 def is_request(bot: Bot, live: LiveMessage, roles: DeskRoles) -> bool:

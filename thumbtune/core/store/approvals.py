@@ -3,11 +3,30 @@
 It does not know whose reaction counts.
 """
 
+from dataclasses import fields
+from typing import Any
+
 import sqlalchemy as sa
 
 from thumbtune.core.records import Approval
-from thumbtune.core.store.engine import changes_a_row, insert_row
+from thumbtune.core.store.engine import PreparedInsert
 from thumbtune.core.store.schema import approvals, messages
+
+
+def _let_the_later_win(insert: Any) -> Any:  # Any: either dialect's Insert
+    told = insert.excluded
+    is_certain_now = sa.and_(approvals.c.event_ts == told.event_ts, approvals.c.found, sa.not_(told.found))
+    return insert.on_conflict_do_update(
+        index_elements=["team_id", "channel_id", "message_ts", "user_id", "emoji"],
+        set_={name: told[name] for name in ("given", "event_ts", "found")},
+        where=sa.or_(approvals.c.event_ts < told.event_ts, is_certain_now),
+    )
+
+
+_RECORD = PreparedInsert(approvals, _let_the_later_win)
+_OF_MESSAGE = sa.select(*(approvals.c[field.name] for field in fields(Approval))).where(
+    *(approvals.c[name] == sa.bindparam(name) for name in ("team_id", "channel_id", "message_ts"))
+)
 
 
 def record_approval(conn: sa.Connection, approval: Approval, *, team_id: str, channel_id: str, message_ts: str) -> bool:
@@ -15,24 +34,8 @@ def record_approval(conn: sa.Connection, approval: Approval, *, team_id: str, ch
 
     Returns whether it changed.
     """
-    statement = insert_row(conn, approvals).values(
-        team_id=team_id,
-        channel_id=channel_id,
-        message_ts=message_ts,
-        user_id=approval.user_id,
-        emoji=approval.emoji,
-        given=approval.given,
-        event_ts=approval.event_ts,
-        found=approval.found,
-    )
-    told = statement.excluded
-    is_certain_now = sa.and_(approvals.c.event_ts == told.event_ts, approvals.c.found, sa.not_(told.found))
-    statement = statement.on_conflict_do_update(
-        index_elements=["team_id", "channel_id", "message_ts", "user_id", "emoji"],
-        set_={name: told[name] for name in ("given", "event_ts", "found")},
-        where=sa.or_(approvals.c.event_ts < told.event_ts, is_certain_now),
-    )
-    return changes_a_row(conn, statement)
+    place = {"team_id": team_id, "channel_id": channel_id, "message_ts": message_ts}
+    return _RECORD.changes_a_row(conn, {**place, **vars(approval)})
 
 
 def list_reacted(conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts: str, after_ts: str) -> list[str]:
@@ -97,8 +100,5 @@ def list_moments(
 
 def load_approvals(conn: sa.Connection, *, team_id: str, channel_id: str, message_ts: str) -> list[Approval]:
     """Return every reaction known of a message, given or taken back."""
-    columns = approvals.c
-    query = sa.select(columns.user_id, columns.emoji, columns.given, columns.event_ts, columns.found).where(
-        columns.team_id == team_id, columns.channel_id == channel_id, columns.message_ts == message_ts
-    )
-    return [Approval(*row) for row in conn.execute(query)]
+    place = {"team_id": team_id, "channel_id": channel_id, "message_ts": message_ts}
+    return [Approval(*row) for row in conn.execute(_OF_MESSAGE, place)]

@@ -99,18 +99,18 @@ def search_passages(conn: sa.Connection, question: str, *, desk_id: str, limit: 
         return []
     find = _FIND_POSTGRESQL if conn.dialect.name == "postgresql" else _FIND_SQLITE
     joined = " | ".join(words) if conn.dialect.name == "postgresql" else " OR ".join(f'"{word}"' for word in words)
-    rows = conn.execute(sa.text(find), {"words": joined, "desk_id": desk_id, "limit": limit})
+    rows = conn.execute(find, {"words": joined, "desk_id": desk_id, "limit": limit})
     return [Passage(title=row.title, text=row.text) for row in rows]
 
 
-_FIND_SQLITE = """
+_FIND_SQLITE = sa.text("""
 SELECT passages.title, passages.text FROM passages_fts JOIN passages ON passages.passage_id = passages_fts.rowid
 WHERE passages_fts MATCH :words AND passages.desk_id = :desk_id
 ORDER BY bm25(passages_fts, 2.0, 1.0), passages.passage_id LIMIT :limit
-"""
+""")
 
-_FIND_POSTGRESQL = """
+_FIND_POSTGRESQL = sa.text("""
 SELECT title, text FROM passages
 WHERE desk_id = :desk_id AND search @@ to_tsquery('english', :words)
 ORDER BY ts_rank_cd(search, to_tsquery('english', :words)) DESC, passage_id LIMIT :limit
-"""
+""")

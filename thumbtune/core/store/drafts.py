@@ -17,6 +17,9 @@ from thumbtune.core.store.engine import insert_row
 from thumbtune.core.store.schema import drafts
 
 _COLUMNS = [drafts.c[field.name] for field in fields(Draft)]
+_SENT = sa.select(*_COLUMNS).where(
+    *(drafts.c[name] == sa.bindparam(name) for name in ("team_id", "channel_id", "sent_ts"))
+)
 
 
 def request_draft(
@@ -123,8 +126,7 @@ def find_requested_draft(conn: sa.Connection, request_key: str) -> Draft | None:
 
 def find_sent_draft(conn: sa.Connection, *, team_id: str, channel_id: str, sent_ts: str) -> Draft | None:
     """Return the draft that was posted as this message, if any."""
-    which = sa.and_(drafts.c.team_id == team_id, drafts.c.channel_id == channel_id, drafts.c.sent_ts == sent_ts)
-    row = conn.execute(sa.select(*_COLUMNS).where(which)).first()
+    row = conn.execute(_SENT, {"team_id": team_id, "channel_id": channel_id, "sent_ts": sent_ts}).first()
     return _read(row) if row else None
 
 

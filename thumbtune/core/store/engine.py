@@ -4,7 +4,7 @@ It does not know the tables' meaning.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,9 +126,12 @@ def do_now(conn: sa.Connection, step: Step) -> None:
         step(conn, items)
 
 
+_INSERTS: dict[str, Callable[[sa.Table], Any]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+
+
 def insert_row(conn: sa.Connection, table: sa.Table) -> Any:  # Any: either dialect's Insert, both with on_conflict_*
     """Return this dialect's INSERT, which knows ON CONFLICT."""
-    return postgresql.insert(table) if conn.dialect.name == "postgresql" else sqlite.insert(table)
+    return _INSERTS[conn.dialect.name](table)
 
 
 def changes_a_row(conn: sa.Connection, insert: Any) -> bool:  # Any: either dialect's Insert
@@ -137,6 +140,24 @@ def changes_a_row(conn: sa.Connection, insert: Any) -> bool:  # Any: either dial
     The drivers' row counts cannot tell: PostgreSQL's is -1 when SQLAlchemy asks for the new key.
     """
     return conn.execute(insert.returning(sa.literal(1))).first() is not None
+
+
+class PreparedInsert:
+    """An INSERT with ON CONFLICT that is made once for each dialect: to make one takes longer than to run it."""
+
+    def __init__(self, table: sa.Table, on_conflict: Callable[[Any], Any]) -> None:  # Any: either dialect's Insert
+        self._by_dialect = {
+            name: on_conflict(insert(table)).returning(sa.literal(1)) for name, insert in _INSERTS.items()
+        }
+
+    def changes_a_row(self, conn: sa.Connection, values: Mapping[str, Any]) -> bool:  # Any: columns of several types
+        """Run it and return whether it added or changed a row."""
+        return conn.execute(self._by_dialect[conn.dialect.name], dict(values)).first() is not None
+
+
+def prepare_insert_of_new(table: sa.Table) -> PreparedInsert:
+    """Return an INSERT that leaves a row alone which is there already."""
+    return PreparedInsert(table, lambda insert: insert.on_conflict_do_nothing())
 
 
 def _open_sqlite(url: str) -> sa.Engine:

@@ -13,10 +13,41 @@ import sqlalchemy as sa
 from thumbtune.core.errors import ConfigError
 from thumbtune.core.records import DeadEvent, EventKind, InboxEvent
 from thumbtune.core.sealing import Sealer
-from thumbtune.core.store.engine import changes_a_row, insert_row
+from thumbtune.core.store.engine import prepare_insert_of_new
 from thumbtune.core.store.schema import inbox
 
 OTHER_KEY = "sealed with another key"
+
+_ADD = prepare_insert_of_new(inbox)
+_NAMES: sa.BindParameter[Any] = sa.bindparam("names", expanding=True)
+_IS_FREE = (
+    inbox.c.state.in_(("received", "working")),
+    sa.or_(inbox.c.lease_until.is_(None), inbox.c.lease_until < sa.bindparam("now")),
+)
+_FREE_NAMED, _FREE_BUT = (
+    sa.select(inbox)
+    .where(which, *_IS_FREE)
+    .order_by(inbox.c.inbox_id)
+    .limit(sa.bindparam("most"))
+    .with_for_update(skip_locked=True)
+    for which in (inbox.c.name.in_(_NAMES), inbox.c.name.not_in(_NAMES))
+)
+_THESE = inbox.c.inbox_id.in_(sa.bindparam("inbox_ids", expanding=True))
+_LEASE = (
+    sa.update(inbox)
+    .where(_THESE)
+    .values(
+        state="working",
+        attempts=inbox.c.attempts + 1,
+        lease_owner=sa.bindparam("owner"),
+        lease_until=sa.bindparam("until"),
+    )
+)
+_FINISH = (
+    sa.update(inbox)
+    .where(_THESE, inbox.c.lease_owner == sa.bindparam("owner"))
+    .values(state="done", done_at=sa.bindparam("now"), sealed_body=None, lease_until=None)
+)
 
 
 def add_event(
@@ -48,15 +79,15 @@ def add_sealed_event(
     received_at: datetime,
 ) -> bool:
     """As `add_event`, for a body that the store's sealer has sealed already."""
-    statement = insert_row(conn, inbox).values(
-        team_id=team_id,
-        event_key=event_key,
-        kind=kind,
-        name=name,
-        sealed_body=sealed_body,
-        received_at=received_at,
-    )
-    return changes_a_row(conn, statement.on_conflict_do_nothing())
+    values = {
+        "team_id": team_id,
+        "event_key": event_key,
+        "kind": kind,
+        "name": name,
+        "sealed_body": sealed_body,
+        "received_at": received_at,
+    }
+    return _ADD.changes_a_row(conn, values)
 
 
 def claim_events(
@@ -74,18 +105,10 @@ def claim_events(
 
     What was sealed with another key is set aside, and the rest goes on.
     """
-    free = (
-        sa.select(inbox)
-        .where(inbox.c.state.in_(("received", "working")))
-        .where(inbox.c.name.in_(names) if names is not None else inbox.c.name.not_in(but_names))
-        .where(sa.or_(inbox.c.lease_until.is_(None), inbox.c.lease_until < now))
-        .order_by(inbox.c.inbox_id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
+    free, named = (_FREE_NAMED, names) if names is not None else (_FREE_BUT, but_names)
     bodies: dict[int, Any] = {}  # Any: Slack's JSON
     rows = []
-    for row in conn.execute(free).all():
+    for row in conn.execute(free, {"names": list(named), "now": now, "most": limit}).all():
         try:
             bodies[row.inbox_id] = sealer.open(row.sealed_body)
             rows.append(row)
@@ -93,16 +116,8 @@ def claim_events(
             which = sa.update(inbox).where(inbox.c.inbox_id == row.inbox_id)
             conn.execute(which.values(state="dead", error=OTHER_KEY, done_at=now))
     if rows:
-        conn.execute(
-            sa.update(inbox)
-            .where(inbox.c.inbox_id.in_([row.inbox_id for row in rows]))
-            .values(
-                state="working",
-                attempts=inbox.c.attempts + 1,
-                lease_owner=owner,
-                lease_until=now + timedelta(seconds=lease_s),
-            )
-        )
+        leased = {"owner": owner, "until": now + timedelta(seconds=lease_s)}
+        conn.execute(_LEASE, {"inbox_ids": [row.inbox_id for row in rows], **leased})
     return [
         InboxEvent(
             inbox_id=row.inbox_id,
@@ -126,9 +141,7 @@ def extend_leases(conn: sa.Connection, inbox_ids: list[int], *, owner: str, now:
 
 def finish_events(conn: sa.Connection, inbox_ids: list[int], *, owner: str, now: datetime) -> int:
     """Mark events done and erase their bodies; return how many this owner still held."""
-    mine = inbox.c.inbox_id.in_(inbox_ids) & (inbox.c.lease_owner == owner)
-    values = {"state": "done", "done_at": now, "sealed_body": None, "lease_until": None}
-    return conn.execute(sa.update(inbox).where(mine).values(values)).rowcount
+    return conn.execute(_FINISH, {"inbox_ids": list(inbox_ids), "owner": owner, "now": now}).rowcount
 
 
 def postpone_event(

@@ -11,8 +11,26 @@ from typing import Any
 import sqlalchemy as sa
 
 from thumbtune.core.records import FormerText, Message
-from thumbtune.core.store.engine import changes_a_row, insert_row
+from thumbtune.core.store.engine import prepare_insert_of_new
 from thumbtune.core.store.schema import messages, placeholders
+
+_KEY = ("team_id", "channel_id", "ts")
+_PLACE = ("team_id", "channel_id", "thread_ts")
+_COLUMNS = [messages.c[field.name] for field in fields(Message)]
+_ADD = prepare_insert_of_new(messages)
+_ONE = sa.select(*_COLUMNS).where(*(messages.c[name] == sa.bindparam(name) for name in _KEY))
+_THREAD = (
+    sa.select(*_COLUMNS)
+    .where(*(messages.c[name] == sa.bindparam(name) for name in _PLACE), sa.not_(messages.c.deleted))
+    .order_by(messages.c.ts)
+)
+_BEFORE = _THREAD.where(messages.c.ts < sa.bindparam("before"))
+_HERE = [placeholders.c[name] == sa.bindparam(name) for name in _PLACE]
+_OF_KIND = placeholders.c.kind == sa.bindparam("kind")
+_NUMBERS = sa.select(placeholders.c.kind, placeholders.c.digest, placeholders.c.number).where(*_HERE)
+_HIGHEST = sa.select(sa.func.coalesce(sa.func.max(placeholders.c.number), 0)).where(*_HERE, _OF_KIND)
+_NUMBER = sa.select(placeholders.c.number).where(*_HERE, _OF_KIND, placeholders.c.digest == sa.bindparam("digest"))
+_ADD_NUMBER = prepare_insert_of_new(placeholders)
 
 
 def lock_channel(conn: sa.Connection, *, team_id: str, channel_id: str) -> None:
@@ -44,9 +62,9 @@ def record_message(conn: sa.Connection, message: Message, *, event_ts: str) -> b
     """
     values = {field.name: getattr(message, field.name) for field in fields(Message)}
     values = {**values, "event_ts": event_ts, "former": []}
-    if changes_a_row(conn, insert_row(conn, messages).values(values).on_conflict_do_nothing()):
+    if _ADD.changes_a_row(conn, values):
         return True
-    here = sa.and_(*(messages.c[name] == values[name] for name in ("team_id", "channel_id", "ts")))
+    here = sa.and_(*(messages.c[name] == values[name] for name in _KEY))
     stored = conn.execute(sa.select(messages).where(here).with_for_update()).one()
     if stored.deleted:
         return False
@@ -69,8 +87,7 @@ def record_message(conn: sa.Connection, message: Message, *, event_ts: str) -> b
 
 def load_message(conn: sa.Connection, *, team_id: str, channel_id: str, ts: str) -> Message | None:
     """Return one message, deleted or not."""
-    query = _select().where(messages.c.team_id == team_id, messages.c.channel_id == channel_id, messages.c.ts == ts)
-    row = conn.execute(query).first()
+    row = conn.execute(_ONE, {"team_id": team_id, "channel_id": channel_id, "ts": ts}).first()
     return _read(row) if row else None
 
 
@@ -78,15 +95,9 @@ def load_thread(
     conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts: str, before_ts: str | None = None
 ) -> list[Message]:
     """Return a thread's messages that are not deleted, oldest first, strictly before `before_ts` when given."""
-    query = _select().where(
-        messages.c.team_id == team_id,
-        messages.c.channel_id == channel_id,
-        messages.c.thread_ts == thread_ts,
-        sa.not_(messages.c.deleted),
-    )
-    if before_ts is not None:
-        query = query.where(messages.c.ts < before_ts)
-    return [_read(row) for row in conn.execute(query.order_by(messages.c.ts))]
+    place = {"team_id": team_id, "channel_id": channel_id, "thread_ts": thread_ts}
+    found = conn.execute(_THREAD, place) if before_ts is None else conn.execute(_BEFORE, {**place, "before": before_ts})
+    return [_read(row) for row in found]
 
 
 def number_placeholders(
@@ -97,30 +108,18 @@ def number_placeholders(
     The originals are never stored: a digest can be recognised, not read.
     """
     place = {"team_id": team_id, "channel_id": channel_id, "thread_ts": thread_ts}
-    here = sa.and_(*(placeholders.c[name] == value for name, value in place.items()))
     known: dict[tuple[str, str], int] = {}
     if items:
-        query = sa.select(placeholders.c.kind, placeholders.c.digest, placeholders.c.number).where(here)
-        known = {(row.kind, row.digest): row.number for row in conn.execute(query)}
+        known = {(row.kind, row.digest): row.number for row in conn.execute(_NUMBERS, place)}
     for kind, digest in items:
         while (kind, digest) not in known:
-            highest = sa.select(sa.func.coalesce(sa.func.max(placeholders.c.number), 0)).where(
-                here, placeholders.c.kind == kind
-            )
-            number = conn.execute(highest).scalar_one() + 1
-            insert = insert_row(conn, placeholders).values(kind=kind, digest=digest, number=number, **place)
-            conn.execute(insert.on_conflict_do_nothing())
-            mine = sa.select(placeholders.c.number).where(
-                here, placeholders.c.kind == kind, placeholders.c.digest == digest
-            )
-            stored = conn.execute(mine).scalar()
+            key = {"kind": kind, "digest": digest, **place}
+            number = conn.execute(_HIGHEST, {"kind": kind, **place}).scalar_one() + 1
+            _ADD_NUMBER.changes_a_row(conn, {**key, "number": number})
+            stored = conn.execute(_NUMBER, key).scalar()
             if stored is not None:
                 known[kind, digest] = stored
     return {item: known[item] for item in items}
-
-
-def _select() -> sa.Select[Any]:
-    return sa.select(*(messages.c[field.name] for field in fields(Message)))
 
 
 def _read(row: sa.Row[Any]) -> Message:

@@ -11,10 +11,12 @@ import sqlalchemy as sa
 from thumbtune.core.errors import ConfigError
 from thumbtune.core.records import Post
 from thumbtune.core.sealing import Sealer
-from thumbtune.core.store.engine import changes_a_row, insert_row
+from thumbtune.core.store.engine import prepare_insert_of_new
 from thumbtune.core.store.schema import outbox
 
 OTHER_KEY = "sealed with another key"
+
+_ADD = prepare_insert_of_new(outbox)
 
 
 def add_post(
@@ -28,16 +30,16 @@ def add_post(
     now: datetime,
 ) -> bool:
     """Store a call to make; a second one with the same key is ignored. Returns whether it is new."""
-    statement = insert_row(conn, outbox).values(
-        dedupe_key=dedupe_key,
-        method=method,
-        channel_id=channel_id,
-        sealed_payload=sealer.seal(payload),
-        state="pending",
-        not_before=now,
-        created_at=now,
-    )
-    return changes_a_row(conn, statement.on_conflict_do_nothing())
+    values = {
+        "dedupe_key": dedupe_key,
+        "method": method,
+        "channel_id": channel_id,
+        "sealed_payload": sealer.seal(payload),
+        "state": "pending",
+        "not_before": now,
+        "created_at": now,
+    }
+    return _ADD.changes_a_row(conn, values)
 
 
 def claim_posts(

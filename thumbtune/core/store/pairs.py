@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from thumbtune.core.errors import NotFound
 from thumbtune.core.prompt import Passage, Turn
 from thumbtune.core.records import PairSource, PairState, TrainingPair
-from thumbtune.core.store.engine import changes_a_row, insert_row
+from thumbtune.core.store.engine import prepare_insert_of_new
 from thumbtune.core.store.findings import OF_APPROVAL
 from thumbtune.core.store.schema import approvals, findings, messages, pair_bands, pairs, runs, snapshot_pairs
 
@@ -54,8 +54,7 @@ def put_pair(
     state: PairState = "quarantined" if doubt else "active"
     standing = {"state": state, "reason": doubt, "doubt": doubt, "approved_by": approved_by, "approved_at": approved_at}
     new = {**key, **content, **standing, "desk_id": desk_id, "thread_ts": thread_ts, "source": source}
-    insert = insert_row(conn, pairs).values({**new, "created_at": now, "changed_at": now})
-    if changes_a_row(conn, insert.on_conflict_do_nothing()):
+    if _ADD.changes_a_row(conn, {**new, "created_at": now, "changed_at": now}):
         return "new"
     stored = conn.execute(sa.select(pairs).filter_by(**key).with_for_update()).one()
     if not stored.reply:
@@ -83,10 +82,8 @@ def find_passages(
     turns: Sequence[Turn],
 ) -> list[Passage] | None:
     """Return the passages a pair was made with, while it still answers this conversation."""
-    query = sa.select(pairs.c.turns, pairs.c.passages).filter_by(
-        team_id=team_id, channel_id=channel_id, reply_ts=reply_ts, revision=revision
-    )
-    row = conn.execute(query).first()
+    key = {"team_id": team_id, "channel_id": channel_id, "reply_ts": reply_ts, "revision": revision}
+    row = conn.execute(_MADE_WITH, key).first()
     if row is None or row.turns != [asdict(turn) for turn in turns]:
         return None
     return [Passage(**passage) for passage in row.passages]
@@ -106,6 +103,22 @@ FORGOTTEN = "someone in it was forgotten"
 EXPIRED = "older than pair_retention_days"
 LATE_EDIT = "an earlier message was edited after the reply, and what it said before is not known"
 
+_KEY = ("team_id", "channel_id", "reply_ts", "revision")
+_ADD = prepare_insert_of_new(pairs)
+_MADE_WITH = sa.select(pairs.c.turns, pairs.c.passages).where(*(pairs.c[name] == sa.bindparam(name) for name in _KEY))
+_OF_REPLY = sa.and_(*(pairs.c[name] == sa.bindparam(f"at_{name}") for name in ("team_id", "channel_id", "reply_ts")))
+_IS_LEARNED = sa.select(sa.exists().where(_OF_REPLY, pairs.c.state.in_(("active", "merged"))))
+_WAITS = sa.and_(pairs.c.state.in_(("merged", "quarantined")), pairs.c.decided_by == "")
+_WITHDRAW = (
+    sa.update(pairs)
+    .where(_OF_REPLY, sa.or_(pairs.c.state == "active", _WAITS))
+    .values(state="withdrawn", reason=sa.bindparam("why"), decided_by="", changed_at=sa.bindparam("now"))
+)
+_WITHDRAW_OTHERS = _WITHDRAW.where(pairs.c.revision != sa.bindparam("kept"))
+_LET_GIVE_ANEW = (
+    sa.update(pairs).where(_OF_REPLY, pairs.c.reason == TAKEN_BACK).values(decided_by="", reason=NOT_APPROVED)
+)
+
 
 def withdraw_reply(
     conn: sa.Connection,
@@ -118,16 +131,13 @@ def withdraw_reply(
     keep_revision: str | None = None,
 ) -> int:
     """Withdraw every pair of a reply that counts or waits for review, but the revision to keep; return how many."""
-    here = sa.and_(pairs.c.team_id == team_id, pairs.c.channel_id == channel_id, pairs.c.reply_ts == reply_ts)
-    waits = sa.and_(pairs.c.state.in_(("merged", "quarantined")), pairs.c.decided_by == "")
-    which = sa.and_(here, sa.or_(pairs.c.state == "active", waits))
-    if keep_revision is not None:
-        which = sa.and_(which, pairs.c.revision != keep_revision)
-    values = {"state": "withdrawn", "reason": reason, "decided_by": "", "changed_at": now}
+    place = {"at_team_id": team_id, "at_channel_id": channel_id, "at_reply_ts": reply_ts}
     if reason == NOT_APPROVED:  # a new 👍 counts again for whoever took theirs back; what a lead decided stays
-        own = sa.and_(here, pairs.c.reason == TAKEN_BACK)
-        conn.execute(sa.update(pairs).where(own).values({"decided_by": "", "reason": NOT_APPROVED}))
-    return conn.execute(sa.update(pairs).where(which).values(values)).rowcount
+        conn.execute(_LET_GIVE_ANEW, place)
+    values = {**place, "why": reason, "now": now}
+    if keep_revision is None:
+        return conn.execute(_WITHDRAW, values).rowcount
+    return conn.execute(_WITHDRAW_OTHERS, {**values, "kept": keep_revision}).rowcount
 
 
 def erase_texts(
@@ -275,13 +285,8 @@ def count_new_pairs(conn: sa.Connection, *, desk_id: str) -> int:
 
 def is_learned(conn: sa.Connection, *, team_id: str, channel_id: str, reply_ts: str) -> bool:
     """Return whether a reply has a pair that is in, by itself or in another that says the same."""
-    which = sa.and_(
-        pairs.c.team_id == team_id,
-        pairs.c.channel_id == channel_id,
-        pairs.c.reply_ts == reply_ts,
-        pairs.c.state.in_(("active", "merged")),
-    )
-    return conn.execute(sa.select(sa.exists().where(which))).scalar_one()
+    place = {"at_team_id": team_id, "at_channel_id": channel_id, "at_reply_ts": reply_ts}
+    return conn.execute(_IS_LEARNED, place).scalar_one()
 
 
 def _read(row: sa.Row[Any]) -> TrainingPair:

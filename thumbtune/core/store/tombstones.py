@@ -21,6 +21,16 @@ from thumbtune.core.store.schema import desk_channels, tombstones
 EVERY_DESK = "*"
 """Stands for all desks, also those that are made later."""
 _SLACK_ID = re.compile(r"[UWB][A-Z0-9]+")
+_DESK_HERE = sa.select(desk_channels.c.desk_id).where(
+    *(desk_channels.c[name] == sa.bindparam(name) for name in ("team_id", "channel_id"))
+)
+_OF_CHANNEL = (
+    sa.select(tombstones.c.digest, sa.func.max(tombstones.c.up_to).label("up_to"))
+    .where(
+        sa.or_(tombstones.c.desk_id.in_((EVERY_DESK, sa.bindparam("channel"))), tombstones.c.desk_id.in_(_DESK_HERE))
+    )
+    .group_by(tombstones.c.digest)
+)
 
 
 @dataclass(frozen=True)
@@ -102,13 +112,8 @@ def is_kept(conn: sa.Connection, tombstone: Tombstone) -> bool:
 
 def load_forgotten(conn: sa.Connection, sealer: Sealer, *, team_id: str, channel_id: str) -> Forgotten:
     """Return whom the desk of a channel forgot, and in it the desks it belonged to before."""
-    here = sa.and_(desk_channels.c.team_id == team_id, desk_channels.c.channel_id == channel_id)
-    which = sa.or_(
-        tombstones.c.desk_id.in_((EVERY_DESK, _name_channel(team_id, channel_id))),
-        tombstones.c.desk_id.in_(sa.select(desk_channels.c.desk_id).where(here)),
-    )
-    query = sa.select(tombstones.c.digest, sa.func.max(tombstones.c.up_to).label("up_to")).where(which)
-    rows = conn.execute(query.group_by(tombstones.c.digest))
+    place = {"team_id": team_id, "channel_id": channel_id, "channel": _name_channel(team_id, channel_id)}
+    rows = conn.execute(_OF_CHANNEL, place)
     return Forgotten(sealer, {row.digest: row.up_to for row in rows})
 
 

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from thumbtune.core.store.schema import metadata
+from thumbtune.core.store.schema_training import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
