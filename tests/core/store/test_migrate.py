@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet
 from thumbtune.core.errors import ConfigError, StoreUnavailable
 from thumbtune.core.sealing import Sealer
 from thumbtune.core.store import Store, check_store, migrate_store, open_store
-from thumbtune.core.store.schema import metadata
+from thumbtune.core.store.schema_training import metadata
 
 
 def test_migrations_make_the_tables_that_the_schema_declares(store: Store) -> None:

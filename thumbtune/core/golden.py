@@ -1,0 +1,171 @@
+"""Golden cases: what a desk's candidate is asked, whatever the held-out set says, and whether its reply may pass.
+
+It does not know models or the store. What is expected can be checked without a second model, in the same time whatever
+the reply is: words that have to be in it or must not be, and its length.
+"""
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from thumbtune.core.errors import BadInput
+from thumbtune.core.prompt import Turn, find_question
+
+MAX_TITLE_CHARS = 120
+MAX_TURNS = 100
+MAX_TURN_CHARS = 40_000
+MAX_TERMS = 20
+"""Words or phrases of one kind of expectation."""
+MAX_TERM_CHARS = 300
+MAX_REPLY_CHARS = 100_000
+
+_LIKE_QUOTES = str.maketrans("’‘ʼ´`“”„«»‐‑–—", "'''''\"\"\"\"\"----")
+_SPACE = re.compile(r"\s+")
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """What a reply has to be to pass; each that is given has to hold.
+
+    Letters count whatever their case, and spaces, quotes and dashes whatever their kind. A number counts as a whole: 5 is
+    not in 15, nor in 1.5.
+    """
+
+    contains_all: tuple[str, ...] = ()
+    """Words or phrases that all have to be in it."""
+    contains_any: tuple[str, ...] = ()
+    """Words or phrases of which one has to be in it."""
+    contains_none: tuple[str, ...] = ()
+    """Words or phrases that must not be in it."""
+    max_chars: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseContent:
+    """What a lead writes of a golden case, redacted."""
+
+    title: str
+    turns: tuple[Turn, ...]
+    """The conversation up to where the reply is asked for."""
+    expectations: Expectations
+    grounded: bool = True
+    """Whether it is asked with what the help centre says on it, as a draft is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoldenCase(CaseContent):
+    """One case of a desk's golden set."""
+
+    case_id: int
+    desk_id: str
+    pair_id: int | None
+    """The pair it was made from: when that pair's texts are erased, the case goes with them."""
+    added_by: str
+    changed_by: str
+    created_at: datetime
+    changed_at: datetime
+
+
+def check_reply(case: CaseContent, reply: str) -> list[str]:
+    """Return in words what a reply fails of what its case expects; nothing when it passes. An empty one never does."""
+    expected, text = case.expectations, _level(reply)
+    if not text:
+        return ["is empty"]
+    failed = [f"does not contain {_quote(term)}" for term in expected.contains_all if not _holds(text, term)]
+    if expected.contains_any and not any(_holds(text, term) for term in expected.contains_any):
+        failed.append(f"contains none of {', '.join(map(_quote, expected.contains_any))}")
+    failed += [f"contains {_quote(term)}" for term in expected.contains_none if _holds(text, term)]
+    length = len(reply.strip())
+    if expected.max_chars is not None and length > expected.max_chars:
+        failed.append(f"has {length} characters, more than {expected.max_chars}")
+    return failed
+
+
+def describe_expectations(expected: Expectations) -> list[str]:
+    """Return what is expected of a reply, in words."""
+    lines = [f"contains {_quote(term)}" for term in expected.contains_all]
+    if expected.contains_any:
+        lines.append(f"contains {' or '.join(map(_quote, expected.contains_any))}")
+    lines += [f"does not contain {_quote(term)}" for term in expected.contains_none]
+    if expected.max_chars is not None:
+        lines.append(f"has at most {expected.max_chars} characters")
+    return lines
+
+
+def validate_case(content: CaseContent) -> None:
+    """Check that a case can be asked and can fail.
+
+    Raises: BadInput saying what to change.
+    """
+    expected = content.expectations
+    kinds = (expected.contains_all, expected.contains_any, expected.contains_none)
+    if not content.title.strip() or len(content.title) > MAX_TITLE_CHARS:
+        raise BadInput(f"a golden case needs a title of at most {MAX_TITLE_CHARS} characters")
+    if not find_question(content.turns).strip():
+        raise BadInput("a golden case needs a question of the customer")
+    if len(content.turns) > MAX_TURNS or any(len(turn.text) > MAX_TURN_CHARS for turn in content.turns):
+        raise BadInput(f"a golden case has at most {MAX_TURNS} messages of {MAX_TURN_CHARS} characters each")
+    if not any(kinds) and expected.max_chars is None:
+        raise BadInput(
+            "a golden case needs something to expect: what the reply contains, does not contain, or its length"
+        )
+    _check_terms(kinds)
+    required = {_level(term) for term in expected.contains_all}
+    for term in expected.contains_none:
+        if any(_holds(text, term) for text in required):
+            raise BadInput(f"no reply can pass: it has to contain what must not be in it ({_quote(term)})")
+    if expected.max_chars is not None and not 1 <= expected.max_chars <= MAX_REPLY_CHARS:
+        raise BadInput(f"the most characters a reply may have must be a number from 1 to {MAX_REPLY_CHARS}")
+
+
+def digest_case(content: CaseContent) -> str:
+    """Return by what the same content is known again."""
+    fields = {name: getattr(content, name) for name in ("title", "grounded")}
+    fields["turns"] = [asdict(turn) for turn in content.turns]
+    fields["expectations"] = asdict(content.expectations)
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+def _check_terms(kinds: Sequence[Sequence[str]]) -> None:
+    for terms in kinds:
+        if len(terms) > MAX_TERMS:
+            raise BadInput(f"{len(terms)} words or phrases are expected of one kind; at most {MAX_TERMS} are taken")
+        for term in terms:
+            if not _level(term) or len(term) > MAX_TERM_CHARS:
+                raise BadInput(f"a word or phrase to look for has 1 to {MAX_TERM_CHARS} characters")
+
+
+def _level(text: str) -> str:
+    """Return a text in which only what matters differs."""
+    plain = unicodedata.normalize("NFKC", text).translate(_LIKE_QUOTES)
+    return _SPACE.sub(" ", plain).strip().casefold()
+
+
+def _holds(text: str, term: str) -> bool:
+    """Return whether a levelled text holds a term; a number at the term's edge only as a whole."""
+    wanted = _level(term)
+    start = text.find(wanted)
+    while start >= 0:
+        end = start + len(wanted)
+        if not (_cuts_number(text, start) or _cuts_number(text, end)):
+            return True
+        start = text.find(wanted, start + 1)
+    return False
+
+
+def _cuts_number(text: str, at: int) -> bool:
+    """Return whether a number of the text goes on over this place: 1|5, 1|.5 and 1.|5 do, and so does 1|,500."""
+    before, after = text[max(at - 2, 0) : at], text[at : at + 2]
+    if before[-1:].isdigit() and after[:1].isdigit():
+        return True
+    if before[-1:].isdigit() and after[:1] in (".", ",") and after[1:].isdigit():
+        return True
+    return before[-1:] in (".", ",") and before[:-1].isdigit() and after[:1].isdigit()
+
+
+def _quote(term: str) -> str:
+    return f"“{term}”"
