@@ -122,10 +122,9 @@ def _read(row: sa.Row[Any]) -> GoldenCase:
     values = dict(row._mapping)
     del values["digest"]
     values["turns"] = tuple(Turn(**turn) for turn in values["turns"])
-    expected: dict[str, Any] = values["expectations"]  # Any: JSON
-    values["expectations"] = Expectations(
-        **{key: tuple(value) if isinstance(value, list) else value for key, value in expected.items()}
-    )
+    expected = values["expectations"]
+    terms = {kind: tuple(expected[kind]) for kind in ("contains_all", "contains_any", "contains_none")}
+    values["expectations"] = Expectations(**terms, max_chars=expected["max_chars"])
     return GoldenCase(**values)
 
 
