@@ -49,6 +49,18 @@ class Desk:
     threshold: int = 200
     """New pairs since the last run after which a run starts by itself."""
     categories: tuple[str, ...] = ()
+    quiet_hours: str = ""
+    """When no run starts by itself, such as `22:00-07:00` by the clock of `time_zone`; empty for never."""
+    time_zone: str = "UTC"
+    """IANA name, such as `Europe/Berlin`; a month of the budget begins at its midnight."""
+    cooldown_h: float = 0.0
+    """Hours after a run that started by itself in which no other does."""
+    budget_gpu_s: float = 0.0
+    """Seconds of training a month over which no run starts by itself; 0 for no limit."""
+    budget_money: float = 0.0
+    """The same in money, by the price of an hour in the settings."""
+    training_channel: str = ""
+    """Where the progress and the results of runs are told; empty: to whoever asked."""
 
 
 @dataclass(frozen=True)
@@ -226,6 +238,24 @@ class TrainingRun:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    step: int = 0
+    """Of `steps`, of what its phase does; as are loss and tokens."""
+    steps: int = 0
+    loss: float | None = None
+    tokens_per_s: float | None = None
+    gpu_s: float = 0.0
+    """Seconds its child programs ran, in all attempts; of the CPU where there is no GPU."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What the trainer last saw when it looked whether a desk's run is due."""
+
+    desk_id: str
+    is_due: bool
+    why: str
+    """Why a run is due, or why none starts by itself."""
+    looked_at: datetime
 
 
 @dataclass(frozen=True)

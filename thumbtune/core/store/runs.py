@@ -98,13 +98,14 @@ def beat(
     phase: str,
     progress: float,
     eta_s: float | None,
+    **values: Any,  # Any: columns of several types
 ) -> bool:
     """Extend the lease, store the progress (0 to 1) and return whether a cancel was asked for.
 
     Raises: LeaseLost.
     """
     until = now + timedelta(seconds=lease_s)
-    update_run(conn, run, lease_until=until, phase=phase, progress=progress, eta_s=eta_s)
+    update_run(conn, run, lease_until=until, phase=phase, progress=progress, eta_s=eta_s, **values)
     return bool(conn.execute(sa.select(runs.c.cancel_requested).where(runs.c.run_id == run.run_id)).scalar_one())
 
 
@@ -180,6 +181,25 @@ def list_runs(conn: sa.Connection, *, desk_id: str | None = None, limit: int = 5
     return [TrainingRun(**row._mapping) for row in conn.execute(query)]
 
 
+def find_last_run(
+    conn: sa.Connection, *, desk_id: str, reason: str | None = None, states: Sequence[RunState] = ()
+) -> TrainingRun | None:
+    """Return the desk's newest run, of those that started for this reason and are in one of these states."""
+    query = sa.select(*_COLUMNS).where(runs.c.desk_id == desk_id).order_by(runs.c.created_at.desc()).limit(1)
+    if reason is not None:
+        query = query.where(runs.c.reason == reason)
+    if states:
+        query = query.where(runs.c.state.in_(states))
+    row = conn.execute(query).first()
+    return TrainingRun(**row._mapping) if row else None
+
+
+def sum_gpu_s(conn: sa.Connection, *, desk_id: str, since: datetime) -> float:
+    """Return the seconds of training of the desk's runs that were queued since then."""
+    which = sa.and_(runs.c.desk_id == desk_id, runs.c.created_at >= since)
+    return float(conn.execute(sa.select(sa.func.coalesce(sa.func.sum(runs.c.gpu_s), 0.0)).where(which)).scalar_one())
+
+
 def list_idle_runs(conn: sa.Connection) -> set[str]:
     """Return the runs that nobody carries out: closed ones, and open ones that wait for a trainer."""
     idle = sa.or_(runs.c.state.not_in(OPEN_RUN_STATES), sa.and_(runs.c.state == "queued", runs.c.lease_owner.is_(None)))
@@ -196,6 +216,11 @@ def list_unannounced_runs(conn: sa.Connection) -> list[tuple[TrainingRun, str]]:
         (TrainingRun(**{key: value for key, value in row.items() if key != "announced"}), row["announced"])
         for row in rows
     ]
+
+
+def set_announce_channel(conn: sa.Connection, run_id: str, channel_id: str) -> None:
+    """Store where a run is told of, once it is known which conversation that is."""
+    conn.execute(sa.update(runs).where(runs.c.run_id == run_id).values(announce_channel=channel_id))
 
 
 def mark_announced(conn: sa.Connection, run_id: str, *, announced: str) -> None:

@@ -128,6 +128,21 @@ desks = Table(
     Column("categories", JSON, nullable=False),
     Column("vetoes", JSON, nullable=False, server_default='["-1"]'),
     Column("edits_keep_approval", Boolean, nullable=False, server_default=text("false")),
+    Column("quiet_hours", String(16), nullable=False, server_default=""),
+    Column("time_zone", String(64), nullable=False, server_default="UTC"),
+    Column("cooldown_h", Float, nullable=False, server_default="0"),
+    Column("budget_gpu_s", Float, nullable=False, server_default="0"),
+    Column("budget_money", Float, nullable=False, server_default="0"),
+    Column("training_channel", String(32), nullable=False, server_default=""),
+)
+
+outlooks = Table(
+    "outlooks",
+    metadata,
+    Column("desk_id", String(40), ForeignKey("desks.desk_id", ondelete="CASCADE"), primary_key=True),
+    Column("is_due", Boolean, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("looked_at", UtcTime, nullable=False),
 )
 
 desk_channels = Table(
@@ -268,6 +283,11 @@ runs = Table(
     Column("phase", String(32), nullable=False, server_default="waiting"),
     Column("progress", Float, nullable=False, server_default="0"),
     Column("eta_s", Float),
+    Column("step", Integer, nullable=False, server_default="0"),
+    Column("steps", Integer, nullable=False, server_default="0"),
+    Column("loss", Float),
+    Column("tokens_per_s", Float),
+    Column("gpu_s", Float, nullable=False, server_default="0"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("fence", Integer, nullable=False, server_default="0"),
     Column("lease_owner", String(64)),
