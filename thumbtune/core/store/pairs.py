@@ -16,6 +16,7 @@ from thumbtune.core.records import PairSource, PairState, TrainingPair
 from thumbtune.core.store.engine import prepare_insert_of_new
 from thumbtune.core.store.findings import OF_APPROVAL
 from thumbtune.core.store.schema import approvals, findings, messages, pair_bands, pairs, runs, snapshot_pairs
+from thumbtune.core.store.schema_training import trial_drafts
 
 Change = Literal["new", "changed", ""]
 """What became of a pair; empty when it was there as it is."""
@@ -178,7 +179,7 @@ def erase_pairs(
         learned += [(row.team_id, row.channel_id, row.reply_ts) for row in conn.execute(active)]
         gone = {"turns": [], "passages": [], "reply": "", "state": "withdrawn", "reason": reason, "changed_at": now}
         conn.execute(sa.update(pairs).where(which).values({**gone, "doubt": "", "decided_by": ""}))
-        for table in (findings, pair_bands):  # what is told or computed of their texts
+        for table in (findings, pair_bands, trial_drafts):  # what is told, computed or written of their texts
             conn.execute(sa.delete(table).where(table.c.pair_id.in_(pair_ids[start : start + 500])))
     return learned
 

@@ -17,6 +17,7 @@ from thumbtune.core.store.erasing import erase_for_good
 from thumbtune.core.store.messages import lock_channel
 from thumbtune.core.store.pairs import EXPIRED
 from thumbtune.core.store.schema import drafts, messages, pairs
+from thumbtune.core.store.trials import drop_stale_drafts
 
 BATCH = 500
 """Rows of a transaction at most."""
@@ -53,6 +54,7 @@ def expire_texts(store: Store, *, message_days: float, pair_days: float, shows_s
             repeat("messages", step)
         with store.write() as conn:
             _empty_stale_pairs(conn, before_ts)
+            drop_stale_drafts(conn, before)
         repeat("drafts", partial(_expire_drafts, before=before))
     return +counts
 

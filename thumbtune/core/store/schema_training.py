@@ -1,4 +1,4 @@
-"""More tables, of training and its judging: the golden set, and on which side of the split each thread is.
+"""More tables, of training and its judging: the golden set, the split's sides, scores of replies, trials, overrides.
 
 It does not know how rows are read or written; it shares the metadata of `schema`.
 """
@@ -7,17 +7,20 @@ from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    Float,
     ForeignKey,
+    Index,
     Integer,
     String,
     Table,
+    Text,
     UniqueConstraint,
 )
 
 from thumbtune.core.store.schema import metadata
 from thumbtune.core.store.times import UtcTime
 
-__all__ = ["golden_cases", "metadata", "thread_sides"]
+__all__ = ["golden_cases", "metadata", "overrides", "reply_scores", "thread_sides", "trial_drafts", "trials"]
 
 golden_cases = Table(
     "golden_cases",
@@ -45,4 +48,53 @@ thread_sides = Table(
     Column("channel_id", String(32), primary_key=True),
     Column("thread_ts", String(32), primary_key=True),
     Column("held_out", Boolean, nullable=False),
+)
+
+reply_scores = Table(
+    "reply_scores",
+    metadata,
+    Column("run_id", String(40), ForeignKey("runs.run_id"), primary_key=True),
+    Column("pair_id", Integer, ForeignKey("pairs.pair_id"), primary_key=True),
+    Column("tokens", Integer, nullable=False),
+    Column("nll_base", Float, nullable=False),
+    Column("nll_live", Float),
+    Column("nll_candidate", Float, nullable=False),
+)
+
+trials = Table(
+    "trials",
+    metadata,
+    Column("adapter", String(64), ForeignKey("adapters.name"), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("live", String(64)),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("figures", JSON, nullable=False),
+    Column("began_at", UtcTime, nullable=False),
+    Column("finished_at", UtcTime),
+)
+
+trial_drafts = Table(
+    "trial_drafts",
+    metadata,
+    Column("adapter", String(64), ForeignKey("adapters.name"), primary_key=True),
+    Column("case_key", String(40), primary_key=True),
+    Column("role", String(16), primary_key=True),
+    Column("model", String(120), nullable=False),
+    Column("prompt_hash", String(64), nullable=False),
+    Column("pair_id", Integer, ForeignKey("pairs.pair_id"), index=True),
+    Column("text", Text, nullable=False),
+    Column("is_cut", Boolean, nullable=False),
+    Column("error", Text, nullable=False, server_default=""),
+    Column("checks", JSON, nullable=False),
+    Column("failures", JSON, nullable=False),
+    Column("written_at", UtcTime, nullable=False, index=True),
+    Index("ix_trial_drafts_reuse", "prompt_hash", "model"),
+)
+
+overrides = Table(
+    "overrides",
+    metadata,
+    Column("run_id", String(40), ForeignKey("runs.run_id"), primary_key=True),
+    Column("overridden_by", String(64), nullable=False),
+    Column("overridden_at", UtcTime, nullable=False),
 )
