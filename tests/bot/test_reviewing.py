@@ -5,7 +5,7 @@ import pytest
 from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, RUTH, TOMAS, Office, make_desk, wait_for
 from thumbtune.bot.blocks import home, pair_modal
 from thumbtune.bot.listeners.views.pair_edit import handle_pair_edit_submitted
-from thumbtune.core.records import InboxEvent, TrainingPair
+from thumbtune.core.records import InboxEvent, PairState, TrainingPair
 from thumbtune.core.store.audits import list_acts
 from thumbtune.core.store.decisions import decide_pair
 from thumbtune.core.store.desks import save_desk
@@ -100,6 +100,28 @@ def test_courtesy_waits_with_its_reason_and_without_a_sign(staffed: Office) -> N
     wait_for(lambda: states(staffed) == {ts: "active"})
     staffed.wait_quiet()
     assert "Waiting for your review" not in str(staffed.open_home(RUTH, holding="Newest replies in use"))
+
+
+@pytest.mark.parametrize(("action_id", "state"), [(home.KEEP_ALL, "active"), (home.LEAVE_OUT_ALL, "withdrawn")])
+def test_all_that_are_shown_are_decided_about_at_once(staffed: Office, action_id: str, state: str) -> None:
+    waiting = [learn(staffed, text) for text in ("Thank you!", "You're welcome!", "Hello!", "Bye!", "Ok.", "Hi!")]
+    shown = staffed.open_home(RUTH, holding="1 more to come as you decide")
+    other: PairState = "withdrawn" if state == "active" else "active"
+    third = next(pair for pair in staffed.pairs("quarantined") if pair.reply_ts == waiting[2])
+    with staffed.store.write() as conn:  # decided about meanwhile: that stays
+        decide_pair(conn, staffed.store, third.pair_id, state=other, reason="", decided_by=AIKO, shows_sign=True)
+    staffed.press_in_home(RUTH, shown, action_id)
+    expected = dict.fromkeys(waiting[:5], state) | {waiting[2]: other, waiting[5]: "quarantined"}
+    wait_for(lambda: states(staffed) == expected)
+    assert {pair.decided_by for pair in staffed.pairs(None)} == {RUTH, AIKO, ""}
+
+
+def test_thread_of_a_waiting_reply_is_a_click_away(staffed: Office) -> None:
+    ts = learn(staffed, "Thank you!")
+    pair = staffed.pairs("quarantined")[0]
+    place = f"archives/{pair.channel_id}/p{ts.replace('.', '')}?thread_ts={pair.thread_ts}&amp;cid={pair.channel_id}"
+    shown = staffed.open_home(RUTH, holding="open the thread")
+    assert f"/{place}|open the thread>" in str(shown)
 
 
 def test_lead_leaves_a_learned_reply_out_and_brings_it_back(staffed: Office) -> None:

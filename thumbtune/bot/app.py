@@ -32,7 +32,7 @@ def build_bot(settings: Settings, store: Store) -> Bot:
         raise ConfigError(["SLACK_BOT_TOKEN is missing"])
     slack = SlackApi(settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
     me = slack.call("auth.test")
-    identity = Identity(str(me["team_id"]), str(me["user_id"]), str(me.get("bot_id") or ""))
+    identity = Identity(str(me["team_id"]), str(me["user_id"]), str(me.get("bot_id") or ""), str(me.get("url") or ""))
     return Bot(
         settings=settings,
         store=store,

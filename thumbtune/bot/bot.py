@@ -40,6 +40,8 @@ class Identity:
     team_id: str
     user_id: str
     bot_id: str
+    url: str = ""
+    """Where the workspace is, such as `https://acme.slack.com/`; empty when that is not known."""
 
 
 @dataclass(frozen=True)

@@ -61,22 +61,23 @@ def _view_desk(bot: Bot, desk: Desk, *, user_id: str, leads: bool) -> DeskView:
             my_drafts=tuple(draft for draft in drafts if draft.asked_by == user_id),
             my_pairs=tuple(mine),
             is_lead=leads,
-            review=_view_review(conn, desk.desk_id, waiting_count=counts.get("quarantined", 0)) if leads else Review(),
+            review=_view_review(bot, conn, desk.desk_id, waiting=counts.get("quarantined", 0)) if leads else Review(),
         )
 
 
-def _view_review(conn: sa.Connection, desk_id: str, *, waiting_count: int) -> Review:
-    waiting = list_pairs(conn, desk_id=desk_id, state="quarantined", limit=SHOWN_PAIRS)
+def _view_review(bot: Bot, conn: sa.Connection, desk_id: str, *, waiting: int) -> Review:
+    first = list_pairs(conn, desk_id=desk_id, state="quarantined", limit=SHOWN_PAIRS)
     newest = list_pairs(conn, desk_id=desk_id, state="active", limit=SHOWN_NEWEST, newest_first=True)
     left_out = list_pairs(
         conn, desk_id=desk_id, state="withdrawn", is_decided=True, limit=SHOWN_NEWEST, newest_first=True
     )
     return Review(
-        waiting=_view_items(conn, waiting),
-        waiting_count=waiting_count,
+        waiting=_view_items(conn, first),
+        waiting_count=waiting,
         counts=count_findings(conn, desk_id=desk_id),
         newest=_view_items(conn, newest),
         left_out=tuple(left_out),
+        url=bot.identity.url,
     )
 
 

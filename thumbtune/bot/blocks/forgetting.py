@@ -3,9 +3,7 @@
 It does not know how forgetting is done.
 """
 
-from slack_sdk.models.blocks import ButtonElement, ConfirmObject, PlainTextObject
-
-from thumbtune.bot.blocks.parts import buttons, header, render_blocks, section, small
+from thumbtune.bot.blocks.parts import ask_first, button, buttons, header, render_blocks, section, small
 from thumbtune.bot.slack import Json
 from thumbtune.core.receipts import NOT_REACHED, describe_counts, describe_learned, describe_sequel
 from thumbtune.core.store.forgetting import Receipt
@@ -16,16 +14,9 @@ CONFIRM = "forget_confirm"
 def build_question(found: Receipt, *, user_id: str) -> list[Json]:
     """Return what would be erased, with the button that does it."""
     counts = describe_counts(found) or "Nothing of theirs is here; a tombstone would still keep older messages out."
-    sure = ConfirmObject(
-        title="Forget this person?",
-        text=PlainTextObject(text="What they wrote until now is erased here. It cannot be undone."),
-        confirm="Forget",
-        deny="Cancel",
-        style="danger",
-    )
-    press = ButtonElement(
-        text=PlainTextObject(text="Forget"), action_id=CONFIRM, value=user_id, style="danger", confirm=sure
-    )
+    told = "What they wrote until now is erased here. It cannot be undone."
+    sure = ask_first("Forget this person?", told, confirm="Forget", style="danger")
+    press = button("Forget", action_id=CONFIRM, value=user_id, style="danger", confirm=sure)
     lines = [f"Forgetting <@{user_id}> for {_list(found)} would erase:", counts, describe_learned(found)]
     return render_blocks([section("\n".join(lines)), small(NOT_REACHED), buttons(press)])
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from slack_sdk.models.blocks import Block, DividerBlock
 
 from thumbtune.bot.blocks.parts import (
+    ask_first,
     button,
     buttons,
     header,
@@ -36,6 +37,7 @@ from thumbtune.core.records import (
 
 RETRAIN = "home_retrain"
 KEEP, LEAVE_OUT, UNDO = "home_pair_keep", "home_pair_leave_out", "home_pair_undo"
+KEEP_ALL, LEAVE_OUT_ALL = "home_pairs_keep", "home_pairs_leave_out"
 KEEP_THIS, KEEP_OTHER, KEEP_BOTH = "home_pair_keep_this", "home_pair_keep_other", "home_pair_keep_both"
 WITHDRAW, RESTORE, EDIT = "home_pair_withdraw", "home_pair_restore", "home_pair_edit"
 SHOWN_DRAFTS = 5
@@ -70,6 +72,8 @@ class Review:
     """In use, newest first."""
     left_out: tuple[TrainingPair, ...] = ()
     """Withdrawn by hand, newest first."""
+    url: str = ""
+    """Where the workspace is; empty when that is not known, and nothing is linked."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,8 @@ def _build_review(review: Review) -> list[Block]:
     blocks: list[Block] = []
     if review.waiting:
         blocks.append(section(f":mag: *Waiting for your review* · {review.waiting_count}"))
-        blocks += [block for item in review.waiting for block in _build_waiting(item)]
+        blocks += [block for item in review.waiting for block in _build_waiting(item, url=review.url)]
+        blocks += _build_for_all(review)
     counted = [f"{count} {KIND_WORDS[kind]}" for kind, count in sorted(review.counts.items()) if count]
     if counted:
         blocks.append(small(f"Found so far: {' · '.join(counted)}"))
@@ -154,7 +159,10 @@ def _build_review(review: Review) -> list[Block]:
         value = str(item.pair.pair_id)
         blocks += [
             section(f"{_quote(find_question(item.pair.turns))}\n{_shorten(item.pair.reply)}"),
-            small(_tell_origin(item.pair), *(f"noted: {_encode(found.explanation)}" for found in item.findings)),
+            small(
+                _tell_origin(item.pair, url=review.url),
+                *(f"noted: {_encode(found.explanation)}" for found in item.findings),
+            ),
             buttons(button("Leave out", action_id=WITHDRAW, value=value), button("Edit", action_id=EDIT, value=value)),
         ]
     if review.left_out:
@@ -167,9 +175,31 @@ def _build_review(review: Review) -> list[Block]:
     return blocks
 
 
-def _build_waiting(item: ReviewItem) -> list[Block]:
+def _build_for_all(review: Review) -> list[Block]:
+    """Return what decides about all that are shown and contradict nothing, as after a burst, and how many more there are."""
+    alone = [str(item.pair.pair_id) for item in review.waiting if item.other is None]
+    blocks: list[Block] = []
+    if len(alone) > 1:
+        value, these = ":".join(alone), f"these {len(alone)} replies"
+        keep = ask_first("Keep them all?", f"The model will learn from {these}.", confirm="Keep")
+        leave = ask_first("Leave them all out?", f"The model will not learn from {these}.", confirm="Leave out")
+        blocks.append(
+            buttons(
+                button(f"Keep all {len(alone)}", action_id=KEEP_ALL, value=value, confirm=keep),
+                button(f"Leave all {len(alone)} out", action_id=LEAVE_OUT_ALL, value=value, confirm=leave),
+            )
+        )
+    hidden = review.waiting_count - len(review.waiting)
+    if hidden > 0:
+        blocks.append(
+            small(f"{hidden} more to come as you decide · all of them: `thumbtune pairs list --state quarantined`")
+        )
+    return blocks
+
+
+def _build_waiting(item: ReviewItem, *, url: str) -> list[Block]:
     pair, other, value = item.pair, item.other, str(item.pair.pair_id)
-    reason = small(f":warning: {_encode(pair.reason)}", _tell_origin(pair))
+    reason = small(f":warning: {_encode(pair.reason)}", _tell_origin(pair, url=url))
     edit = button("Edit", action_id=EDIT, value=value)
     if other is None:
         return [
@@ -198,11 +228,15 @@ def _build_waiting(item: ReviewItem) -> list[Block]:
     ]
 
 
-def _tell_origin(pair: TrainingPair) -> str:
+def _tell_origin(pair: TrainingPair, *, url: str) -> str:
     if pair.source == "imported":
         return f"#{pair.pair_id} · imported"
     corrected = f" · corrected by {_name(pair.corrected_by)}" if pair.corrected_by else ""
-    return f"#{pair.pair_id} · approved by {_name(pair.approved_by)}{corrected}"
+    told = f"#{pair.pair_id} · approved by {_name(pair.approved_by)}{corrected}"
+    if not url:
+        return told
+    place = f"{url}archives/{pair.channel_id}/p{pair.reply_ts.replace('.', '')}?thread_ts={pair.thread_ts}"
+    return f"{told} · <{place}&amp;cid={pair.channel_id}|open the thread>"
 
 
 def _name(user_id: str) -> str:

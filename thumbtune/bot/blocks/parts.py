@@ -9,6 +9,7 @@ from slack_sdk.models.blocks import (
     ActionsBlock,
     Block,
     ButtonElement,
+    ConfirmObject,
     ContextBlock,
     HeaderBlock,
     MarkdownTextObject,
@@ -63,9 +64,18 @@ def small(*markups: str) -> ContextBlock:
     return ContextBlock(elements=elements)
 
 
-def button(text: str, *, action_id: str, value: str, style: str | None = None) -> ButtonElement:
+def button(
+    text: str, *, action_id: str, value: str, style: str | None = None, confirm: ConfirmObject | None = None
+) -> ButtonElement:
     """Return a button; `value` holds ids only."""
-    return ButtonElement(text=PlainTextObject(text=text), action_id=action_id, value=value, style=style)
+    return ButtonElement(
+        text=PlainTextObject(text=text), action_id=action_id, value=value, style=style, confirm=confirm
+    )
+
+
+def ask_first(title: str, text: str, *, confirm: str, style: str | None = None) -> ConfirmObject:
+    """Return the question that a button asks before it does anything."""
+    return ConfirmObject(title=title, text=PlainTextObject(text=text), confirm=confirm, deny="Cancel", style=style)
 
 
 def buttons(*elements: ButtonElement) -> ActionsBlock:

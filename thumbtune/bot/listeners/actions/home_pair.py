@@ -10,7 +10,7 @@ from thumbtune.bot.bot import Bot
 from thumbtune.bot.homes import publish_home
 from thumbtune.bot.roles import DeskRoles, Person, is_approver, is_lead
 from thumbtune.core.errors import Conflict, NotFound
-from thumbtune.core.records import InboxEvent, PairState, TrainingPair
+from thumbtune.core.records import Desk, InboxEvent, PairState, TrainingPair
 from thumbtune.core.store.decisions import Keep, decide_between, decide_pair
 from thumbtune.core.store.desks import load_desk
 from thumbtune.core.store.pairs import LEFT_OUT, TAKEN_BACK, load_pair
@@ -30,9 +30,10 @@ _DECISIONS: dict[str, tuple[PairState, str]] = {
     home.WITHDRAW: ("withdrawn", LEFT_OUT),
     home.UNDO: ("withdrawn", TAKEN_BACK),
 }
+_TOGETHER = {home.KEEP_ALL: home.KEEP, home.LEAVE_OUT_ALL: home.LEAVE_OUT}
 _BETWEEN: dict[str, Keep] = {home.KEEP_THIS: "this", home.KEEP_OTHER: "other", home.KEEP_BOTH: "both"}
 
-DECISIONS = (*_DECISIONS, *_BETWEEN)
+DECISIONS = (*_DECISIONS, *_BETWEEN, *_TOGETHER)
 
 
 def handle_home_pair(event: InboxEvent, bot: Bot) -> None:
@@ -50,8 +51,9 @@ def handle_home_pair(event: InboxEvent, bot: Bot) -> None:
         return
     person, roles = bot.people.fetch_person(user_id), bot.people.fetch_roles(desk)
     if desk.team_id == bot.identity.team_id and _may_decide(pair, person, roles, decision=decision):
-        with contextlib.suppress(Conflict):  # it changed meanwhile: the Home tab drawn anew shows how it stands
-            _decide(bot, pair, shown, decision=decision, user_id=user_id)
+        for pair_id in shown if decision in _TOGETHER else shown[:1]:
+            with contextlib.suppress(Conflict, NotFound):  # it changed: the Home tab drawn anew shows how it stands
+                _decide(bot, desk, pair_id, shown, decision=decision, user_id=user_id)
         bot.signals.send.set()
     publish_home(bot, user_id)
 
@@ -62,33 +64,34 @@ def _read_ids(value: str) -> tuple[int, ...]:
     return tuple(map(int, ids)) if all(item.isdecimal() for item in ids) else ()
 
 
-def _decide(bot: Bot, pair: TrainingPair, shown: tuple[int, ...], *, decision: str, user_id: str) -> None:
+def _decide(bot: Bot, desk: Desk, pair_id: int, shown: tuple[int, ...], *, decision: str, user_id: str) -> None:
     with bot.store.write() as conn:
+        if load_pair(conn, pair_id).desk_id != desk.desk_id:
+            raise NotFound(f"pair {pair_id} belongs to another desk")
         if decision in _BETWEEN:
             if len(shown) != 2:
-                raise Conflict(
-                    f"pair {pair.pair_id} was shown without the other: the Home tab is from before an upgrade"
-                )
+                raise Conflict(f"pair {pair_id} was shown without the other: the Home tab is from before an upgrade")
             decide_between(
                 conn,
                 bot.store,
-                pair.pair_id,
+                pair_id,
                 keep=_BETWEEN[decision],
                 decided_by=user_id,
                 shows_sign=bot.shows_sign,
                 shown_id=shown[1],
             )
             return
-        state, reason = _DECISIONS[decision]
+        single = _TOGETHER.get(decision, decision)
+        state, reason = _DECISIONS[single]
         decide_pair(
             conn,
             bot.store,
-            pair.pair_id,
+            pair_id,
             state=state,
             reason=reason,
             decided_by=user_id,
             shows_sign=bot.shows_sign,
-            only_if=_SHOWN_AS[decision],
+            only_if=_SHOWN_AS[single],
         )
 
 
