@@ -10,7 +10,7 @@ import pytest
 from tests.trainer.installation import DESK, make_installation
 from thumbtune.core.records import RunState, TrainingRun
 from thumbtune.trainer.scheduler import look_at_desk
-from thumbtune.trainer.threshold import PAUSE_AFTER, decide_due
+from thumbtune.trainer.threshold import PAUSE_AFTER, Spending, decide_budget, decide_cooldown, decide_due, decide_quiet
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 RUN = TrainingRun(
@@ -69,6 +69,45 @@ def test_failed_or_cancelled_run_is_not_begun_again_at_every_tick(state: RunStat
     assert not is_due(900, last_run=ended)
     assert not is_due(900, last_run=replace(ended, finished_at=NOW - PAUSE_AFTER[state] + timedelta(seconds=1)))
     assert is_due(900, last_run=replace(ended, finished_at=NOW - PAUSE_AFTER[state]))
+
+
+def test_quiet_hours_are_those_of_the_desks_clock() -> None:
+    desk = replace(DESK, quiet_hours="22:00-07:00", time_zone="America/Los_Angeles")
+    due = decide_quiet(desk, now=NOW)  # 01:00 there
+    assert (due.is_due, due.why) == (False, "quiet hours until 07:00 (America/Los_Angeles)")
+    assert decide_quiet(replace(desk, time_zone="Europe/Berlin"), now=NOW).is_due
+    assert decide_quiet(DESK, now=NOW).is_due
+    assert "IANA name" in decide_quiet(replace(desk, time_zone="Mars/Olympus"), now=NOW).why
+
+
+def test_cooldown_counts_from_the_last_run_that_started_by_itself() -> None:
+    desk = replace(DESK, cooldown_h=12)
+    assert decide_cooldown(desk, last_by_itself=None, now=NOW).is_due
+    due = decide_cooldown(desk, last_by_itself=RUN, now=NOW + timedelta(hours=12, seconds=-1))
+    assert (due.is_due, due.why) == (False, "cooldown after run-1 until 2026-11-21 21:00 UTC")
+    assert decide_cooldown(desk, last_by_itself=RUN, now=NOW + timedelta(hours=12)).is_due
+    assert decide_cooldown(DESK, last_by_itself=RUN, now=NOW).is_due
+
+
+@pytest.mark.parametrize(
+    ("limits", "used_s", "next_s", "why"),
+    [
+        ({}, 1e9, 1e9, ""),
+        ({"budget_gpu_s": 3600}, 3000, 600, ""),
+        ({"budget_gpu_s": 3600}, 3000, 601, "3,000 of 3,600 GPU seconds are used and a run takes about 601"),
+        ({"budget_gpu_s": 3600}, 3600, 0, "3,600 of 3,600 GPU seconds are used"),
+        ({"budget_money": 10}, 9000, 9000, ""),
+        ({"budget_money": 10}, 9000, 9001, "5.00 of 10.00 is spent and a run costs about 5.00"),
+        ({"budget_gpu_s": 1e6, "budget_money": 10}, 18000, 0, "10.00 of 10.00 is spent"),
+    ],
+)
+def test_run_over_the_months_budget_is_not_due_and_says_by_how_much(
+    limits: dict[str, float], used_s: float, next_s: float, why: str
+) -> None:
+    spending = Spending(used_s, next_s, price_per_hour=2.0)
+    due = decide_budget(replace(DESK, **limits), spending=spending)  # type: ignore[arg-type]  # numbers only
+    assert due.is_due is not bool(why)
+    assert why in due.why
 
 
 def test_run_waits_until_enough_pairs_are_left_to_train_on(tmp_path: Path, tiny_base: Path) -> None:

@@ -168,6 +168,12 @@ class Settings(BaseSettings):
 
     # Training
     train_tick_s: float = Field(30.0, gt=0, description="Seconds between two looks whether a run is due.")
+    gpu_price_per_hour: float = Field(
+        0.0,
+        ge=0,
+        description="Price of an hour of training, in the currency of the desks' budgets; 0 when only GPU seconds are budgeted. "
+        "More lets fewer runs start by themselves where a desk has a budget of money.",
+    )
     train_rank: Annotated[Literal[1, 8, 16, 32, 64, 128], BeforeValidator(int)] = Field(
         16, description="LoRA rank. More learns finer detail, with larger adapters and slower serving."
     )

@@ -6,7 +6,9 @@ It does not know the store or the clock: it is given numbers and returns an answ
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from thumbtune.core.records import Adapter, TrainingRun
+from thumbtune.core.errors import BadInput
+from thumbtune.core.records import Adapter, Desk, TrainingRun
+from thumbtune.trainer.timetable import is_quiet, load_zone, read_quiet_hours
 
 PAUSE_AFTER = {"failed": timedelta(hours=1), "cancelled": timedelta(hours=24)}
 """How long no run starts by itself after one that ended like this; `/retrain` does not wait."""
@@ -35,6 +37,51 @@ def decide_due(
         if now < again_at:
             return Due(False, f"{last_run.run_id} {last_run.state}; next try at {again_at:%Y-%m-%d %H:%M} UTC")
     return Due(True, f"{new_pairs} new pairs")
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What a desk's runs of this month used, and what one more is expected to: seconds of training."""
+
+    used_s: float
+    next_s: float
+    price_per_hour: float
+
+
+def decide_quiet(desk: Desk, *, now: datetime) -> Due:
+    """Return whether the desk's clock lets a run start by itself."""
+    if not desk.quiet_hours:
+        return Due(True, "")
+    try:
+        hours, zone = read_quiet_hours(desk.quiet_hours), load_zone(desk.time_zone)
+    except BadInput as exc:
+        return Due(False, str(exc))
+    if is_quiet(now, hours, zone=zone):
+        return Due(False, f"quiet hours until {hours[1]:%H:%M} ({desk.time_zone})")
+    return Due(True, "")
+
+
+def decide_cooldown(desk: Desk, *, last_by_itself: TrainingRun | None, now: datetime) -> Due:
+    """Return whether the last run that started by itself is long enough ago."""
+    if last_by_itself is not None:
+        again_at = last_by_itself.created_at + timedelta(hours=desk.cooldown_h)
+        if now < again_at:
+            return Due(False, f"cooldown after {last_by_itself.run_id} until {again_at:%Y-%m-%d %H:%M} UTC")
+    return Due(True, "")
+
+
+def decide_budget(desk: Desk, *, spending: Spending) -> Due:
+    """Return whether one more run fits what the desk may use in a month."""
+    used, more, budget = spending.used_s, spending.next_s, desk.budget_gpu_s
+    if budget and (used >= budget or used + more > budget):
+        figures = f"{used:,.0f} of {budget:,.0f} GPU seconds are used and a run takes about {more:,.0f}"
+        return Due(False, f"over the month's budget: {figures}")
+    price = spending.price_per_hour / 3600
+    used, more, budget = used * price, more * price, desk.budget_money
+    if budget and (used >= budget or used + more > budget):
+        figures = f"{used:,.2f} of {budget:,.2f} is spent and a run costs about {more:,.2f}"
+        return Due(False, f"over the month's budget: {figures}")
+    return Due(True, "")
 
 
 def decide_replacement(
