@@ -27,6 +27,20 @@ _RECORD = PreparedInsert(approvals, _let_the_later_win)
 _OF_MESSAGE = sa.select(*(approvals.c[field.name] for field in fields(Approval))).where(
     *(approvals.c[name] == sa.bindparam(name) for name in ("team_id", "channel_id", "message_ts"))
 )
+_ITS_MESSAGE = sa.and_(
+    *(approvals.c[name] == messages.c[name] for name in ("team_id", "channel_id")),
+    approvals.c.message_ts == messages.c.ts,
+)
+_REACTED = (
+    sa.select(messages.c.ts)
+    .distinct()
+    .join(approvals, _ITS_MESSAGE)
+    .where(
+        *(messages.c[name] == sa.bindparam(name) for name in ("team_id", "channel_id", "thread_ts")),
+        messages.c.ts > sa.bindparam("after"),
+    )
+    .order_by(messages.c.ts)
+)
 
 
 def record_approval(conn: sa.Connection, approval: Approval, *, team_id: str, channel_id: str, message_ts: str) -> bool:
@@ -40,26 +54,8 @@ def record_approval(conn: sa.Connection, approval: Approval, *, team_id: str, ch
 
 def list_reacted(conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts: str, after_ts: str) -> list[str]:
     """Return the `ts` of a thread's messages after one that have or had reactions, oldest first."""
-    query = (
-        sa.select(messages.c.ts)
-        .distinct()
-        .join(
-            approvals,
-            sa.and_(
-                approvals.c.team_id == messages.c.team_id,
-                approvals.c.channel_id == messages.c.channel_id,
-                approvals.c.message_ts == messages.c.ts,
-            ),
-        )
-        .where(
-            messages.c.team_id == team_id,
-            messages.c.channel_id == channel_id,
-            messages.c.thread_ts == thread_ts,
-            messages.c.ts > after_ts,
-        )
-        .order_by(messages.c.ts)
-    )
-    return list(conn.execute(query).scalars())
+    place = {"team_id": team_id, "channel_id": channel_id, "thread_ts": thread_ts}
+    return list(conn.execute(_REACTED, {**place, "after": after_ts}).scalars())
 
 
 def list_given(
@@ -70,11 +66,9 @@ def list_given(
     Each with the thread it is in, as far as that is known; without messages that were deleted.
     """
     columns = approvals.c
-    place = ("team_id", "channel_id")
-    its_message = sa.and_(*(messages.c[name] == columns[name] for name in place), messages.c.ts == columns.message_ts)
     query = (
         sa.select(columns.message_ts, columns.emoji, messages.c.thread_ts)
-        .outerjoin(messages, its_message)
+        .outerjoin(messages, _ITS_MESSAGE)
         .where(
             columns.team_id == team_id,
             columns.channel_id == channel_id,

@@ -72,6 +72,7 @@ COMPARED_COLUMNS = [pairs.c[field.name] for field in fields(ComparedPair)]
 
 # Made once: making a statement takes longer than running it.
 _BANDS_OF = sa.select(pair_bands.c.band).where(pair_bands.c.pair_id == sa.bindparam("pair_id"))
+_DROP_BANDS = sa.delete(pair_bands).where(pair_bands.c.pair_id == sa.bindparam("of_pair"))
 _IN_BANDS = sa.select(pair_bands.c.pair_id).where(pair_bands.c.band.in_(sa.bindparam("bands", expanding=True)))
 _IS_SENT = sa.func.substr(pairs.c.reply_ts, 1, 1).in_(list("0123456789"))
 _RANK = (
@@ -107,7 +108,7 @@ def keep_bands(conn: sa.Connection, pair_id: int, bands: Sequence[int], *, is_ne
     if known == set(bands):
         return
     if known:
-        conn.execute(sa.delete(pair_bands).where(pair_bands.c.pair_id == pair_id))
+        conn.execute(_DROP_BANDS, {"of_pair": pair_id})
     if bands:
         conn.execute(sa.insert(pair_bands), [{"band": band, "pair_id": pair_id} for band in dict.fromkeys(bands)])
 
