@@ -20,7 +20,16 @@ from sqlalchemy import (
 from thumbtune.core.store.schema import metadata
 from thumbtune.core.store.times import UtcTime
 
-__all__ = ["golden_cases", "metadata", "overrides", "reply_scores", "thread_sides", "trial_drafts", "trials"]
+__all__ = [
+    "golden_cases",
+    "metadata",
+    "overrides",
+    "reply_scores",
+    "run_courses",
+    "thread_sides",
+    "trial_drafts",
+    "trials",
+]
 
 golden_cases = Table(
     "golden_cases",
@@ -97,4 +106,11 @@ overrides = Table(
     Column("run_id", String(40), ForeignKey("runs.run_id"), primary_key=True),
     Column("overridden_by", String(64), nullable=False),
     Column("overridden_at", UtcTime, nullable=False),
+)
+
+run_courses = Table(
+    "run_courses",
+    metadata,
+    Column("run_id", String(40), ForeignKey("runs.run_id"), primary_key=True),
+    Column("course", JSON, nullable=False),
 )
