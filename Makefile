@@ -42,7 +42,7 @@ format: $(STAMP)
 test: check
 	@$(BIN)/python tools/system_packages.py
 	@$(BIN)/python tools/peers.py || true  # the tests that need it say why it is missing
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --durations 25 --durations-min 5 $(TESTS)
 
 soak: $(STAMP)
 	@$(BIN)/python tools/system_packages.py
