@@ -15,6 +15,7 @@ from thumbtune.bot.blocks.draft_card import build_failed_card, build_posted_card
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.collecting import settle_reply, settle_thread
 from thumbtune.bot.people import PeopleMissing
+from thumbtune.bot.run_reports import UPLOAD_REPORT, upload_report
 from thumbtune.bot.sending import DRAFT_EVENT
 from thumbtune.bot.slack import Json, SlackBusy, describe_error
 from thumbtune.core.errors import SlackError, SlackRefused, SlackUnknown
@@ -92,7 +93,7 @@ class Sender:
 
     def _send(self, post: Post) -> None:
         try:
-            slack_ts = self._sync_reaction(post) if post.method == SYNC_REACTION else self._post_once(post)
+            slack_ts = self._carry_out(post)
         except SlackBusy as exc:
             self._postpone(post, exc.retry_after_s, error="ratelimited")
         except SlackRefused as exc:
@@ -104,6 +105,13 @@ class Sender:
                 self._look_later(post, error=describe_error(exc))
         else:
             self._finish(post, slack_ts)
+
+    def _carry_out(self, post: Post) -> str | None:
+        if post.method == SYNC_REACTION:
+            return self._sync_reaction(post)
+        if post.method == UPLOAD_REPORT:
+            return upload_report(self._bot, post)
+        return self._post_once(post)
 
     def _post_once(self, post: Post) -> str | None:
         call: Json = post.payload["call"]

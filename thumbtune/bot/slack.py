@@ -5,7 +5,7 @@ Source: slack_sdk/http_retry of slack-sdk 3.47.0, seen 2026-11-21.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -92,6 +92,22 @@ class SlackApi:
             cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
             if not cursor:
                 return
+
+    def upload(self, files: Mapping[str, bytes], *, channel_id: str, thread_ts: str, comment: str) -> None:
+        """Upload files by name, together in one message of a thread.
+
+        Raises: SlackBusy, SlackRefused, SlackUnknown.
+        """
+        method = "files.completeUploadExternal"
+        uploads = [{"filename": name, "title": name, "content": content} for name, content in files.items()]
+        try:
+            self._client.files_upload_v2(
+                file_uploads=uploads, channel=channel_id, thread_ts=thread_ts, initial_comment=comment
+            )
+        except SlackApiError as exc:
+            raise _read_refusal(method, exc) from None
+        except (SlackClientError, OSError, ValueError) as exc:
+            raise SlackUnknown(f"{method} got no clear answer: {type(exc).__name__}") from exc
 
     def respond(self, response_url: str, **message: object) -> bool:
         """Answer an interaction as well as it goes; a card that cannot be changed must not stop the work."""
