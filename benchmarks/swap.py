@@ -94,7 +94,7 @@ def measure(settings: Settings, *, swaps: int, writers: int, max_tokens: int) ->
             facts = describe_server(
                 plan.base_dir, base_name=plan.base_name, max_rank=plan.max_lora_rank, max_loaded=plan.max_cpu_loras
             )
-            rollout = Rollout(store, server, facts=facts, adapters_dir=settings.adapters_dir)
+            rollout = Rollout(store, server, facts=facts, settings=settings)
             swap_once(store, rollout, settings=settings, name=names[0])
             load_ms = [time_load(server, settings.adapters_dir / name) for name in names[1:4]]
             load = {"store": store, "client": client, "writers": writers, "max_tokens": max_tokens}

@@ -22,6 +22,7 @@ class ModelServer:
         self.requests: list[dict[str, Any]] = []
         self.reply: Reply = lambda request: "It arrives on Friday."
         self.status = 200
+        self.broken_models: set[str] = set()
         self.context = 8192
         self.gate = threading.Event()
         self.gate.set()
@@ -41,15 +42,18 @@ class ModelServer:
                 owner.gate.wait(10)
                 tokens = count_tokens(request["messages"])
                 status = owner.status if tokens <= owner.context else 400
+                status = 503 if request["model"] in owner.broken_models else status
                 if status != 200:
                     reason = "no" if tokens <= owner.context else "maximum context length"
                     body = json.dumps({"error": {"message": reason, "code": status}}).encode()
                     self._send(status, "application/json", body)
                     return
-                words = owner.reply(request).split(" ")
+                said = owner.reply(request).split(" ")
+                words = said[: request["max_tokens"]]
+                ended = "stop" if words == said else "length"
                 chunks = [word if index == 0 else f" {word}" for index, word in enumerate(words)]
                 lines = [_line({"delta": {"content": chunk}, "finish_reason": None}, request) for chunk in chunks]
-                lines.append(_line({"delta": {}, "finish_reason": "stop"}, request))
+                lines.append(_line({"delta": {}, "finish_reason": ended}, request))
                 lines.append(_usage(request, prompt_tokens=tokens, completion_tokens=len(words)))
                 lines.append("data: [DONE]\n\n")
                 self._send(200, "text/event-stream", "".join(lines).encode())

@@ -9,6 +9,7 @@ from tests.serving.models import publish_random
 from thumbtune.core.manifest import MANIFEST_NAME, hash_base, hash_file, load_template
 from thumbtune.core.prompt import hash_template
 from thumbtune.core.records import Adapter, Desk, Replica
+from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store, adapters, desks, replicas, runs
 from thumbtune.serving.replica import ReplicaServer
 from thumbtune.serving.rollout import ATTEMPTS, RETRY_AFTER_S, Rollout, ServerFacts
@@ -35,6 +36,7 @@ class Bench:
         self.timer = Timer()
         with store.write() as conn:
             desks.save_desk(conn, Desk(self.desk_id, "T1", self.desk_id, "Be kind."))
+        self.settings = Settings(_env_file=None, data_dir=adapters_dir.parent, max_reply_tokens=24)
         self.rollout = self.make_rollout()
 
     def make_rollout(self) -> Rollout:
@@ -46,7 +48,7 @@ class Bench:
             max_rank=16,
             max_loaded=8,
         )
-        return Rollout(self.store, self.server, facts=facts, adapters_dir=self.adapters_dir, monotonic=self.timer)
+        return Rollout(self.store, self.server, facts=facts, settings=self.settings, monotonic=self.timer)
 
     def publish(self, make: Callable[[str], object] | None = None, *, seed: int = 1) -> str:
         """Publish an adapter as the trainer does: files first, then its row."""

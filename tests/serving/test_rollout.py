@@ -8,10 +8,11 @@ import pytest
 from tests.serving.bench import Bench
 from tests.serving.conftest import API_KEY
 from tests.serving.models import copy_adapter, fill_with_nan, flip_bit, publish_random, write_manifest
+from thumbtune.core.golden import CaseContent, Expectations
 from thumbtune.core.inference import InferenceClient
 from thumbtune.core.manifest import load_manifest
-from thumbtune.core.prompt import ChatMessage
-from thumbtune.core.store import adapters, replicas
+from thumbtune.core.prompt import ChatMessage, Turn
+from thumbtune.core.store import adapters, golden, replicas, runs, trials
 from thumbtune.core.store.audits import list_acts
 from thumbtune.serving.replica import ReplicaServer
 from thumbtune.serving.rollout import (
@@ -41,6 +42,27 @@ def test_published_adapter_goes_live_and_the_one_before_stays_loaded(bench: Benc
     assert replica.healthy
     assert replica.proven == (first, second)
     assert replica.base_model == bench.base.name
+
+
+def test_adapter_whose_drafts_cannot_be_sent_does_not_go_live(bench: Bench) -> None:
+    """The tiny base never ends a reply, and nor do its adapters: what answers must be better than that."""
+    first = bench.publish()
+    bench.reconcile()
+    content = CaseContent(
+        title="Order", turns=(Turn("customer", "Where is my order?"),), expectations=Expectations(max_chars=2000)
+    )
+    with bench.store.write() as conn:
+        golden.add_case(conn, content, desk_id=bench.desk_id, added_by="U9", now=bench.clock())
+    second = bench.publish(seed=2)
+    assert bench.reconcile()
+    assert bench.live() == first
+    assert bench.load(second).state == "quarantined"
+    assert "cut at the limit" in bench.load(second).reason
+    with bench.store.read() as conn:
+        drafts = trials.list_trial_drafts(conn, second)
+        assert runs.load_run(conn, bench.load(second).run_id).state == "rejected"
+    assert {draft.model for draft in drafts if draft.role != "base"} == {first, second}
+    assert len({draft.text for draft in drafts}) == 3
 
 
 def test_rollback_is_a_row_and_loads_nothing(bench: Bench, client: InferenceClient) -> None:
@@ -264,7 +286,7 @@ def test_live_adapter_of_another_base_is_neither_served_nor_rolled_back(bench: B
         bench.store,
         bench.server,
         facts=ServerFacts("here", bench.base.name, "e" * 64, None, 16, 8),
-        adapters_dir=bench.adapters_dir,
+        settings=bench.settings,
         monotonic=bench.timer,
     )
     bench.reconcile()

@@ -26,7 +26,13 @@ from thumbtune.core.store.messages import record_message
 from thumbtune.core.store.tombstones import list_tombstones
 from thumbtune.core.tombstone_file import FILE_NAME, read_tombstones
 from thumbtune.trainer.backend import Job
-from thumbtune.trainer.erasing import STILL_ASKED_FOR, drop_erased_snapshots, drop_replaced_adapters
+from thumbtune.trainer.erasing import (
+    NOT_ASKED_FOR,
+    STILL_ASKED_FOR,
+    drop_erased_snapshots,
+    drop_replaced_adapters,
+    erase_from_disk,
+)
 from thumbtune.trainer.pipeline import Pipeline
 from thumbtune.trainer.publish import list_published, publish_adapter
 from thumbtune.trainer.recipe import plan_recipe
@@ -226,6 +232,35 @@ def test_files_that_an_attempt_left_before_it_began_anew_are_not_entered(
         pipeline.carry_out(installation.claim_run())
     assert installation.list_adapters() == []
     assert list_published(adapters_dir) == []
+
+
+def test_held_adapter_that_nobody_asks_for_goes_after_a_while(installation: Installation) -> None:
+    store, settings = installation.store, installation.settings.model_copy(update={"held_adapter_days": 2.0})
+    for number, days in ((1, 3), (2, 1)):
+        run = installation.claim_run() if installation.queue_run() else None
+        assert run is not None
+        folder = settings.adapters_dir / f"support-{number:04d}"
+        folder.mkdir(parents=True)
+        with store.write() as conn:
+            runs.finish_run(conn, run, state="inconclusive", message="", now=store.now(), adapter=folder.name)
+            adapters.add_adapter(
+                conn,
+                name=folder.name,
+                desk_id="support",
+                run_id=run.run_id,
+                path=str(folder),
+                manifest_hash="0" * 64,
+                base_model="tiny",
+                now=store.now() - timedelta(days=days),
+                is_held=True,
+            )
+    for _ in range(2):
+        erase_from_disk(store, settings)
+        assert [path.name for path in settings.adapters_dir.iterdir()] == ["support-0002"]
+    with store.read() as conn:
+        gone, kept = (adapters.load_adapter(conn, f"support-{number:04d}") for number in (1, 2))
+    assert (gone.state, kept.state) == ("quarantined", "held")
+    assert gone.reason == NOT_ASKED_FOR
 
 
 def test_run_that_was_judged_and_did_not_replace_is_not_repeated(installation: Installation) -> None:

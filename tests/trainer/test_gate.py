@@ -146,3 +146,18 @@ def test_sign_test_is_exact() -> None:
     assert compute_sign_p(0, 6) == pytest.approx(0.03125)
     assert compute_sign_p(15, 5) == pytest.approx(0.04138947, abs=1e-7)  # as scipy.stats.binomtest gives it
     assert compute_sign_p(400, 100) < 1e-40
+
+
+def test_outlier_in_the_weights_is_rejected_whatever_the_likelihoods() -> None:
+    result = judge(make_scores(1, gain=0.5), outlier="It changes a 15 times as much.")
+    assert result.decision == "rejected"
+    assert result.reason.endswith("It changes a 15 times as much.")
+    assert judge(make_scores(1, threads=3), outlier="It changes a.").decision == "rejected"
+    assert not result.may_be_overridden
+
+
+def test_lead_may_override_what_could_not_be_decided_and_nothing_else() -> None:
+    assert judge(make_scores(3, threads=13)).may_be_overridden
+    assert not judge(make_scores(1, gain=0.5)).may_be_overridden
+    same = [replace(score, live=score.candidate) for score in make_scores(6, gain=0.5)]
+    assert not judge(same).may_be_overridden

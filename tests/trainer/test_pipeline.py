@@ -13,7 +13,8 @@ from tests.trainer.installation import Installation, find_child, make_installati
 from thumbtune.core.manifest import hash_base, hash_file, load_manifest, load_template, verify_adapter
 from thumbtune.core.prompt import hash_template
 from thumbtune.core.records import TrainingRun
-from thumbtune.core.store import adapters, pairs, runs
+from thumbtune.core.store import adapters, pairs, runs, trials
+from thumbtune.core.store.overriding import override_gate
 from thumbtune.trainer.backend import LocalBackend
 from thumbtune.trainer.pipeline import Pipeline
 from thumbtune.trainer.scheduler import queue_due_runs
@@ -91,6 +92,26 @@ def test_run_ends_in_one_published_adapter_and_the_same_data_again_changes_nothi
     assert again.nll_live == pytest.approx(again.nll_candidate)
     assert [item.name for item in installation.list_adapters()] == ["support-0001"]
     assert [path.name for path in installation.settings.snapshots_dir.iterdir()] == [again.run_id]
+
+
+def test_run_with_too_few_held_out_conversations_keeps_its_adapter_for_a_lead(tmp_path: Path, tiny_base: Path) -> None:
+    made = make_installation(tmp_path, tiny_base, gate_min_threads=1000)
+    made.queue_run()
+    run = carry_out(made)
+    assert (run.state, run.adapter) == ("inconclusive", "support-0001")
+    assert "more are needed" in run.message
+    [adapter] = made.list_adapters()
+    assert adapter.state == "held"
+    assert verify_adapter(Path(adapter.path)).gate["decision"] == "inconclusive"
+    with made.store.write() as conn:
+        judged = trials.list_trial_pairs(conn, run.run_id, limit=100)
+        assert len(judged) == run.held_out
+        conn.exec_driver_sql("DELETE FROM adapters")  # as after a kill between the files and the row
+        conn.exec_driver_sql("UPDATE runs SET state = 'evaluating', lease_until = NULL, finished_at = NULL")
+    assert carry_out(made).state == "inconclusive"
+    with made.store.write() as conn:
+        asked = override_gate(conn, run.run_id, by="U9", now=made.store.now())
+    assert (asked.name, asked.state) == ("support-0001", "published")
 
 
 def test_killed_children_killed_and_sleeping_trainers_leave_one_run_and_one_adapter(installation: Installation) -> None:

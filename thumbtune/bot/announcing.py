@@ -6,6 +6,7 @@ It does not know how runs are carried out.
 import logging
 import threading
 
+from thumbtune.bot.blocks.override import build_override_blocks
 from thumbtune.bot.blocks.run_progress import build_run_message
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.sending import POST_MESSAGE
@@ -15,6 +16,7 @@ from thumbtune.core.logs import hide_text
 from thumbtune.core.records import OPEN_RUN_STATES, TrainingRun
 from thumbtune.core.store.desks import load_desk
 from thumbtune.core.store.outbox import add_post, find_post
+from thumbtune.core.store.overriding import find_override
 from thumbtune.core.store.runs import list_unannounced_runs, mark_announced
 
 logger = logging.getLogger(__name__)
@@ -61,6 +63,7 @@ class Announcer:
             except NotFound:
                 desk_name = run.desk_id
             text, blocks = build_run_message(run, desk_name=desk_name)
+            blocks += build_override_blocks(run, find_override(conn, run.run_id))
             message: Json = {"channel": run.announce_channel, "text": text, "blocks": blocks}
             posted = find_post(conn, key)
             if posted is None:

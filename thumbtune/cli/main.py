@@ -21,6 +21,7 @@ from thumbtune.cli import (
     pairs,
     processes,
     runs,
+    trials,
 )
 from thumbtune.cli.output import errors
 from thumbtune.core.errors import ConfigError, ThumbtuneError
@@ -37,6 +38,7 @@ processes.register(app)
 demo.register(app)
 doctor.register(app)
 forgetting.register(pairs.app)
+trials.register(adapters=adapters.app, runs=runs.app)
 app.add_typer(pairs.app, name="pairs")
 app.add_typer(runs.app, name="runs")
 app.add_typer(adapters.app, name="adapters")

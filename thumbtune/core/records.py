@@ -17,7 +17,7 @@ PairSource = Literal["human", "draft", "edited", "imported"]
 DraftState = Literal["requested", "ready", "sent", "edited", "discarded", "failed", "stale"]
 DraftMode = Literal["grounded", "few-shot", "adapter"]
 RunState = Literal["queued", "running", "evaluating", "passed", "rejected", "inconclusive", "failed", "cancelled"]
-AdapterState = Literal["published", "proven", "canary", "live", "retired", "quarantined"]
+AdapterState = Literal["held", "published", "proven", "canary", "live", "retired", "quarantined"]
 EventKind = Literal["event", "shortcut", "command", "action", "view"]
 
 OPEN_RUN_STATES: tuple[RunState, ...] = ("queued", "running", "evaluating")

@@ -227,6 +227,26 @@ class Settings(BaseSettings):
         "live learned from pairs that were withdrawn since. Else it must be surely better. More lets withdrawn pairs be "
         "forgotten with fewer held-out threads, and may cost quality.",
     )
+    trial_drafts: int = Field(
+        10,
+        ge=0,
+        le=100,
+        description="Held-out pairs for which base, live adapter and candidate write drafts before the candidate may go live, "
+        "beside the golden cases. More shows more and takes longer; 0 leaves the golden cases.",
+    )
+    trial_max_broken: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Share of a candidate's drafts that may be empty, stuck in a loop or cut at the limit before it is set "
+        "aside, when what answers now breaks fewer. More is laxer; over half is never let through.",
+    )
+    held_adapter_days: float = Field(
+        30.0,
+        gt=0,
+        description="Days for which an adapter is kept that the gate could not tell apart, for a lead to put live anyway. More "
+        "keeps more files.",
+    )
     min_pairs: int = Field(20, ge=2, description="Training pairs below which no run starts.")
 
     # Curation

@@ -94,7 +94,7 @@ class Keeper:
         pause_s = 1.0
         try:
             with ReplicaServer(self._plan.url, self._plan.api_key, adapters_dir=self._settings.adapters_dir) as server:
-                rollout = Rollout(self._store, server, facts=facts, adapters_dir=self._settings.adapters_dir)
+                rollout = Rollout(self._store, server, facts=facts, settings=self._settings)
                 while not self._stop.is_set():
                     report_quietly(rollout, healthy=False)
                     steady_s = self._serve_once(server, rollout)
@@ -209,7 +209,7 @@ def _attach(settings: Settings, store: Store, *, api_key: str, stop: threading.E
             max_rank=None,
             max_loaded=settings.max_cpu_loras,
         )
-        rollout = Rollout(store, server, facts=facts, adapters_dir=settings.adapters_dir)
+        rollout = Rollout(store, server, facts=facts, settings=settings)
         watch = ProgressWatch(server, model=base_name)
         while not stop.is_set():
             reconcile_once(rollout, watch)

@@ -13,7 +13,7 @@ from typing import Any, Self
 import httpx2
 
 from thumbtune.core.errors import AdapterError, AdapterNotLoaded, EngineUnavailable, InferenceError
-from thumbtune.core.inference import InferenceClient, ServedModel, open_http_client
+from thumbtune.core.inference import Completion, InferenceClient, ServedModel, open_http_client
 from thumbtune.core.manifest import ADAPTER_NAME
 from thumbtune.core.prompt import CLOCK, TEMPLATE_OPTIONS, ChatMessage
 
@@ -152,6 +152,13 @@ class ReplicaServer:
             float(choice["logprobs"]["top_logprobs"][0][f"token_id:{token}"])
             for choice, token in zip(choices, reply_ids, strict=True)
         )
+
+    def write_reply(self, messages: Sequence[ChatMessage], *, model: str, max_tokens: int) -> Completion:
+        """Return the reply that a model writes greedily.
+
+        Raises: PromptTooLong, AdapterNotLoaded, EngineUnavailable; InferenceError when the server refuses otherwise.
+        """
+        return self._client.complete(messages, model=model, max_tokens=max_tokens, temperature=0.0)
 
     def check_progress(self, *, model: str, timeout_s: float) -> bool:
         """Return whether the server writes a token in time; a hung engine still says it is well."""

@@ -22,13 +22,15 @@ from thumbtune.core.errors import (
 )
 from thumbtune.core.manifest import MANIFEST_NAME, WEIGHTS_NAME, Manifest, hash_file, verify_adapter
 from thumbtune.core.records import Adapter, Replica
+from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store
 from thumbtune.core.store.adapters import load_adapter, lock_adapters, mark_proven, promote, quarantine, roll_back
 from thumbtune.core.store.audits import record_act
 from thumbtune.core.store.replicas import list_replicas, report_replica
 from thumbtune.serving.probe import prove_adapter
 from thumbtune.serving.replica import ReplicaServer
-from thumbtune.serving.wanted import list_ready, list_wanted
+from thumbtune.serving.trial import Trials
+from thumbtune.serving.wanted import list_ready, list_untried, list_wanted
 from thumbtune.serving.weights import check_weights
 
 logger = logging.getLogger(__name__)
@@ -66,19 +68,23 @@ class Rollout:
         server: ReplicaServer,
         *,
         facts: ServerFacts,
-        adapters_dir: Path,
+        settings: Settings,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._server = server
         self._facts = facts
-        self._adapters_dir = adapters_dir
+        self._adapters_dir = settings.adapters_dir
         self._monotonic = monotonic
         self._proven: set[str] = set()
         self._retry_at: dict[str, float] = {}
         self._refusals: dict[str, int] = {}
         self._unwanted_since: dict[str, float] = {}
         self._reported: Replica | None = None
+        mark = f"{facts.base_hash or facts.base_name}"[:32] + f":{facts.template_hash or ''}"[:17]
+        self._trials = Trials(
+            store, server, settings=settings, base_name=facts.base_name, base_mark=mark, monotonic=monotonic
+        )
 
     def reconcile(self) -> bool:
         """Do what is missing, report what was seen, and return whether the server is well.
@@ -96,6 +102,8 @@ class Rollout:
                 if adapter.name not in self._proven and self._retry_at.get(adapter.name, 0.0) <= self._monotonic():
                     self._bring_in(adapter)
             self._unload_unwanted(loaded, wanted=wanted)
+            self.report(healthy=True)  # a trial takes a while: what is proven answers meanwhile
+            self._hold_trials()
         except EngineUnavailable as exc:
             logger.warning("replica_unhealthy", extra={"replica_id": self._facts.replica_id, "error": str(exc)})
             self.report(healthy=False)
@@ -232,6 +240,13 @@ class Rollout:
                 self._server.unload_adapter(name)
                 self._proven.discard(name)
                 logger.info("adapter_unloaded", extra={"adapter": name, "replica_id": self._facts.replica_id})
+
+    def _hold_trials(self) -> None:
+        with self._store.read() as conn:
+            untried = list_untried(conn)
+        for adapter in untried:
+            if adapter.name in self._proven:
+                self._trials.advance(adapter, proven=self._proven)
 
     def _promote_ready(self) -> None:
         """Make live, oldest first, what every healthy server has proven, retiring the one before in one transaction."""

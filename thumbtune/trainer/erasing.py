@@ -13,13 +13,15 @@ from pathlib import Path
 from thumbtune.core.errors import BadInput
 from thumbtune.core.records import Adapter
 from thumbtune.core.settings import Settings
-from thumbtune.core.store.adapters import find_live, list_adapters
+from thumbtune.core.store.adapters import find_live, list_adapters, lock_adapters, quarantine
 from thumbtune.core.store.engine import Store
 from thumbtune.core.store.pairs import holds_erased
 from thumbtune.core.store.runs import list_idle_runs
 from thumbtune.trainer.snapshot_files import META_NAME, load_meta
 
 logger = logging.getLogger(__name__)
+
+NOT_ASKED_FOR = "the gate did not pass it and nobody asked for it in time: its files were removed"
 
 STILL_ASKED_FOR = timedelta(minutes=10)
 """How long after its replacement a draft may still name an adapter."""
@@ -29,6 +31,7 @@ def erase_from_disk(store: Store, settings: Settings) -> None:
     """Remove what has to go and is not in use; safe at any time and again."""
     drop_erased_snapshots(store, settings.snapshots_dir)
     drop_replaced_adapters(store, settings.adapters_dir)
+    drop_held_adapters(store, settings)
 
 
 def drop_erased_snapshots(store: Store, snapshots_dir: Path) -> list[str]:
@@ -69,7 +72,24 @@ def drop_replaced_adapters(store: Store, adapters_dir: Path) -> list[str]:
         gone = [
             item for item in marked if _is_out_of_use(item, live=find_live(conn, desk_id=item.desk_id), store=store)
         ]
-    names = [item.name for item in gone if (adapters_dir / item.name).is_dir()]
+    return _remove_folders([item.name for item in gone], adapters_dir)
+
+
+def drop_held_adapters(store: Store, settings: Settings) -> list[str]:
+    """Remove the folders of adapters that the gate did not pass and that nobody asked for in time."""
+    before = store.now() - timedelta(days=settings.held_adapter_days)
+    with store.write() as conn:
+        lock_adapters(conn)
+        for item in list_adapters(conn, state="held"):
+            if item.published_at < before:
+                quarantine(conn, item.name, reason=NOT_ASKED_FOR)
+        gone = [item.name for item in list_adapters(conn, state="quarantined") if item.reason == NOT_ASKED_FOR]
+    return _remove_folders(gone, settings.adapters_dir)
+
+
+def _remove_folders(gone: Sequence[str], adapters_dir: Path) -> list[str]:
+    """Remove adapters' folders, each at once; return the names of those that were there."""
+    names = [name for name in gone if (adapters_dir / name).is_dir()]
     for name in names:
         with contextlib.suppress(OSError):  # the next look tries again
             grave = adapters_dir / f".forgotten-{name}"

@@ -65,23 +65,37 @@ class GateResult:
     versus_base: Comparison | None = None
     versus_live: Comparison | None = None
 
+    @property
+    def may_be_overridden(self) -> bool:
+        """Whether a lead may put the candidate live all the same: it is not surely worse, and not the live one again."""
+        is_same = self.versus_live is not None and self.versus_live.detectable == 0
+        return self.decision == "inconclusive" and not is_same
+
     def to_json(self) -> dict[str, Any]:  # Any: JSON
         """Return the result for the run's row and the manifest."""
         return asdict(self)
 
 
 def decide(
-    scores: Sequence[ReplyScore], *, min_threads: int, margin: float, forgets: bool = False, seed: int = 0
+    scores: Sequence[ReplyScore],
+    *,
+    min_threads: int,
+    margin: float,
+    forgets: bool = False,
+    seed: int = 0,
+    outlier: str = "",
 ) -> GateResult:
     """Compare a candidate with the base and, if there is one, with what is live.
 
     It passes when it is surely better than both. When it `forgets` pairs that were withdrawn since the live one was
     trained, being at most `margin` nats per token worse than live is enough, because what is live must not stay; an
     infinite margin asks only that it is surely better than the base. It is rejected when it is surely worse than either;
-    otherwise what is live stays.
+    otherwise what is live stays. An `outlier` in its weights, in words, rejects it whatever its likelihoods.
     """
     threads = len({score.thread_id for score in scores})
     figures: dict[str, Any] = {"threads": threads, "pairs": len(scores), **_mean_losses(scores)}
+    if outlier:
+        return GateResult("rejected", f"The new adapter is not as training makes them. {outlier}", **figures)
     if threads < min_threads:
         missing = min_threads - threads
         reason = (

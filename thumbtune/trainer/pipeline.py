@@ -28,14 +28,16 @@ from thumbtune.core.manifest import (
     verify_config,
 )
 from thumbtune.core.prompt import hash_template
-from thumbtune.core.records import Adapter, TrainingRun
+from thumbtune.core.records import Adapter, RunState, TrainingRun
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import adapters, desks, runs
 from thumbtune.core.store.engine import Store
+from thumbtune.core.store.trials import record_scores
 from thumbtune.trainer.backend import Job, TrainerBackend
 from thumbtune.trainer.child import EXIT_OK, REASONS
 from thumbtune.trainer.gate import GateResult, ReplyScore, decide
 from thumbtune.trainer.lease import Cancelled, RunLease, Stopped
+from thumbtune.trainer.norms import find_outlier, measure_earlier, measure_norms
 from thumbtune.trainer.publish import find_published, list_published, name_adapter, publish_adapter, remove_unlisted
 from thumbtune.trainer.recipe import plan_recipe
 from thumbtune.trainer.snapshot import drop_older_snapshots, freeze_pairs
@@ -46,6 +48,8 @@ logger = logging.getLogger(__name__)
 End = Literal["closed", "given back"]
 
 _POLL_S = 0.1
+_EARLIER = 5
+"""Adapters of the desk that a candidate's weights are compared with."""
 _SHARES = {"snapshot": (0.0, 0.03), "finetune": (0.03, 0.85), "evaluate": (0.85, 0.98), "publish": (0.98, 1.0)}
 
 
@@ -130,12 +134,15 @@ class Pipeline:
         inputs += ["--candidate", str(candidate), "--out", str(work / "evaluation.json")]
         self._run_child(lease, "evaluate", [*inputs, *(["--live", live.path] if live else [])])
         evaluation = json.loads((work / "evaluation.json").read_bytes())
+        with self._store.write() as conn:
+            record_scores(conn, run.run_id, evaluation["scores"])
         result = decide(
             [_read_score(score) for score in evaluation["scores"]],
             min_threads=self._settings.gate_min_threads,
             margin=self._settings.gate_margin if live is None or live.replace_since is None else math.inf,
             forgets=live is not None and (live.replace_since is not None or self._forgets(live)),
             seed=self._settings.train_seed,
+            outlier=find_outlier(measure_norms(candidate), self._measure_earlier(run.desk_id)),
         )
         logger.info("run_judged", extra={"run_id": run.run_id, "decision": result.decision})
         figures = {
@@ -144,7 +151,7 @@ class Pipeline:
             "nll_candidate": result.nll_candidate,
             "gate": result.to_json(),
         }
-        if result.decision != "passed":
+        if result.decision != "passed" and not result.may_be_overridden:
             lease.finish(result.decision, result.reason, **figures)
         else:
             lease.update(**figures)
@@ -227,6 +234,12 @@ class Pipeline:
             return None
         return live
 
+    def _measure_earlier(self, desk_id: str) -> list[dict[str, float]]:
+        """Return how much the desk's newest adapters change each layer; those that were set aside tell nothing."""
+        with self._store.read() as conn:
+            found = [item for item in adapters.list_adapters(conn, desk_id=desk_id) if item.state != "quarantined"]
+        return measure_earlier(Path(item.path) for item in found[:_EARLIER])
+
     def _forgets(self, live: Adapter) -> bool:
         """Return whether the live adapter learned from pairs that are no longer active."""
         with self._store.read() as conn:
@@ -263,10 +276,11 @@ class Pipeline:
         return publish_adapter(candidate, adapters_dir=self._settings.adapters_dir, manifest=manifest)
 
     def _enter_adapter(self, lease: RunLease, manifest: Manifest) -> None:
-        """Write the adapter's row and close the run in one transaction."""
+        """Write the adapter's row and close the run in one transaction; what did not pass is held until a lead asks."""
+        decision: RunState = "passed" if manifest.gate["decision"] == "passed" else "inconclusive"
         place = self._settings.adapters_dir / manifest.adapter
         with self._store.write() as conn:
-            lease.finish_in(conn, "passed", str(manifest.gate["reason"]), adapter=manifest.adapter)
+            lease.finish_in(conn, decision, str(manifest.gate["reason"]), adapter=manifest.adapter)
             adapters.add_adapter(
                 conn,
                 name=manifest.adapter,
@@ -276,6 +290,7 @@ class Pipeline:
                 manifest_hash=hash_file(place / MANIFEST_NAME),
                 base_model=manifest.base_model,
                 now=self._store.now(),
+                is_held=decision != "passed",
             )
         remove_unlisted(self._settings.adapters_dir, run_id=manifest.run_id, keep=manifest.adapter)
         logger.info("adapter_published", extra={"adapter": manifest.adapter, "run_id": manifest.run_id})

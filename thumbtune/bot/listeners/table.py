@@ -5,7 +5,7 @@ It does not know what the handlers do.
 
 from collections.abc import Mapping
 
-from thumbtune.bot.blocks import draft_card, edit_modal, forgetting, home, pair_modal
+from thumbtune.bot.blocks import draft_card, edit_modal, forgetting, home, override, pair_modal
 from thumbtune.bot.bot import Handler
 from thumbtune.bot.listeners.actions import (
     draft_dismiss,
@@ -16,6 +16,7 @@ from thumbtune.bot.listeners.actions import (
     home_pair,
     home_retrain,
     pair_edit,
+    run_put_live,
 )
 from thumbtune.bot.listeners.commands import draft, forget, retrain
 from thumbtune.bot.listeners.events import (
@@ -51,6 +52,7 @@ LISTENERS: Mapping[tuple[EventKind, str], Handler] = {
     ("action", home.RETRAIN): home_retrain.handle_home_retrain,
     **{("action", name): home_pair.handle_home_pair for name in home_pair.DECISIONS},
     ("action", home.EDIT): pair_edit.handle_pair_edit,
+    ("action", override.PUT_LIVE): run_put_live.handle_run_put_live,
     ("view", edit_modal.CALLBACK_ID): draft_edit_submitted.handle_draft_edit_submitted,
     ("view", pair_modal.CALLBACK_ID): pair_edit_submitted.handle_pair_edit_submitted,
 }

@@ -14,6 +14,7 @@ from thumbtune.core.errors import Conflict, NotFound
 from thumbtune.core.records import Adapter, AdapterState
 from thumbtune.core.store.replicas import list_replicas
 from thumbtune.core.store.schema import adapters, pairs, snapshot_pairs
+from thumbtune.core.store.trials import may_go_live
 
 ROLLED_BACK = "rolled back"
 LEARNED_FORGOTTEN = "learned from someone who was forgotten"
@@ -31,8 +32,9 @@ def add_adapter(
     manifest_hash: str,
     base_model: str,
     now: datetime,
+    is_held: bool = False,
 ) -> Adapter:
-    """Store an adapter whose files are in place, as `published`."""
+    """Store an adapter whose files are in place, as `published`, or as `held` until someone asks for it."""
     conn.execute(
         sa.insert(adapters).values(
             name=name,
@@ -41,7 +43,7 @@ def add_adapter(
             path=path,
             manifest_hash=manifest_hash,
             base_model=base_model,
-            state="published",
+            state="held" if is_held else "published",
             published_at=now,
         )
     )
@@ -84,14 +86,21 @@ def promote(conn: sa.Connection, name: str, *, now: datetime) -> Adapter:
     return load_adapter(conn, name)
 
 
-def request_live(conn: sa.Connection, name: str, *, now: datetime) -> Adapter:
-    """Make an adapter live that every healthy server holds and has proven; else let serving do so once they have.
+def request_live(conn: sa.Connection, name: str, *, now: datetime, overrides_gate: bool = False) -> Adapter:
+    """Make an adapter live that passed its trial and that every healthy server holds and has proven; else serving does so
+    once all that is done.
 
     What was asked for before and is not live yet is taken back.
-    Raises: NotFound; Conflict when it is quarantined or learned from someone who was forgotten.
+    Raises: NotFound; Conflict when it is quarantined or learned from someone who was forgotten, or is held and this is no
+    override of the gate.
     """
     lock_adapters(conn)
     adapter = load_adapter(conn, name)
+    if adapter.state == "held" and not overrides_gate:
+        raise Conflict(
+            f"adapter {name} is held, because the gate could not tell whether it is better; `thumbtune runs override "
+            f"{adapter.run_id}` puts it live anyway"
+        )
     if adapter.state == "quarantined":
         raise Conflict(f"adapter {name} is quarantined and cannot go live; run `thumbtune adapters show {name}`")
     if adapter.state != "live":
@@ -102,7 +111,7 @@ def request_live(conn: sa.Connection, name: str, *, now: datetime) -> Adapter:
     wish = {"state": "published", "reason": ASKED_FOR}
     conn.execute(sa.update(adapters).where(adapters.c.name == name).values(wish))
     healthy = [replica for replica in list_replicas(conn, now=now) if replica.healthy]
-    if healthy and all(name in replica.proven for replica in healthy):
+    if healthy and all(name in replica.proven for replica in healthy) and may_go_live(conn, name):
         mark_proven(conn, name, now=now)
         return promote(conn, name, now=now)
     return load_adapter(conn, name)
@@ -143,7 +152,7 @@ def mark_to_replace(conn: sa.Connection, *, desk_ids: Collection[str], reason: s
     names = list(conn.execute(sa.select(adapters.c.name).where(which).order_by(adapters.c.name)).scalars())
     marked = adapters.c.name.in_(names)
     conn.execute(sa.update(adapters).where(marked).values(replace_since=now))
-    waiting = sa.and_(marked, adapters.c.state.in_(("published", "proven", "canary")))
+    waiting = sa.and_(marked, adapters.c.state.in_(("held", "published", "proven", "canary")))
     conn.execute(sa.update(adapters).where(waiting).values(state="retired", reason=LEARNED_FORGOTTEN))
     return names
 

@@ -88,6 +88,12 @@ def load_passages(conn: sa.Connection) -> set[Passage]:
     return {Passage(row.title, row.text) for row in conn.execute(sa.select(passages.c.title, passages.c.text))}
 
 
+def is_public(conn: sa.Connection, text: str, *, desk_id: str) -> bool:
+    """Return whether a text stands in the desk's help centre, and so is nobody's secret."""
+    holds = sa.or_(*(column.contains(text, autoescape=True) for column in (passages.c.title, passages.c.text)))
+    return bool(conn.execute(sa.select(sa.exists().where(passages.c.desk_id == desk_id, holds))).scalar_one())
+
+
 def search_passages(conn: sa.Connection, question: str, *, desk_id: str, limit: int) -> list[Passage]:
     """Return the desk's passages that fit a question best, best first; none when no word of it occurs."""
     words = list(

@@ -31,6 +31,7 @@ from thumbtune.core.store.schema import (
     placeholders,
     runs,
 )
+from thumbtune.core.store.schema_training import overrides
 from thumbtune.core.store.signs import add_signs
 from thumbtune.core.store.tombstones import Tombstone, digest_person, is_kept
 
@@ -102,7 +103,7 @@ class Eraser:
 
     def _find_user_ids(self) -> list[str]:
         columns = [messages.c.user_id, approvals.c.user_id, drafts.c.asked_by, runs.c.requested_by]
-        columns += [pairs.c.approved_by, pairs.c.decided_by, pairs.c.corrected_by]
+        columns += [pairs.c.approved_by, pairs.c.decided_by, pairs.c.corrected_by, overrides.c.overridden_by]
         query = sa.union(*(sa.select(column) for column in columns))
         return [user_id for user_id in self._conn.execute(query).scalars() if user_id and self._is_person(user_id)]
 
@@ -144,6 +145,10 @@ class Eraser:
             ask_curation(self._conn, self._store, shows_sign=self._shows_sign, inspector=None, **where)
         named = self._are_named(runs, "requested_by")
         self._conn.execute(sa.update(runs).where(named).values(requested_by=self._pseudonym))
+        of_ours = sa.select(runs.c.run_id).where(self._ours(runs))
+        theirs = sa.and_(overrides.c.run_id.in_(of_ours), overrides.c.overridden_by.in_(self._user_ids))
+        theirs = sa.and_(theirs, overrides.c.overridden_at <= self._tombstone.at)
+        self._conn.execute(sa.update(overrides).where(theirs).values(overridden_by=self._pseudonym))
 
     def _are_named(self, table: sa.Table, column: str) -> sa.ColumnElement[bool]:
         theirs = sa.and_(self._ours(table), table.c[column].in_(self._user_ids))

@@ -200,6 +200,14 @@ def sum_gpu_s(conn: sa.Connection, *, desk_id: str, since: datetime) -> float:
     return float(conn.execute(sa.select(sa.func.coalesce(sa.func.sum(runs.c.gpu_s), 0.0)).where(which)).scalar_one())
 
 
+def overturn_run(conn: sa.Connection, run_id: str, *, why: str) -> None:
+    """Say of a closed run that its adapter does not go live after all, and have Slack told anew."""
+    overturned = sa.case((runs.c.state == "passed", "rejected"), else_=runs.c.state)
+    values = {"state": overturned, "message": f"{why} What was live stays live.", "announced": ""}
+    closed = sa.and_(runs.c.run_id == run_id, runs.c.state.not_in(OPEN_RUN_STATES))
+    conn.execute(sa.update(runs).where(closed).values(values))
+
+
 def list_idle_runs(conn: sa.Connection) -> set[str]:
     """Return the runs that nobody carries out: closed ones, and open ones that wait for a trainer."""
     idle = sa.or_(runs.c.state.not_in(OPEN_RUN_STATES), sa.and_(runs.c.state == "queued", runs.c.lease_owner.is_(None)))

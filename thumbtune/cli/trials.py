@@ -1,0 +1,90 @@
+"""Commands around the gate: see what an adapter wrote in its trial, and put an undecided one live anyway.
+
+It does not know how drafts are judged.
+"""
+
+import getpass
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from thumbtune.cli.context import open_checked_store
+from thumbtune.cli.output import console, print_json, print_table
+from thumbtune.core.errors import NotFound
+from thumbtune.core.store import trials
+from thumbtune.core.store.adapters import load_adapter
+from thumbtune.core.store.overriding import override_gate
+
+WORDS = {
+    "drafts": "drafts",
+    "broken": "cannot be sent",
+    "leaks": "with personal data",
+    "golden_failed": "golden cases failed",
+    "chrf": "likeness to the approved reply (chrF)",
+    "length_ratio": "length to the approved reply's",
+    "facts_right": "facts copied right",
+    "facts_wanted": "… of",
+    "facts_made_up": "facts made up",
+    "style_distance": "distance in style",
+}
+
+
+def register(*, adapters: typer.Typer, runs: typer.Typer) -> None:
+    """Add the commands to those of their nouns."""
+    adapters.command("trial")(show_trial)
+    runs.command("override")(override_run)
+
+
+def show_trial(name: str, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Show what base, live adapter and this one wrote in its trial, and what came of it."""
+    store = open_checked_store()
+    with store.read() as conn:
+        load_adapter(conn, name)
+        trial, drafts = trials.load_trial(conn, name), trials.list_trial_drafts(conn, name)
+    if as_json:
+        print_json({"trial": None if trial is None else asdict(trial), "drafts": [asdict(draft) for draft in drafts]})
+        return
+    if trial is None:
+        raise NotFound(f"{name} had no trial yet: serving holds it once the adapter is loaded and proven")
+    for case, by_role in trials.list_roles(drafts).items():
+        console.print(f"\n{case}", style="bold", markup=False)
+        for role, draft in by_role.items():
+            said = draft.error or draft.text or "(nothing)"
+            console.print(f"  {role:<10}{said}", markup=False, highlight=False)
+            for failure in draft.failures:
+                console.print(f"  {'':<10}✗ {failure}", markup=False, style="red")
+    console.print()
+    print_figures(trial.figures)
+    console.print(f"{name}: {trial.state}. {trial.reason}".strip(), markup=False)
+
+
+def print_figures(figures: Mapping[str, Mapping[str, Any]]) -> None:  # Any: numbers
+    """Print what each model's drafts came to, side by side."""
+    rows = [(words, *(found.get(key) for found in figures.values())) for key, words in WORDS.items()]
+    print_table(("", *figures), rows if figures else [], empty="There was nothing to try it on.")
+
+
+def override_run(run_id: str) -> None:
+    """Put the adapter of an inconclusive run live anyway, once it is proven and has passed its trial.
+
+    Your name goes into the audit.
+    """
+    store = open_checked_store()
+    with store.write() as conn:
+        adapter = override_gate(conn, run_id, by=f"cli:{_find_name()}", now=store.now())
+    if adapter.state == "live":
+        console.print(f"{adapter.name} is live.")
+    else:
+        console.print(
+            f"{adapter.name} goes live as soon as it is proven and has passed its trial; until then nothing changes. "
+            f"`thumbtune adapters show {adapter.name}` says how far it is."
+        )
+
+
+def _find_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return "unknown"

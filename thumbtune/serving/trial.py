@@ -1,0 +1,255 @@
+"""Holds an adapter's trial before it may go live: base, live one and candidate write drafts, and they are looked at.
+
+It does not load adapters or decide what is live. What is done lies in rows: a step asks for what is missing, so that it
+goes on after a restart, and another server may finish it.
+"""
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from thumbtune.core.errors import AdapterNotLoaded, EngineUnavailable, InferenceError, PromptTooLong, RedactionFailed
+from thumbtune.core.golden import GoldenCase, check_reply
+from thumbtune.core.prompt import ChatMessage, Passage, Turn, build_prompt, find_question, list_budgets
+from thumbtune.core.records import Adapter, Desk
+from thumbtune.core.redaction import Redactor
+from thumbtune.core.settings import Settings
+from thumbtune.core.store import Store, trials
+from thumbtune.core.store.adapters import find_live, load_adapter, lock_adapters, quarantine
+from thumbtune.core.store.audits import record_act
+from thumbtune.core.store.desks import load_desk
+from thumbtune.core.store.documents import is_public, search_passages
+from thumbtune.core.store.golden import list_cases
+from thumbtune.core.store.pairs import list_pairs
+from thumbtune.core.store.runs import overturn_run
+from thumbtune.core.trial import TrialDraft, TrialRole, Verdict, judge_trial
+from thumbtune.core.tripwires import DraftCheck, check_draft, describe_style, find_leaks
+from thumbtune.serving.replica import ReplicaServer
+
+logger = logging.getLogger(__name__)
+
+ACTOR = "serving"
+AT_ONCE = 8
+"""Drafts asked for at the same time: the server writes them in one batch."""
+STEP_S = 5.0
+"""Seconds after which a step ends, so that the server is looked after meanwhile."""
+ATTEMPTS = 3
+"""Times that the server may fail to write the candidate's drafts before the candidate is to blame."""
+STYLE_REPLIES = 200
+MAX_DRAFT_CHARS = 12_000
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the models are asked, and what is known of a good reply."""
+
+    key: str
+    pair_id: int | None
+    turns: Sequence[Turn]
+    passages: Sequence[Passage]
+    approved: str | None = None
+    golden: GoldenCase | None = None
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One draft that is missing."""
+
+    case: Case
+    role: TrialRole
+    model: str
+    """The name that the server answers to."""
+    mark: str
+    """What tells this model from every other, of any time."""
+    prompts: tuple[list[ChatMessage], ...]
+    prompt_hash: str
+
+
+class Trials:
+    """Holds trials on one server."""
+
+    def __init__(
+        self,
+        store: Store,
+        server: ReplicaServer,
+        *,
+        settings: Settings,
+        base_name: str,
+        base_mark: str,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._server = server
+        self._settings = settings
+        self._base = (base_name, f"base:{base_mark}")
+        self._monotonic = monotonic
+        self._redactor: Redactor | None = None
+        self._failures: dict[str, int] = {}
+
+    def advance(self, adapter: Adapter, *, proven: Collection[str]) -> None:
+        """Go on with an adapter's trial for a few seconds, and close it when everything is written.
+
+        `proven` are the adapters that this server holds and has proven.
+        Raises: EngineUnavailable when the server is down.
+        """
+        began = self._monotonic()
+        with self._store.write() as conn:
+            live = find_live(conn, desk_id=adapter.desk_id)
+            compared = live.name if live is not None and live.name in proven else None
+            trial = trials.begin_trial(conn, adapter.name, live=compared, now=self._store.now())
+            desk = load_desk(conn, adapter.desk_id)
+        if trial.state != "running":
+            return
+        with self._store.read() as conn:
+            cases = list_trial_cases(conn, adapter, settings=self._settings)
+            written = {(draft.case_key, draft.role) for draft in trials.list_trial_drafts(conn, adapter.name)}
+        missing = [
+            asked
+            for asked in self._list_drafts(cases, desk, candidate=adapter.name, live=compared)
+            if (asked.case.key, asked.role) not in written
+        ]
+        while missing:
+            batch = [asked for asked in missing if asked.role == missing[0].role][:AT_ONCE]
+            if not self._write_batch(adapter, desk, batch):
+                return
+            missing = missing[len(batch) :]
+            if missing and self._monotonic() - began > STEP_S:
+                return
+        self._close(adapter, cases)
+
+    def _list_drafts(self, cases: Sequence[Case], desk: Desk, *, candidate: str, live: str | None) -> list[_Asked]:
+        """Return every draft of a trial, the candidate's last."""
+        models: list[tuple[TrialRole, str, str]] = [("base", *self._base)]
+        models += [("live", live, live)] if live is not None else []
+        models.append(("candidate", candidate, candidate))
+        asked = []
+        for role, model, mark in models:
+            for case in cases:
+                prompts = tuple(
+                    build_prompt(case.turns, voice=desk.voice, max_chars=max_chars, passages=case.passages)
+                    for max_chars in list_budgets(self._settings.max_prompt_chars)
+                )
+                content = json.dumps([prompts[0], self._settings.max_reply_tokens], sort_keys=True)
+                prompt_hash = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+                asked.append(_Asked(case, role, model, mark, prompts, prompt_hash))
+        return asked
+
+    def _write_batch(self, adapter: Adapter, desk: Desk, batch: Sequence[_Asked]) -> bool:
+        """Write and store some drafts of one model; return whether that could be done now."""
+        try:
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                drafts = list(pool.map(lambda asked: self._write(adapter, desk, asked), batch))
+        except AdapterNotLoaded:
+            return False  # the server was restarted: it is brought in again
+        except InferenceError as exc:
+            is_up = self._server.check_health()
+            fields = {"adapter": adapter.name, "role": batch[0].role, "error": type(exc).__name__}
+            logger.warning("trial_draft_failed", extra=fields)
+            if batch[0].role == "candidate":
+                self._count_failure(adapter)
+            if not is_up:
+                raise EngineUnavailable(f"model server {self._server.url} went down during a trial") from exc
+            return False
+        with self._store.write() as conn:
+            for draft in drafts:
+                trials.put_trial_draft(conn, draft)
+        return True
+
+    def _write(self, adapter: Adapter, desk: Desk, asked: _Asked) -> TrialDraft:
+        with self._store.read() as conn:
+            same = trials.find_same_draft(conn, model=asked.mark, prompt_hash=asked.prompt_hash)
+        text, is_cut, error, prompt = "", False, "", asked.prompts[0]
+        if same is not None:
+            text, is_cut = same.text, same.is_cut
+        else:
+            for prompt in asked.prompts:
+                try:
+                    reply = self._server.write_reply(
+                        prompt, model=asked.model, max_tokens=self._settings.max_reply_tokens
+                    )
+                except PromptTooLong as exc:
+                    error = str(exc)
+                    continue
+                text, is_cut, error = reply.text.strip()[:MAX_DRAFT_CHARS], reply.finish_reason == "length", ""
+                break
+        golden = asked.case.golden
+        return TrialDraft(
+            adapter=adapter.name,
+            case_key=asked.case.key,
+            role=asked.role,
+            model=asked.mark,
+            prompt_hash=asked.prompt_hash,
+            pair_id=asked.case.pair_id,
+            text=text,
+            is_cut=is_cut,
+            checks=self._check(text, is_cut=is_cut, prompt=prompt, case=asked.case, desk=desk),
+            written_at=self._store.now(),
+            failures=tuple(check_reply(golden, text)) if golden is not None and not error else (),
+            error=error,
+        )
+
+    def _check(self, text: str, *, is_cut: bool, prompt: Sequence[ChatMessage], case: Case, desk: Desk) -> DraftCheck:
+        if self._redactor is None:
+            self._redactor = Redactor(order_number_patterns=self._settings.order_number_patterns)
+        try:
+            found = find_leaks(text, prompt=prompt, redactor=self._redactor)
+        except RedactionFailed:
+            leaks = ["unreadable"]
+        else:
+            with self._store.read() as conn:
+                leaks = [kind for kind, value in found if not is_public(conn, value, desk_id=desk.desk_id)]
+        return check_draft(
+            text, is_cut=is_cut, prompt=prompt, passages=case.passages, approved=case.approved, leaks=leaks
+        )
+
+    def _count_failure(self, adapter: Adapter) -> None:
+        self._failures[adapter.name] = self._failures.get(adapter.name, 0) + 1
+        if self._failures[adapter.name] >= ATTEMPTS:
+            reason = f"The model server failed {ATTEMPTS} times to write its drafts."
+            self._settle(adapter, Verdict("vetoed", reason))
+
+    def _close(self, adapter: Adapter, cases: Sequence[Case]) -> None:
+        asked = {case.key for case in cases}
+        with self._store.read() as conn:
+            drafts = [draft for draft in trials.list_trial_drafts(conn, adapter.name) if draft.case_key in asked]
+            approved = list_pairs(conn, desk_id=adapter.desk_id, state="active", limit=STYLE_REPLIES, newest_first=True)
+        style = describe_style([pair.reply for pair in approved])
+        self._settle(adapter, judge_trial(drafts, max_broken=self._settings.trial_max_broken, style=style))
+
+    def _settle(self, adapter: Adapter, verdict: Verdict) -> None:
+        """Store the verdict; a veto sets the adapter aside and tells its run so."""
+        now = self._store.now()
+        with self._store.write() as conn:
+            lock_adapters(conn)
+            if load_adapter(conn, adapter.name).state not in ("published", "proven"):
+                return
+            trials.finish_trial(conn, adapter.name, verdict, now=now)
+            if verdict.state == "vetoed":
+                quarantine(conn, adapter.name, reason=f"failed its trial: {verdict.reason}")
+                overturn_run(conn, adapter.run_id, why=f"{adapter.name} failed its trial. {verdict.reason}")
+                detail = {"reason": verdict.reason}
+                record_act(
+                    conn, actor=ACTOR, action="adapter_quarantined", subject=adapter.name, now=now, detail=detail
+                )
+        log = logger.error if verdict.state == "vetoed" else logger.info
+        log("trial_closed", extra={"adapter": adapter.name, "state": verdict.state, "reason": verdict.reason})
+
+
+def list_trial_cases(conn: sa.Connection, adapter: Adapter, *, settings: Settings) -> list[Case]:
+    """Return what an adapter is tried on: held-out pairs of its run, and its desk's golden cases."""
+    cases = [
+        Case(f"pair:{pair.pair_id}", pair.pair_id, pair.turns, pair.passages, approved=pair.reply)
+        for pair in trials.list_trial_pairs(conn, adapter.run_id, limit=settings.trial_drafts)
+    ]
+    for golden in list_cases(conn, desk_id=adapter.desk_id):
+        question = find_question(golden.turns)
+        limit = settings.grounding_passages if golden.grounded else 0
+        found = search_passages(conn, question, desk_id=adapter.desk_id, limit=limit) if limit else []
+        cases.append(Case(f"golden:{golden.case_id}", golden.pair_id, golden.turns, found, golden=golden))
+    return cases
