@@ -1,4 +1,4 @@
-"""Commands on adapters: list, show, promote, rollback."""
+"""Commands on adapters: list, show, verify, promote, rollback."""
 
 from typing import Annotated
 
@@ -6,7 +6,10 @@ import typer
 
 from thumbtune.cli.context import open_checked_store, pick_desk
 from thumbtune.cli.output import console, print_json, print_record, print_table
+from thumbtune.cli.verifying import inspect_adapter
+from thumbtune.core.base_model import find_base
 from thumbtune.core.records import Adapter
+from thumbtune.core.settings import load_settings
 from thumbtune.core.store import adapters, audits
 
 app = typer.Typer(help="Adapters: what training made, and which one answers.", no_args_is_help=True)
@@ -39,6 +42,30 @@ def show_adapter(name: str, as_json: Annotated[bool, typer.Option("--json", help
     with store.read() as conn:
         adapter = adapters.load_adapter(conn, name)
     (print_json if as_json else print_record)(adapter)
+
+
+@app.command("verify")
+def verify_adapters(
+    name: Annotated[str | None, typer.Argument(help="Adapter; all of them when left out.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check adapters' files: manifest, hashes, weights, and whether base model and chat template are still theirs.
+
+    Ends with exit code 1 when one of them may not answer.
+    """
+    settings = load_settings()
+    store = open_checked_store(settings)
+    with store.read() as conn:
+        chosen = [adapters.load_adapter(conn, name)] if name else adapters.list_adapters(conn)
+    base = find_base(settings.base_model) if settings.base_model else None
+    found = [inspect_adapter(adapter, base=base) for adapter in chosen]
+    if as_json:
+        print_json(found)
+    else:
+        rows = [(item.name, item.state, item.verdict, item.base, "; ".join(item.problems)) for item in found]
+        print_table(("adapter", "state", "verdict", "base", "problems"), rows, empty="No adapters yet.")
+    if any(item.problems for item in found):
+        raise typer.Exit(1)
 
 
 @app.command("promote")

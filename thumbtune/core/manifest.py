@@ -19,8 +19,12 @@ from thumbtune.core.prompt import ChatMessage, freeze_template
 MANIFEST_NAME = "manifest.json"
 CONFIG_NAME = "adapter_config.json"
 WEIGHTS_NAME = "adapter_model.safetensors"
+CARD_NAME = "README.md"
 ADAPTER_FILES = (CONFIG_NAME, WEIGHTS_NAME)
+"""What every adapter has; most have a card as well."""
 ADAPTER_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+SERVABLE_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""What the model server can reserve room for. Source: vllm 0.32.0 vllm/config/lora.py, MaxLoRARanks, seen 2026-11-20."""
 
 _FORMAT = 1
 
@@ -202,9 +206,10 @@ def _load_probe(item: dict[str, Any]) -> Probe:  # parsed JSON: the dataclass ch
 
 
 def _verify_files(directory: Path, manifest: Manifest) -> None:
-    if sorted(file.name for file in manifest.files) != sorted(ADAPTER_FILES):
+    listed = sorted(file.name for file in manifest.files)
+    if listed not in (sorted(ADAPTER_FILES), sorted((*ADAPTER_FILES, CARD_NAME))):
         raise ManifestMismatch(f"manifest of {manifest.adapter} does not list exactly {', '.join(ADAPTER_FILES)}")
-    unexpected = sorted(path.name for path in directory.iterdir() if path.name not in (*ADAPTER_FILES, MANIFEST_NAME))
+    unexpected = sorted(path.name for path in directory.iterdir() if path.name not in (*listed, MANIFEST_NAME))
     if unexpected:
         raise ManifestMismatch(f"{manifest.adapter} holds files that were not published: {', '.join(unexpected)}")
     for file in manifest.files:

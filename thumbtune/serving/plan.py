@@ -16,13 +16,10 @@ from pathlib import Path
 
 from thumbtune.core.base_model import find_base, fit_context, name_base
 from thumbtune.core.errors import ConfigError
-from thumbtune.core.manifest import load_template
+from thumbtune.core.manifest import SERVABLE_RANKS, load_template
 from thumbtune.core.processes import drop_secrets
 from thumbtune.core.prompt import CLOCK
 from thumbtune.core.settings import Settings
-
-VLLM_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-"""Ranks vLLM can reserve room for. Source: vllm 0.32.0 vllm/config/lora.py, seen 2026-11-20."""
 
 TEMPLATE_NAME = "chat_template.jinja"
 
@@ -197,7 +194,7 @@ def _fit_context(wanted: int, base_dir: Path | None) -> int:
 
 
 def _fit_rank(wanted: int) -> int:
-    for rank in VLLM_RANKS:
+    for rank in SERVABLE_RANKS:
         if rank >= wanted:
             return rank
-    raise ConfigError([f"an adapter of rank {wanted} cannot be served; vLLM's highest rank is {VLLM_RANKS[-1]}"])
+    raise ConfigError([f"an adapter of rank {wanted} cannot be served; vLLM's highest rank is {SERVABLE_RANKS[-1]}"])

@@ -15,6 +15,7 @@ from thumbtune.core.errors import AdapterError, ManifestMismatch
 from thumbtune.core.manifest import (
     ADAPTER_FILES,
     ADAPTER_NAME,
+    CARD_NAME,
     MANIFEST_NAME,
     Manifest,
     ManifestFile,
@@ -56,8 +57,8 @@ def find_published(adapters_dir: Path, *, run_id: str) -> Manifest | None:
     return None
 
 
-def publish_adapter(candidate: Path, *, adapters_dir: Path, manifest: Manifest) -> Manifest:
-    """Copy a trained candidate to `adapters_dir/<name>` and return its manifest with the files' hashes.
+def publish_adapter(candidate: Path, *, adapters_dir: Path, manifest: Manifest, card: str = "") -> Manifest:
+    """Copy a trained candidate to `adapters_dir/<name>`, with its card, and return its manifest with the files' hashes.
 
     After a crash at any point either the whole directory is there or nothing that carries an adapter's name.
     Raises: AdapterError when the name is taken; ManifestMismatch when no server could load the candidate.
@@ -71,8 +72,11 @@ def publish_adapter(candidate: Path, *, adapters_dir: Path, manifest: Manifest) 
     aside = adapters_dir / f"{_ASIDE}{manifest.run_id}-{os.getpid()}"
     aside.mkdir()
     try:
-        files = tuple(_copy_file(candidate / name, aside) for name in ADAPTER_FILES)
-        manifest = replace(manifest, files=files)
+        files = [_copy_file(candidate / name, aside) for name in ADAPTER_FILES]
+        if card:
+            write_durably(aside / CARD_NAME, card.encode())
+            files.append(_describe_file(aside / CARD_NAME))
+        manifest = replace(manifest, files=tuple(files))
         write_durably(aside / MANIFEST_NAME, dump_manifest(manifest))
         sync_directory(aside)
         if place.exists():
@@ -125,4 +129,8 @@ def _copy_file(source: Path, directory: Path) -> ManifestFile:
         shutil.copyfileobj(reader, writer, 1 << 20)
         writer.flush()
         os.fsync(writer.fileno())
-    return ManifestFile(name=source.name, sha256=hash_file(target), size_bytes=target.stat().st_size)
+    return _describe_file(target)
+
+
+def _describe_file(path: Path) -> ManifestFile:
+    return ManifestFile(name=path.name, sha256=hash_file(path), size_bytes=path.stat().st_size)
