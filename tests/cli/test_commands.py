@@ -9,7 +9,8 @@ from tests.cli.conftest import Run
 from thumbtune.core.errors import BadInput, Conflict, NotFound
 from thumbtune.core.prompt import Turn
 from thumbtune.core.records import Replica
-from thumbtune.core.store import Store, adapters, pairs, replicas, runs
+from thumbtune.core.store import Store, adapters, pairs, replicas, runs, trials
+from thumbtune.core.trial import Verdict
 
 
 def add_pair(store: Store, number: int) -> None:
@@ -161,6 +162,8 @@ def publish(store: Store, name: str) -> None:
         row = {"path": f"/a/{name}", "manifest_hash": "0", "base_model": "b"}
         adapters.add_adapter(conn, name=name, desk_id="support", run_id=held.run_id, now=store.now(), **row)
         adapters.mark_proven(conn, name, now=store.now())
+        trials.begin_trial(conn, name, live=None, now=store.now())
+        trials.finish_trial(conn, name, Verdict("passed", ""), now=store.now())
 
 
 def test_documents_are_added_listed_and_removed(with_desk: Store, run: Run, tmp_path: Path) -> None:
