@@ -31,7 +31,7 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
 def test_up_runs_all_three_brings_back_what_is_killed_and_leaves_nothing(tmp_path: Path) -> None:
     with ServerThread() as slack, (tmp_path / "output.txt").open("wb") as output:
         client = WorkspaceClient(slack.base_url)
-        env = build_environment(data_dir=tmp_path / "data", slack_url=slack.base_url, threads=50, with_shop=True)
+        env = build_environment(data_dir=tmp_path / "data", slack_url=slack.base_url, with_shop=True)
         store = open_installation(read_settings(env), threshold=1000, with_shop=True)
         command = [sys.executable, "-m", "thumbtune.cli.main", "up"]
         up = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=output, stderr=output)

@@ -1,6 +1,7 @@
 """What a snapshot holds, and that it never changes."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,12 @@ import pytest
 from tests.trainer.installation import DESK, Installation, make_installation
 from tests.trainer.samples import QUESTIONS, VOICE
 from thumbtune.core.errors import SnapshotError
+from thumbtune.core.golden import CaseContent, Expectations
 from thumbtune.core.prompt import Turn, build_prompt, list_budgets
 from thumbtune.core.records import Desk, TrainingRun
-from thumbtune.core.selection import Selection, select_pairs
-from thumbtune.core.store import pairs
+from thumbtune.core.selection import GOLDEN, Selection, select_pairs
+from thumbtune.core.store import golden, pairs
+from thumbtune.core.store.sides import load_sides
 from thumbtune.trainer.recipe import load_recipe, plan_recipe
 from thumbtune.trainer.snapshot import drop_older_snapshots, freeze_pairs
 from thumbtune.trainer.snapshot_files import SnapshotMeta, load_meta
@@ -186,6 +189,66 @@ def test_snapshot_never_changes_once_it_is_whole(installation: Installation) -> 
     again = freeze(installation, replace(run, run_id="run-2"))
     assert again.snapshot_hash != first.snapshot_hash
     assert again.newest_pair_id > first.newest_pair_id
+
+
+@pytest.mark.parametrize("name", ["train.jsonl", "held_out.jsonl", "recipe.json"])
+def test_snapshot_whose_files_were_changed_is_made_anew(installation: Installation, name: str) -> None:
+    run = installation.queue_run()
+    first = freeze(installation, run)
+    path = installation.settings.snapshots_dir / run.run_id / name
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-10])
+    assert freeze(installation, run) == first
+    assert path.read_bytes() == whole
+    path.unlink()
+    assert freeze(installation, run) == first
+    assert path.read_bytes() == whole
+
+
+def test_preview_keeps_no_side_and_a_snapshot_does(installation: Installation) -> None:
+    def list_sides() -> dict[tuple[str, str, str], bool]:
+        with installation.store.read() as conn:
+            return load_sides(conn, desk_id="support")
+
+    told = select_pairs(installation.store, desk_id="support", settings=installation.settings)
+    assert told.held_out
+    assert list_sides() == {}
+    with pytest.raises(SnapshotError):
+        freeze(installation, installation.queue_run(), min_pairs=61)
+    assert list_sides() == {}
+    meta = freeze(installation, installation.queue_run())
+    assert len(list_sides()) == 60
+    assert sum(list_sides().values()) == len(meta.held_out_pair_ids)
+
+
+def test_golden_case_and_its_thread_are_left_out_and_told(installation: Installation) -> None:
+    installation.add_pairs(range(60), turns=2)
+    first = freeze(installation, installation.queue_run())
+    with installation.store.write() as conn:
+        pair = pairs.load_pair(conn, first.trained_pair_ids[0])
+        content = CaseContent(title="Lamp", turns=pair.turns, expectations=Expectations(max_chars=100))
+        golden.add_case(
+            conn, content, desk_id="support", added_by="U1", now=installation.store.now(), pair_id=pair.pair_id
+        )
+        in_thread = [
+            found.pair_id
+            for found in pairs.list_pairs(conn, desk_id="support", limit=1000)
+            if found.thread_ts == pair.thread_ts
+        ]
+    second = freeze(installation, replace(installation.queue_run(), run_id="run-2"))
+    assert len(in_thread) == 2
+    assert not set(in_thread) & {*second.trained_pair_ids, *second.held_out_pair_ids}
+    assert second.dropped[GOLDEN] == 2
+    check_told_before(installation, second)
+    check_all_are_seen(installation, second)
+
+
+def test_thousands_of_pairs_are_chosen_within_seconds(installation: Installation) -> None:
+    installation.add_pairs(range(100, 3100))
+    began = time.process_time()
+    selection = select_pairs(installation.store, desk_id="support", settings=installation.settings)
+    assert time.process_time() - began < 15
+    assert len(selection.held_out) == installation.settings.held_out_max
 
 
 def test_voice_is_the_desks_and_changes_the_hash(installation: Installation) -> None:

@@ -16,6 +16,7 @@ from thumbtune.core.records import Desk, DraftMode, TrainingPair
 from thumbtune.core.split import is_held_out
 from thumbtune.core.store.documents import search_passages
 from thumbtune.core.store.pairs import list_pairs
+from thumbtune.core.store.sides import find_sides
 
 NEWEST_PAIRS = 400
 
@@ -39,13 +40,13 @@ def gather_grounds(bot: Bot, desk: Desk, *, turns: Sequence[Turn], thread_ts: st
             pairs: list[TrainingPair] = []
         else:
             pairs = list_pairs(conn, desk_id=desk.desk_id, state="active", limit=NEWEST_PAIRS, newest_first=True)
+        sides = find_sides(conn, {_place(pair) for pair in pairs}, desk_id=desk.desk_id) if pairs else {}
     if choice.adapter is not None:
         return Grounds("adapter", tuple(passages), ())
     usable = [
         pair
         for pair in pairs
-        if pair.thread_ts != thread_ts
-        and not is_held_out(pair.team_id, pair.channel_id, pair.thread_ts, share=settings.held_out_share)
+        if pair.thread_ts != thread_ts and not is_held_out(_place(pair), sides, share=settings.held_out_share)
     ]
     examples = choose_examples(question, usable, limit=settings.few_shot_examples)
     return Grounds("few-shot" if examples else "grounded", tuple(passages), examples)
@@ -65,3 +66,7 @@ def choose_examples(question: str, pairs: Sequence[TrainingPair], *, limit: int)
             threads.add((pair.channel_id, pair.thread_ts))
             chosen.append(Example(text, pair.reply))
     return tuple(chosen[:limit])
+
+
+def _place(pair: TrainingPair) -> tuple[str, str, str]:
+    return pair.team_id, pair.channel_id, pair.thread_ts

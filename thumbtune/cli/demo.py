@@ -92,9 +92,7 @@ class _Demo:
         self._threads = threads
         self._slack_url = f"http://127.0.0.1:{_choose_port(port)}"
         self._data_dir = data_dir
-        self._env = build_environment(
-            data_dir=data_dir, slack_url=self._slack_url, threads=len(threads), with_shop=with_shop
-        )
+        self._env = build_environment(data_dir=data_dir, slack_url=self._slack_url, with_shop=with_shop)
         expected = sum(turn.role == "agent" for thread in threads for turn in thread.turns)
         self._store = open_installation(read_settings(self._env), threshold=expected, with_shop=with_shop)
         self._narrator = open_narrator()

@@ -212,7 +212,13 @@ class Settings(BaseSettings):
         gt=0,
         lt=0.5,
         description="Share of threads never trained on, used to judge a candidate. More judges better, trains on less. "
-        "Raising it leaves those that an adapter was trained on where they are.",
+        "A change is for new threads: those that a run saw stay on their side.",
+    )
+    held_out_min: int = Field(
+        50,
+        ge=0,
+        description="Threads that are held out whatever the share, as long as that is at most a third of them and min_pairs "
+        "are left to train on. More judges small sets better, trains on less.",
     )
     held_out_max: int = Field(300, ge=10, description="Pairs of the held-out set used in one evaluation at most.")
     gate_min_threads: int = Field(

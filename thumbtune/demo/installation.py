@@ -18,9 +18,6 @@ BASE_MODEL = Path(__file__).parent / "base_model" / "weights"
 DESK_ID = "support"
 PLAIN_VOICE = "You write replies for a customer support team. Be friendly, clear and brief."
 
-HELD_OUT_THREADS = 16
-"""About how many threads of a small set are held out."""
-
 TUNING = {
     "MAX_MODEL_LEN": "2048",
     "MAX_PROMPT_CHARS": "2400",
@@ -31,6 +28,7 @@ TUNING = {
     "LEASE_S": "15",
     "GATE_MIN_THREADS": "5",
     "MIN_PAIRS": "10",
+    "HELD_OUT_MIN": "16",
     "BURST_APPROVALS": "0",
     "APPROVALS_PER_DAY": "0",
 }
@@ -42,10 +40,9 @@ OTHER_RECIPE = {"TRAIN_LEARNING_RATE": "4e-3", "TRAIN_MIN_STEPS": "600", "TRAIN_
 """How to train on the shop's own conversations, and on others, of which the base model knows nothing."""
 
 
-def build_environment(*, data_dir: Path, slack_url: str, threads: int, with_shop: bool) -> dict[str, str]:
+def build_environment(*, data_dir: Path, slack_url: str, with_shop: bool) -> dict[str, str]:
     """Return the environment of the demo's processes: this one's, without any Thumbtune or Slack settings of its own."""
     env = {key: value for key, value in os.environ.items() if not key.startswith((ENV_PREFIX, "SLACK_"))}
-    held_out_share = min(0.3, max(0.1, HELD_OUT_THREADS / max(threads, 1)))
     return (
         env
         | {
@@ -55,7 +52,6 @@ def build_environment(*, data_dir: Path, slack_url: str, threads: int, with_shop
         | {
             f"{ENV_PREFIX}DATA_DIR": str(data_dir),
             f"{ENV_PREFIX}BASE_MODEL": str(BASE_MODEL),
-            f"{ENV_PREFIX}HELD_OUT_SHARE": f"{held_out_share:.3f}",
             "SLACK_BOT_TOKEN": seed.BOT_TOKEN,
             "SLACK_APP_TOKEN": seed.APP_TOKEN,
             "SLACK_SIGNING_SECRET": seed.SIGNING_SECRET,
@@ -84,6 +80,7 @@ def open_installation(settings: Settings, *, threshold: int, with_shop: bool) ->
         agents=(seed.AGENTS_GROUP,),
         leads=(seed.LEADS_GROUP,),
         threshold=threshold,
+        training_channel=seed.SUPPORT_CHANNEL,
     )
     with store.write() as conn:
         desks.save_desk(conn, desk)

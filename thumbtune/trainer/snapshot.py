@@ -12,10 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from thumbtune.core.candidates import Candidate, weigh_pair
 from thumbtune.core.errors import SnapshotError
 from thumbtune.core.prompt import ChatMessage, build_prompt, list_budgets
 from thumbtune.core.records import Desk, TrainingPair, TrainingRun
-from thumbtune.core.selection import Candidate, choose, load_trained_places, read_pairs, weigh_pair
+from thumbtune.core.selection import read_pairs, settle_pairs
 from thumbtune.core.settings import Settings
 from thumbtune.core.store.engine import Store
 from thumbtune.trainer.erasing import is_stale
@@ -45,14 +46,15 @@ def freeze_pairs(
 ) -> SnapshotMeta:
     """Return the run's snapshot, which lies in `snapshots_dir/<run_id>`; it is made once and never changed.
 
-    It is made anew when something in it was erased since.
+    It is made anew when something in it was erased since, or its files are no longer what was hashed.
     `on_page` is called between reads, to keep the run's lease.
     Raises: SnapshotError when fewer than `min_pairs` pairs are left to train on.
     """
     place = settings.snapshots_dir / run.run_id
     if (place / META_NAME).is_file():
-        if not is_stale(store, place):
-            return load_meta(place)
+        meta = load_meta(place)
+        if meta.snapshot_hash == _hash_files(place) and not is_stale(store, place):
+            return meta
         shutil.rmtree(place)
     aside = settings.snapshots_dir / f".freezing-{run.run_id}-{run.fence}"
     for leftover in settings.snapshots_dir.glob(f".freezing-{run.run_id}-*"):
@@ -97,7 +99,8 @@ def _write_snapshot(
         for pair in read_pairs(store, desk_id=desk.desk_id, on_page=on_page):
             candidates.append(weigh_pair(pair))
             stream.write(_write_line(pair, desk=desk, max_prompt_chars=settings.max_prompt_chars))
-    selection = choose(candidates, trained_places=load_trained_places(store, desk_id=desk.desk_id), settings=settings)
+    selection = settle_pairs(store, candidates, desk_id=desk.desk_id, settings=settings)
+    on_page()
     for name, pair_ids in ((TRAIN_NAME, selection.trained), (HELD_OUT_NAME, selection.held_out)):
         wanted = set(pair_ids)
         with unsorted.open("rb") as source, (directory / name).open("wb") as target:
@@ -142,6 +145,8 @@ def _write_line(pair: TrainingPair, *, desk: Desk, max_prompt_chars: int) -> byt
 def _hash_files(directory: Path) -> str:
     digest = hashlib.sha256()
     for name in (TRAIN_NAME, HELD_OUT_NAME, RECIPE_NAME):
+        if not (directory / name).is_file():
+            return ""
         with (directory / name).open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()

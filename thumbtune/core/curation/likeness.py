@@ -37,12 +37,18 @@ _WORDS = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True)
-class Exchange:
-    """What is compared of a pair."""
+class Asked:
+    """What is compared of a conversation that asks for a reply."""
 
     conversation: frozenset[str]
     question: frozenset[str]
     question_facts: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Exchange(Asked):
+    """What is compared of a pair."""
+
     reply: frozenset[str]
     facts: frozenset[str]
     denies: bool
@@ -71,17 +77,24 @@ class Likeness:
     """Whether they contradict each other about the shop, so that only one can be right."""
 
 
+def read_asked(turns: Sequence[Turn]) -> Asked | None:
+    """Return what is compared of a conversation; None when its question is too short to be compared."""
+    question = find_question(turns)
+    if len(_WORDS.findall(PLACEHOLDER.sub(" ", question))) < MIN_QUESTION_WORDS:
+        return None
+    conversation = " ".join(f"{turn.role} {_normalize(turn.text)}" for turn in turns)
+    runs = _cut_runs(conversation[-COMPARED_CHARS:])
+    return Asked(runs, _cut_runs(_normalize(question)), list_facts(question))
+
+
 def read_exchange(turns: Sequence[Turn], reply: str, passages: Sequence[Passage] = ()) -> Exchange | None:
     """Return what is compared of a pair; None when its question is too short to be compared."""
-    question = find_question(turns)
-    if len(_WORDS.findall(PLACEHOLDER.sub(" ", question))) < MIN_QUESTION_WORDS or not reply:
+    compared = read_asked(turns) if reply else None
+    if compared is None:
         return None
     asked = [turn.text for turn in turns if turn.role == "customer"]
-    conversation = " ".join(f"{turn.role} {_normalize(turn.text)}" for turn in turns)
     return Exchange(
-        conversation=_cut_runs(conversation[-COMPARED_CHARS:]),
-        question=_cut_runs(_normalize(question)),
-        question_facts=list_facts(question),
+        **vars(compared),
         reply=_cut_runs(_normalize(reply)),
         facts=list_facts(reply),
         denies=is_denial(reply),

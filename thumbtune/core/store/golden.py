@@ -15,6 +15,7 @@ from thumbtune.core.golden import CaseContent, Expectations, GoldenCase, digest_
 from thumbtune.core.prompt import Turn
 from thumbtune.core.store.audits import record_act
 from thumbtune.core.store.engine import insert_row
+from thumbtune.core.store.schema import pairs
 from thumbtune.core.store.schema_training import golden_cases
 
 MAX_CASES = 200
@@ -60,8 +61,7 @@ def edit_case(
         return before
     if shown is not None and shown != digest_case(before):
         raise Conflict(f"golden case {case_id} was changed since it was shown; look at it and edit it again")
-    same = sa.and_(golden_cases.c.desk_id == before.desk_id, golden_cases.c.digest == digest_case(content))
-    if conn.execute(sa.select(golden_cases.c.case_id).where(same)).first():
+    if holds_case(conn, content, desk_id=before.desk_id):
         raise Conflict(f"the golden set of {before.desk_id} has the same case already")
     values = {**_write(content), "changed_by": changed_by, "changed_at": now}
     conn.execute(sa.update(golden_cases).where(golden_cases.c.case_id == case_id).values(values))
@@ -97,6 +97,20 @@ def list_cases(conn: sa.Connection, *, desk_id: str | None = None) -> list[Golde
     if desk_id is not None:
         query = query.where(golden_cases.c.desk_id == desk_id)
     return [_read(row) for row in conn.execute(query)]
+
+
+def holds_case(conn: sa.Connection, content: CaseContent, *, desk_id: str) -> bool:
+    """Return whether a desk's golden set has a case of this content."""
+    same = sa.and_(golden_cases.c.desk_id == desk_id, golden_cases.c.digest == digest_case(content))
+    return conn.execute(sa.select(sa.exists().where(same))).scalar_one()
+
+
+def list_places(conn: sa.Connection, *, desk_id: str) -> list[tuple[str, str, str]]:
+    """Return workspace, channel and thread of the pairs that a desk's cases were made from."""
+    joined = golden_cases.join(pairs, pairs.c.pair_id == golden_cases.c.pair_id)
+    query = sa.select(pairs.c.team_id, pairs.c.channel_id, pairs.c.thread_ts).select_from(joined)
+    rows = conn.execute(query.where(golden_cases.c.desk_id == desk_id).distinct())
+    return [(row.team_id, row.channel_id, row.thread_ts) for row in rows]
 
 
 def drop_cases_of(conn: sa.Connection, pair_ids: Sequence[int]) -> int:

@@ -46,6 +46,13 @@ def find_pair(conn: sa.Connection, place: Place) -> FoundPair | None:
     return FoundPair(**row._mapping) if row else None
 
 
+def find_place(conn: sa.Connection, pair_id: int) -> Place | None:
+    """Return where a pair comes from."""
+    columns = (pairs.c[name] for name in ("team_id", "channel_id", "thread_ts", "reply_ts", "revision"))
+    row = conn.execute(sa.select(*columns).where(pairs.c.pair_id == pair_id)).first()
+    return Place(**row._mapping) if row else None
+
+
 def record_authors(conn: sa.Connection, place: Place, digests: Sequence[str]) -> None:
     """Note by keyed digest whose words the pair at a place holds, as far as a file said who wrote."""
     found = find_pair(conn, place)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from thumbtune.core.errors import LeaseLost, NotFound
 from thumbtune.core.records import OPEN_RUN_STATES, RunState, TrainingRun
-from thumbtune.core.store.schema import adapters, pairs, runs, snapshot_pairs
+from thumbtune.core.store.schema import pairs, runs, snapshot_pairs
 
 _COLUMNS = [runs.c[field.name] for field in fields(TrainingRun)]
 
@@ -253,17 +253,6 @@ def record_snapshot(
     rows += [{"run_id": run.run_id, "pair_id": pair_id, "held_out": True} for pair_id in (*held_out, *left_out)]
     if rows:
         conn.execute(sa.insert(snapshot_pairs), rows)
-
-
-def list_trained_threads(conn: sa.Connection, *, desk_id: str) -> set[tuple[str, str, str]]:
-    """Return team, channel and thread of every pair that one of the desk's adapters was trained on."""
-    joined = snapshot_pairs.join(pairs, pairs.c.pair_id == snapshot_pairs.c.pair_id)
-    joined = joined.join(adapters, adapters.c.run_id == snapshot_pairs.c.run_id)
-    which = sa.and_(adapters.c.desk_id == desk_id, sa.not_(snapshot_pairs.c.held_out))
-    query = (
-        sa.select(pairs.c.team_id, pairs.c.channel_id, pairs.c.thread_ts).select_from(joined).where(which).distinct()
-    )
-    return {(row.team_id, row.channel_id, row.thread_ts) for row in conn.execute(query)}
 
 
 def saw_erased(conn: sa.Connection, run_id: str) -> bool:
