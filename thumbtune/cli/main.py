@@ -17,6 +17,7 @@ from thumbtune.cli import (
     documents,
     drafts,
     forgetting,
+    golden,
     inbox,
     pairs,
     processes,
@@ -44,6 +45,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(adapters.app, name="adapters")
 app.add_typer(desks.app, name="desks")
 app.add_typer(documents.app, name="documents")
+app.add_typer(golden.app, name="golden")
 app.add_typer(drafts.app, name="drafts")
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(audit.app, name="audit")

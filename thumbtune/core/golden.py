@@ -9,11 +9,12 @@ import json
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from thumbtune.core.errors import BadInput
 from thumbtune.core.prompt import Turn, find_question
+from thumbtune.core.redaction import NameIndex, Redactor, redact_together
 
 MAX_TITLE_CHARS = 120
 MAX_TURNS = 100
@@ -120,6 +121,21 @@ def validate_case(content: CaseContent) -> None:
             raise BadInput(f"no reply can pass: it has to contain what must not be in it ({_quote(term)})")
     if expected.max_chars is not None and not 1 <= expected.max_chars <= MAX_REPLY_CHARS:
         raise BadInput(f"the most characters a reply may have must be a number from 1 to {MAX_REPLY_CHARS}")
+
+
+def redact_case(redactor: Redactor, content: CaseContent, *, names: NameIndex) -> CaseContent:
+    """Return a case with placeholders; those that it holds already stay what they are.
+
+    Raises: RedactionFailed.
+    """
+    expected = content.expectations
+    kinds = (expected.contains_all, expected.contains_any, expected.contains_none)
+    texts = [turn.text for turn in content.turns] + [content.title] + [term for terms in kinds for term in terms]
+    redacted = iter(redact_together(redactor, texts, names=names, keeps=True))
+    turns = tuple(replace(turn, text=next(redacted)) for turn in content.turns)
+    title = next(redacted)
+    every, one, none = (tuple(next(redacted) for _ in terms) for terms in kinds)
+    return replace(content, title=title, turns=turns, expectations=Expectations(every, one, none, expected.max_chars))
 
 
 def digest_case(content: CaseContent) -> str:

@@ -16,6 +16,7 @@ from thumbtune.core.redaction.placeholders import (
 )
 from thumbtune.core.redaction.redactor import Redactor
 from thumbtune.core.redaction.spans import KINDS, Kind, Span
+from thumbtune.core.redaction.together import redact_together
 
 __all__ = [
     "KINDS",
@@ -30,4 +31,5 @@ __all__ = [
     "fill_back",
     "find_unfilled",
     "name_placeholder",
+    "redact_together",
 ]
