@@ -9,7 +9,7 @@ from thumbtune.bot.app import build_bot
 from thumbtune.bot.posting import Sender
 from thumbtune.core.store import Store
 from thumbtune.core.store.desks import save_desk
-from thumbtune.core.store.runs import beat, claim_run, finish_run, list_unannounced_runs, open_run
+from thumbtune.core.store.runs import beat, claim_run, finish_run, list_unannounced_runs, load_run, open_run
 
 RESULT = "support-0001 is live."
 
@@ -55,3 +55,36 @@ def test_run_that_failed_says_why(office: Office, store: Store, clock: Clock) ->
     (message,) = [message for message in history if message.get("bot_id")]
     assert why in str(message)
     assert "What is live stays live" in str(message)
+
+
+def test_private_progress_comes_though_slack_was_away_when_its_conversation_was_looked_for(
+    office: Office, store: Store, clock: Clock
+) -> None:
+    bot = build_bot(office.settings, store)
+    announcer = Announcer(bot)
+    with store.write() as conn:
+        save_desk(conn, make_desk())
+        run, _ = open_run(conn, desk_id="support", reason="retrain", now=clock(), announce_channel=RUTH)
+    office.control("faults", server_errors=1.0, methods=["conversations.open"])
+    announcer.announce_due()
+    office.control("clear")
+    announcer.announce_due()
+    with store.read() as conn:
+        channel = load_run(conn, run.run_id).announce_channel
+    assert str(channel).startswith("D")
+    announcer.announce_due()
+    assert Sender(bot).send_due() == 1
+    (message,) = office.call("conversations.history", user=RUTH, channel=channel)["messages"]
+    assert "is learning" in message["text"]
+
+
+def test_run_asked_for_by_someone_slack_does_not_know_is_told_to_nobody(
+    office: Office, store: Store, clock: Clock
+) -> None:
+    bot = build_bot(office.settings, store)
+    with store.write() as conn:
+        save_desk(conn, make_desk())
+        open_run(conn, desk_id="support", reason="retrain", now=clock(), announce_channel="U0NOBODY1")
+    Announcer(bot).announce_due()
+    with store.read() as conn:
+        assert list_unannounced_runs(conn) == []

@@ -15,7 +15,7 @@ from tests.bot.golden.cast import BEN, HELPY, NEWCOMERS, NOOR, OLGA
 from tests.bot.model_server import ModelServer
 from tests.conftest import SESSION_KEY, Clock
 from thumbtune.bot.app import build_app, build_bot
-from thumbtune.bot.blocks import draft_card, home
+from thumbtune.bot.blocks import draft_card, home, retraining
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.intake import build_keeper
 from thumbtune.bot.listeners.table import LISTENERS
@@ -147,6 +147,7 @@ def may_retrain(counter: Counter, user_id: str) -> bool:
     for _ in range(2):
         counter.approve(RUTH, counter.answer()[1])
     counter.retrain(user_id)
+    counter.press(user_id, retraining.START, "support")
     return bool(counter.end_runs())
 
 
@@ -179,6 +180,7 @@ def may_anything(counter: Counter, user_id: str) -> bool:
     counter.approve(user_id, reply, channel=seed.GENERAL_CHANNEL)
     counter.ask(user_id, question, channel=seed.GENERAL_CHANNEL)
     counter.retrain(user_id, channel=seed.GENERAL_CHANNEL)
+    counter.press(user_id, retraining.START, "general")
     return bool(counter.find_state(reply) or counter.find_drafts(question) or counter.end_runs())
 
 
@@ -202,7 +204,15 @@ def counter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter]:
         save_desk(conn, make_desk(**everyone))
     with ServerThread(ServerOptions(port=0)) as slack, ModelServer() as model:
         tokens = {"SLACK_BOT_TOKEN": seed.BOT_TOKEN, "SLACK_APP_TOKEN": seed.APP_TOKEN, "SLACK_API_URL": slack.api_url}
-        settings = Settings(_env_file=None, data_dir=folder, secret_key=SESSION_KEY, min_pairs=2, **tokens)
+        settings = Settings(
+            _env_file=None,
+            data_dir=folder,
+            secret_key=SESSION_KEY,
+            min_pairs=2,
+            held_out_share=1e-9,
+            held_out_min=0,
+            **tokens,
+        )
         office = Office(slack, store, settings, model)
         for newcomer in NEWCOMERS:
             office.control("users", **newcomer)

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 
+import pytest
 import sqlalchemy as sa
 
 from tests.cli.conftest import Run
@@ -9,10 +10,16 @@ from thumbtune.core.records import Replica
 from thumbtune.core.store import Store, replicas
 
 
-def test_what_is_done_by_command_is_audited_with_ids_and_no_text(with_desk: Store, run: Run) -> None:
-    add_pair(with_desk, 1)
+def test_what_is_done_by_command_is_audited_with_ids_and_no_text(
+    with_desk: Store, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THUMBTUNE_MIN_PAIRS", "2")
+    monkeypatch.setenv("THUMBTUNE_HELD_OUT_SHARE", "1e-9")
+    monkeypatch.setenv("THUMBTUNE_HELD_OUT_MIN", "0")
+    for number in range(1, 4):
+        add_pair(with_desk, number)
     run("pairs", "withdraw", "1", "--reason", "names Maya")
-    run("runs", "start")
+    run("runs", "start", "--yes")
     (started,) = run("runs", "list", "--json")
     run("runs", "cancel", started["run_id"])
     publish(with_desk, "support-0001")

@@ -91,6 +91,22 @@ def test_desk_takes_its_rules_when_it_is_made(store: Store, run: Run) -> None:
     assert (desk["vetoes"], desk["author_may_approve"]) == (["-1"], False)
 
 
+def test_desk_says_when_runs_start_and_where_they_are_told(with_desk: Store, run: Run) -> None:
+    when = "--quiet-hours 22:00-07:00 --time-zone Europe/Berlin --cooldown-hours 12"
+    run("desks", "set", "support", *when.split(), "--budget-gpu-seconds", "3600", "--budget-money", "9.5")
+    run("desks", "set", "support", "--training-channel", "C9")
+    desk = run("desks", "show", "support", "--json")
+    assert (desk["quiet_hours"], desk["time_zone"], desk["cooldown_h"]) == ("22:00-07:00", "Europe/Berlin", 12)
+    assert (desk["budget_gpu_s"], desk["budget_money"], desk["training_channel"]) == (3600, 9.5, "C9")
+    run("desks", "set", "support", "--quiet-hours", "", "--training-channel", "", "--budget-money", "0")
+    desk = run("desks", "show", "support", "--json")
+    assert (desk["quiet_hours"], desk["training_channel"], desk["budget_money"]) == ("", "", 0)
+    with pytest.raises(BadInput, match="like 22:00-07:00"):
+        run("desks", "set", "support", "--quiet-hours", "nights")
+    with pytest.raises(BadInput, match="IANA name"):
+        run("desks", "set", "support", "--time-zone", "Berlin")
+
+
 def test_desk_that_cannot_be_is_refused(with_desk: Store, run: Run) -> None:
     with pytest.raises(Conflict, match="exists already"):
         run("desks", "add", "support", "--team", "T1", "--channel", "C2", "--agent", "U1")
@@ -125,15 +141,6 @@ def test_pairs_are_listed_shown_withdrawn_and_exported(with_desk: Store, run: Ru
     assert [line["messages"][-1]["content"] for line in lines] == ["Answer 1. 🍵", "Answer 2. 🍵"]
     with pytest.raises(BadInput, match="unknown state"):
         run("pairs", "list", "--state", "lost")
-
-
-def test_run_is_started_once_and_cancelled(with_desk: Store, run: Run) -> None:
-    assert "is queued" in run("runs", "start")
-    assert "no second one was started" in run("runs", "start")
-    (found,) = run("runs", "list", "--json")
-    assert (found["state"], found["reason"], found["requested_by"]) == ("queued", "retrain", "cli")
-    assert "is cancelled" in run("runs", "cancel", found["run_id"])
-    assert run("runs", "show", found["run_id"], "--json")["state"] == "cancelled"
 
 
 def test_adapter_is_promoted_and_rolled_back(with_desk: Store, run: Run) -> None:

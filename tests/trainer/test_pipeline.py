@@ -56,6 +56,8 @@ def test_run_ends_in_one_published_adapter_and_the_same_data_again_changes_nothi
     assert run.nll_candidate < run.nll_base - 0.5
     assert run.nll_live is None
     assert run.progress == 1.0
+    assert run.started_at is not None and run.finished_at is not None
+    assert 0 < run.gpu_s <= (run.finished_at - run.started_at).total_seconds()
     assert run.gate["decision"] == "passed"
 
     [adapter] = installation.list_adapters()
@@ -150,15 +152,20 @@ def test_stopped_trainer_gives_its_run_back_and_a_cancelled_run_publishes_nothin
         assert not child.is_running()
     given_back = installation.load_run(run.run_id)
     assert (given_back.state, given_back.attempts) == ("running", 0)
+    assert given_back.gpu_s > 0
 
     with installation.start_trainer() as trainer:
         child = wait_for(lambda: find_child(trainer, "finetune"))
+        under_way = installation.await_run(run.run_id, lambda found: bool(found.loss))
+        assert 0 < under_way.step <= under_way.steps
+        assert under_way.tokens_per_s
         with installation.store.write() as conn:
             runs.request_cancel(conn, run.run_id, now=installation.store.now())
         ended = installation.await_run(run.run_id, lambda found: found.finished_at is not None)
         assert not child.is_running()
     assert ended.state == "cancelled"
     assert ended.message == "Cancelled. What was live stays live."
+    assert ended.gpu_s > given_back.gpu_s
     assert installation.list_adapters() == []
 
 

@@ -69,7 +69,7 @@ def end_run(store: Store, *, gpu_s: float = 0.0, state: RunState = "inconclusive
         assert run is not None
         seen = [pair.pair_id for pair in pairs.list_pairs(conn, desk_id="support", state="active", limit=1000)]
         runs.record_snapshot(conn, run, trained=seen, held_out=[])
-        runs.finish_run(conn, run, state=state, message="", now=store.now(), gpu_s=gpu_s)
+        runs.finish_run(conn, run, state=state, message="", now=store.now(), used_s=gpu_s)
     return run
 
 

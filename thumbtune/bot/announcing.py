@@ -17,14 +17,14 @@ from thumbtune.core.records import OPEN_RUN_STATES, TrainingRun
 from thumbtune.core.store.desks import load_desk
 from thumbtune.core.store.outbox import add_post, find_post
 from thumbtune.core.store.overriding import find_override
-from thumbtune.core.store.runs import list_unannounced_runs, mark_announced
+from thumbtune.core.store.runs import list_unannounced_runs, mark_announced, set_announce_channel
 
 logger = logging.getLogger(__name__)
 
 LOOK_S = 2.0
 QUIET_S = 30.0
 """Longest pause while Slack is away or wants to be left alone."""
-STEPS = 20
+STEPS = 50
 CLOSED = "closed"
 RUN_EVENT = "thumbtune_run"
 
@@ -53,7 +53,29 @@ class Announcer:
             runs = list_unannounced_runs(conn)
         for run, announced in runs:
             if describe_step(run) != announced:
-                self._announce(run)
+                self._announce(run) if self._is_placed(run) else self._open_private(run)
+
+    @staticmethod
+    def _is_placed(run: TrainingRun) -> bool:
+        """Return whether it is known in which conversation a run is told of, rather than to whom."""
+        return not str(run.announce_channel).startswith(("U", "W"))
+
+    def _open_private(self, run: TrainingRun) -> None:
+        """Find the conversation with whoever is told of a run in private; the next look tells them."""
+        try:
+            answer = self._bot.slack.call("conversations.open", users=run.announce_channel)
+        except SlackBusy as exc:
+            self._quiet_s = min(exc.retry_after_s, QUIET_S)
+        except SlackError as exc:
+            logger.warning("run_not_announced", extra={"run_id": run.run_id, "error": describe_error(exc)})
+            if _is_final(exc):
+                self._close(run)
+            else:
+                self._quiet_s = QUIET_S
+        else:
+            with self._bot.store.write() as conn:
+                set_announce_channel(conn, run.run_id, str(answer["channel"]["id"]))
+            self._bot.signals.announce.set()
 
     def _announce(self, run: TrainingRun) -> None:
         bot, key = self._bot, f"run:{run.run_id}"
@@ -95,10 +117,9 @@ class Announcer:
             return
         except SlackError as exc:
             logger.warning("run_not_announced", extra={"run_id": run.run_id, "error": describe_error(exc)})
-            is_final = isinstance(exc, SlackRefused) and not isinstance(exc, SlackLockedOut)
-            if not is_final:
+            if not _is_final(exc):
                 self._quiet_s = QUIET_S
-            if not is_final or run.state in OPEN_RUN_STATES:
+            if not _is_final(exc) or run.state in OPEN_RUN_STATES:
                 return  # the next look tries again
         with self._bot.store.write() as conn:
             mark_announced(conn, run.run_id, announced=describe_step(run))
@@ -112,4 +133,8 @@ def describe_step(run: TrainingRun) -> str:
     """Return what Slack was told when it was told of this state: it changes only when people would see a change."""
     if run.state not in OPEN_RUN_STATES:
         return CLOSED
-    return f"{run.state}:{run.phase}:{int(run.progress * STEPS)}"
+    return f"{run.state}:{run.phase}:{int(run.progress * STEPS)}{':cancel' if run.cancel_requested else ''}"
+
+
+def _is_final(exc: SlackError) -> bool:
+    return isinstance(exc, SlackRefused) and not isinstance(exc, SlackLockedOut)

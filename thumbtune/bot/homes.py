@@ -9,14 +9,15 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from thumbtune.bot.blocks.home import MAX_BLOCKS, SHOWN_NEWEST, SHOWN_PAIRS, DeskView, Review, ReviewItem, build_home
-from thumbtune.bot.blocks.parts import render_blocks, section
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.roles import is_agent, is_lead
+from thumbtune.bot.slack import Json
 from thumbtune.core.records import Desk, TrainingPair
 from thumbtune.core.store.adapters import find_live
 from thumbtune.core.store.desks import list_desks
 from thumbtune.core.store.drafts import list_drafts
 from thumbtune.core.store.findings import count_findings, load_findings
+from thumbtune.core.store.outlooks import find_outlook, find_silence
 from thumbtune.core.store.pairs import count_new_pairs, count_pairs, count_pairs_since, list_pairs, load_pair
 from thumbtune.core.store.runs import list_runs
 
@@ -24,7 +25,7 @@ NEWEST_DRAFTS = 200
 MAX_DESKS = 8
 
 
-def publish_home(bot: Bot, user_id: str, *, notice: str = "") -> None:
+def publish_home(bot: Bot, user_id: str, *, notice: Sequence[Json] = ()) -> None:
     """Publish the Home tab of a person: the desks they belong to, and nothing of others; above them what to tell now.
 
     Raises: SlackError.
@@ -38,8 +39,7 @@ def publish_home(bot: Bot, user_id: str, *, notice: str = "") -> None:
         if is_agent(person, roles) and len(views) < MAX_DESKS:
             views.append(_view_desk(bot, desk, user_id=user_id, leads=is_lead(person, roles)))
     view = build_home(views)
-    if notice:
-        view["blocks"] = [*render_blocks([section(notice)]), *view["blocks"]][:MAX_BLOCKS]
+    view["blocks"] = [*notice, *view["blocks"]][:MAX_BLOCKS]
     bot.slack.call("views.publish", user_id=user_id, view=view)
 
 
@@ -58,11 +58,23 @@ def _view_desk(bot: Bot, desk: Desk, *, user_id: str, leads: bool) -> DeskView:
             new_pairs=count_new_pairs(conn, desk_id=desk.desk_id),
             live=find_live(conn, desk_id=desk.desk_id),
             last_run=runs[0] if runs else None,
+            next_run=_describe_next(bot, conn, desk) if leads else "",
             my_drafts=tuple(draft for draft in drafts if draft.asked_by == user_id),
             my_pairs=tuple(mine),
             is_lead=leads,
             review=_view_review(bot, conn, desk.desk_id, waiting=counts.get("quarantined", 0)) if leads else Review(),
         )
+
+
+def _describe_next(bot: Bot, conn: sa.Connection, desk: Desk) -> str:
+    """Return why no run starts by itself, as the trainer last saw it, or that it looks no more."""
+    outlook = find_outlook(conn, desk_id=desk.desk_id)
+    silence = find_silence(outlook, now=bot.store.now(), tick_s=bot.settings.train_tick_s)
+    if silence is not None or outlook is None:
+        return f":warning: {silence}"
+    if outlook.is_due:
+        return f":hourglass_flowing_sand: Training starts by itself now: {outlook.why}"
+    return f":hourglass_flowing_sand: No training starts by itself now: {outlook.why}"
 
 
 def _view_review(bot: Bot, conn: sa.Connection, desk_id: str, *, waiting: int) -> Review:

@@ -12,6 +12,7 @@ from thumbtune.cli.output import console, print_json, print_record, print_table,
 from thumbtune.core.errors import BadInput, Conflict, NotFound
 from thumbtune.core.records import Desk
 from thumbtune.core.store import audits, desks
+from thumbtune.trainer.timetable import load_zone, read_quiet_hours
 
 app = typer.Typer(help="Desks: support teams with their channels, voice and people.", no_args_is_help=True)
 
@@ -62,6 +63,29 @@ Categories = Annotated[
 Voice = Annotated[str | None, typer.Option(help="System prompt: how the team writes. Takes effect at once.")]
 Threshold = Annotated[int | None, typer.Option(min=1, help="New pairs after which a run starts by itself.")]
 
+QuietHours = Annotated[
+    str | None,
+    typer.Option(help="When no run starts by itself, by the desk's clock, such as 22:00-07:00; '' for never."),
+]
+TimeZone = Annotated[str | None, typer.Option(help="The desk's clock: an IANA name such as Europe/Berlin.")]
+CooldownHours = Annotated[
+    float | None, typer.Option("--cooldown-hours", min=0, help="Hours between two runs that start by themselves.")
+]
+BudgetGpuSeconds = Annotated[
+    float | None,
+    typer.Option(
+        "--budget-gpu-seconds", min=0, help="Seconds of training a month over which none does; 0 for no limit."
+    ),
+]
+BudgetMoney = Annotated[
+    float | None,
+    typer.Option(min=0, help="The same in money, by THUMBTUNE_GPU_PRICE_PER_HOUR; 0 for no limit."),
+]
+TrainingChannel = Annotated[
+    str | None,
+    typer.Option(help="Channel (C…) where progress and results of runs are told; '' for who asked, in private."),
+]
+
 
 @app.command("add")
 def add_desk(
@@ -80,6 +104,12 @@ def add_desk(
     voice: Voice = None,
     name: Annotated[str | None, typer.Option(help="Name people see.")] = None,
     threshold: Threshold = None,
+    quiet_hours: QuietHours = None,
+    time_zone: TimeZone = None,
+    cooldown_h: CooldownHours = None,
+    budget_gpu_s: BudgetGpuSeconds = None,
+    budget_money: BudgetMoney = None,
+    training_channel: TrainingChannel = None,
 ) -> None:
     """Make a desk."""
     if not re.match(DESK_ID_PATTERN, desk_id):
@@ -98,6 +128,12 @@ def add_desk(
         edits_keep_approval=edits_keep_approval,
         category=category,
         threshold=threshold,
+        quiet_hours=quiet_hours,
+        time_zone=time_zone,
+        cooldown_h=cooldown_h,
+        budget_gpu_s=budget_gpu_s,
+        budget_money=budget_money,
+        training_channel=training_channel,
     )
     desk = Desk(desk_id=desk_id, team_id=team, name=name or desk_id.title(), voice=voice or DEFAULT_VOICE)
     store = open_checked_store()
@@ -128,6 +164,12 @@ def set_desk(
     voice: Voice = None,
     name: Annotated[str | None, typer.Option(help="Name people see.")] = None,
     threshold: Threshold = None,
+    quiet_hours: QuietHours = None,
+    time_zone: TimeZone = None,
+    cooldown_h: CooldownHours = None,
+    budget_gpu_s: BudgetGpuSeconds = None,
+    budget_money: BudgetMoney = None,
+    training_channel: TrainingChannel = None,
 ) -> None:
     """Change a desk; what is left out stays as it is, and what is given replaces all that was there."""
     changes = _changes(
@@ -144,6 +186,12 @@ def set_desk(
         voice=voice,
         name=name,
         threshold=threshold,
+        quiet_hours=quiet_hours,
+        time_zone=time_zone,
+        cooldown_h=cooldown_h,
+        budget_gpu_s=budget_gpu_s,
+        budget_money=budget_money,
+        training_channel=training_channel,
     )
     if not changes:
         raise BadInput("nothing to change: give at least one option")
@@ -181,10 +229,16 @@ def show_desk(desk_id: str, as_json: Annotated[bool, typer.Option("--json", help
 
 def _changes(**options: Any) -> dict[str, Any]:  # Any: lists, numbers and texts alike
     given = {FIELDS.get(key, key): value for key, value in options.items() if value is not None}
-    changes = {key: _read_list(value) if isinstance(value, list) else value for key, value in given.items()}
+    changes: dict[str, Any] = {  # Any: as above
+        key: _read_list(value) if isinstance(value, list) else value for key, value in given.items()
+    }
     for key in ("emojis", "vetoes"):
         if key in changes:
             changes[key] = tuple(_read_emoji(name) for name in changes[key])
+    if changes.get("quiet_hours"):
+        changes["quiet_hours"] = "{:%H:%M}-{:%H:%M}".format(*read_quiet_hours(changes["quiet_hours"]))
+    if "time_zone" in changes:
+        load_zone(changes["time_zone"])
     for key in NEVER_EMPTY & changes.keys():
         if not changes[key]:
             raise BadInput(f"a desk needs {key}: give at least one")

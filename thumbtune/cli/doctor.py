@@ -1,4 +1,4 @@
-"""The `doctor` command: checks settings, store, Slack, people, vLLM, spool and disk, and says how to mend each failure."""
+"""The `doctor` command: checks settings, store, Slack, people, training, vLLM, spool and disk; says how to mend each."""
 
 import contextlib
 import json
@@ -16,13 +16,13 @@ from thumbtune.cli.context import SLACK_MANIFEST
 from thumbtune.cli.output import console, print_json
 from thumbtune.core.errors import BadInput, ConfigError, ThumbtuneError
 from thumbtune.core.settings import Settings, load_settings
-from thumbtune.core.store import Store, adapters, check_store, connect_store, desks, replicas, runs
+from thumbtune.core.store import Store, adapters, check_store, connect_store, desks, outlooks, replicas, runs
 
 SLACK_TIMEOUT_S = 10
 MIN_FREE_BYTES = 2 * 1024**3
 
 STORE = "store"
-NEED_THE_STORE = ("desks", "vLLM", "forgetting")
+NEED_THE_STORE = ("desks", "training", "vLLM", "forgetting")
 
 Finding = tuple[str, bool, str]
 """What was checked, whether it is well, and what was found or what to do."""
@@ -75,6 +75,7 @@ def _find_all() -> Iterator[Finding]:
         ("Slack", _check_slack),
         ("desks", _check_desks),
         ("base model", _check_base_model),
+        ("training", _check_training),
         ("vLLM", _check_serving),
         ("forgetting", _check_forgetting),
         ("spool", _check_spool),
@@ -148,6 +149,18 @@ def _check_base_model(settings: Settings) -> str:
     if path.is_absolute() and not (path / "config.json").exists():
         raise _Trouble(f"{path} holds no config.json: give the folder of a model")
     return settings.base_model
+
+
+def _check_training(settings: Settings) -> str:
+    with _opened_store(settings) as store, store.read() as conn:
+        seen = {desk.desk_id: outlooks.find_outlook(conn, desk_id=desk.desk_id) for desk in desks.list_desks(conn)}
+        now = store.now()
+    for outlook in seen.values():
+        silence = outlooks.find_silence(outlook, now=now, tick_s=settings.train_tick_s)
+        if silence is not None:
+            raise _Trouble(silence)
+    found = ", ".join(f"{name} ({outlook.why})" for name, outlook in seen.items() if outlook is not None)
+    return f"why no run starts by itself, or one does: {found}" if found else "no desks yet"
 
 
 def _check_serving(settings: Settings) -> str:

@@ -1,12 +1,17 @@
-"""Commands on training runs: start, list, show, cancel."""
+"""Commands on training runs: start, list, show, due, cancel."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from thumbtune.cli.context import open_checked_store, pick_desk
 from thumbtune.cli.output import console, print_json, print_record, print_table
-from thumbtune.core.store import audits, runs
+from thumbtune.cli.watching import watch_run
+from thumbtune.core.errors import BadInput
+from thumbtune.core.retraining import describe_lack, describe_preview, preview_run, request_run
+from thumbtune.core.settings import load_settings
+from thumbtune.core.store import audits, desks, outlooks, runs
 
 app = typer.Typer(help="Training runs: attempts to make a better adapter.", no_args_is_help=True)
 
@@ -14,16 +19,30 @@ app = typer.Typer(help="Training runs: attempts to make a better adapter.", no_a
 @app.command("start")
 def start_run(
     desk: Annotated[str | None, typer.Option(help="Desk; may be left out when there is one.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and do not ask.")] = False,
 ) -> None:
-    """Ask the trainer for a run, as `/retrain` does in Slack."""
-    store = open_checked_store()
+    """Ask the trainer for a run, as `/retrain` does in Slack, having shown what it would use."""
+    settings = load_settings()
+    store = open_checked_store(settings)
     chosen = pick_desk(store, desk)
-    with store.write() as conn:
-        run, is_new = runs.open_run(conn, desk_id=chosen.desk_id, reason="retrain", requested_by="cli", now=store.now())
-        if is_new:
-            audits.record_act(conn, actor="cli", action="run_requested", subject=run.run_id, now=store.now())
-    if is_new:
-        console.print(f"{run.run_id} is queued; follow it with `thumbtune runs show {run.run_id}`.")
+    with store.read() as conn:
+        is_open = runs.find_open_run(conn, desk_id=chosen.desk_id) is not None
+    preview = preview_run(store, settings, desk_id=chosen.desk_id)
+    if not is_open:
+        if not as_json:
+            console.print(f"A run for {chosen.desk_id} would use the approved replies so:", markup=False)
+            for line in describe_preview(preview):
+                console.print(f"  • {line}", markup=False)
+        if not preview.is_enough:
+            raise BadInput(describe_lack(preview, chosen))
+        if not yes and not as_json:
+            typer.confirm("Start training?", abort=True)
+    run, is_new = request_run(store, chosen, by="cli", announce_channel=chosen.training_channel or None)
+    if as_json:
+        print_json({"run_id": run.run_id, "state": run.state, "is_new": is_new, "preview": asdict(preview)})
+    elif is_new:
+        console.print(f"{run.run_id} is queued; follow it with `thumbtune runs show {run.run_id} --watch`.")
     else:
         console.print(f"{run.run_id} is already {run.state}, {run.progress:.0%} done; no second one was started.")
 
@@ -59,12 +78,46 @@ def list_runs(
 
 
 @app.command("show")
-def show_run(run_id: str, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def show_run(
+    run_id: str,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow it with a bar until it is closed.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
     """Show one run with what the gate said."""
     store = open_checked_store()
-    with store.read() as conn:
-        run = runs.load_run(conn, run_id)
+    if watch:
+        run = watch_run(store, run_id)
+    else:
+        with store.read() as conn:
+            run = runs.load_run(conn, run_id)
     (print_json if as_json else print_record)(run)
+
+
+@app.command("due")
+def show_due(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Say of every desk whether a run is due and why none starts by itself, as the trainer last saw it."""
+    settings = load_settings()
+    store = open_checked_store(settings)
+    with store.read() as conn:
+        seen = {desk.desk_id: outlooks.find_outlook(conn, desk_id=desk.desk_id) for desk in desks.list_desks(conn)}
+    found = [
+        {
+            "desk_id": desk_id,
+            "is_due": outlook.is_due if outlook else False,
+            "why": outlook.why if outlook else "",
+            "looked_at": outlook.looked_at if outlook else None,
+            "trouble": outlooks.find_silence(outlook, now=store.now(), tick_s=settings.train_tick_s),
+        }
+        for desk_id, outlook in seen.items()
+    ]
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (item["desk_id"], "yes" if item["is_due"] else "no", item["why"], item["looked_at"], item["trouble"] or "")
+        for item in found
+    ]
+    print_table(("desk", "due", "why", "looked at", "trouble"), rows, empty="No desks yet: `thumbtune desks add`.")
 
 
 @app.command("cancel")

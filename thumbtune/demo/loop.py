@@ -25,6 +25,8 @@ TYPICAL_ENGINE_START_S = 40.0
 ENGINE_TIMEOUT_S = 600.0
 BOT_TIMEOUT_S = 120.0
 QUIET_S = 3.0
+START_TRAINING = "retrain_start"
+"""Name of the bot's button, as a person in Slack would find it by its words."""
 DRAFT_TIMEOUT_S = 120.0
 ADAPTER_TIMEOUT_S = 120.0
 PHASES = {
@@ -240,12 +242,22 @@ class DemoLoop:
 
     def _ask_for_run(self) -> TrainingRun:
         self._client.run_command(LEADS[0], "/retrain", channel=SUPPORT_CHANNEL)
+        is_pressed = False
         for _ in self._poll(DRAFT_TIMEOUT_S, "no run started after /retrain"):
             with self._store.read() as conn:
                 found = runs.list_runs(conn, desk_id=DESK_ID, limit=1)
             if found:
                 break
+            is_pressed = is_pressed or self._press_start()
         return found[0]
+
+    def _press_start(self) -> bool:
+        """Press the button under what the run would use, if it is there by now."""
+        for message in self._client.read_private(LEADS[0], channel=SUPPORT_CHANNEL):
+            if START_TRAINING in str(message):
+                self._client.press(LEADS[0], message, START_TRAINING, channel=SUPPORT_CHANNEL)
+                return True
+        return False
 
     def _wait_until_known(self, question: PostedQuestion) -> None:
         for _ in self._poll(DRAFT_TIMEOUT_S, "the bot did not take in a customer's question"):

@@ -72,9 +72,25 @@ class WorkspaceClient:
         body = {"user": user_id, "channel": channel, "text": text}
         self._check(text.split()[0], self._http.post("/demo/post", json=body).json())
 
-    def read_private(self, user_id: str, *, channel: str, thread_ts: str) -> list[dict[str, Any]]:  # Any: Slack's JSON
-        """Return the messages of a thread that only this person sees, oldest first."""
-        params = {"user": user_id, "channel": channel, "thread_ts": thread_ts}
+    def press(
+        self, user_id: str, message: dict[str, Any], action_id: str, *, channel: str
+    ) -> None:  # Any: Slack's JSON
+        """Press the button with this action id under a message, as this person."""
+        for block in message["blocks"]:
+            for element in block.get("elements", []):
+                if element.get("action_id") == action_id:
+                    container = {"type": "message", "channel": channel, "message_ts": message["ts"]}
+                    names = {"block_id": block["block_id"], "action_id": action_id, "value": element.get("value")}
+                    body = {"user": user_id, "container": container, **names}
+                    self._check(action_id, self._http.post("/demo/action", json=body).json())
+                    return
+        raise LookupError(f"the message has no button {action_id}")
+
+    def read_private(
+        self, user_id: str, *, channel: str, thread_ts: str | None = None
+    ) -> list[dict[str, Any]]:  # Any: Slack's JSON
+        """Return the messages of a thread, or of the channel itself, that only this person sees, oldest first."""
+        params = {"user": user_id, "channel": channel} | ({"thread_ts": thread_ts} if thread_ts else {})
         found = self._http.get("/demo/messages", params=params).json()
         return [message for message in found.get("messages", []) if message.get("is_ephemeral")]
 

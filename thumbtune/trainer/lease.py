@@ -37,9 +37,28 @@ class RunLease:
         self._settings = settings
         self._stop = stop
         self._last_beat = 0.0
+        self._counted_at: float | None = None
+        self._unstored_s = 0.0
         self.run = run
 
-    def beat(self, phase: str, *, progress: float, eta_s: float | None = None, force: bool = False) -> None:
+    def start_counting(self) -> None:
+        """Count the seconds from here as used by the run; they are stored with whatever is written next."""
+        self._counted_at = time.monotonic()
+
+    def stop_counting(self) -> None:
+        """Count no longer."""
+        self._count()
+        self._counted_at = None
+
+    def beat(
+        self,
+        phase: str,
+        *,
+        progress: float,
+        eta_s: float | None = None,
+        force: bool = False,
+        **figures: Any,  # Any: columns of several types
+    ) -> None:
         """Extend the lease and store the progress, at most once a second unless forced.
 
         Raises: Cancelled; Stopped. A database that does not answer is borne: the fence protects what comes after.
@@ -49,6 +68,7 @@ class RunLease:
         if not force and time.monotonic() - self._last_beat < _BEAT_S:
             return
         self._last_beat = time.monotonic()
+        used_s = self._count()
         try:
             with self._store.write() as conn:
                 cancel = runs.beat(
@@ -59,10 +79,13 @@ class RunLease:
                     phase=phase,
                     progress=progress,
                     eta_s=eta_s,
+                    used_s=used_s,
+                    **figures,
                 )
         except StoreUnavailable as exc:
             logger.warning("beat_failed", extra={"run_id": self.run.run_id, "why": str(exc)})
             return
+        self._unstored_s -= used_s
         if cancel:
             raise Cancelled
 
@@ -79,7 +102,7 @@ class RunLease:
     def finish_in(self, conn: sa.Connection, state: RunState, message: str, **values: Any) -> None:  # Any: as above
         """Close the run in a transaction that does more."""
         now = self._store.now()
-        runs.finish_run(conn, self.run, state=state, message=message, now=now, **values)
+        runs.finish_run(conn, self.run, state=state, message=message, now=now, used_s=self._count(), **values)
         audits.record_act(conn, actor="trainer", action=f"run_{state}", subject=self.run.run_id, now=now)
         logger.info("run_closed", extra={"run_id": self.run.run_id, "state": state})
 
@@ -87,6 +110,14 @@ class RunLease:
         """Let the run be claimed again at once; an attempt that only was stopped does not count."""
         with self._store.write() as conn:
             if crashed:
-                runs.update_run(conn, self.run, lease_owner=None, lease_until=None)
+                runs.update_run(conn, self.run, lease_owner=None, lease_until=None, used_s=self._count())
             else:
-                runs.release_run(conn, self.run)
+                runs.release_run(conn, self.run, used_s=self._count())
+
+    def _count(self) -> float:
+        """Return the seconds that are used and not stored yet."""
+        if self._counted_at is not None:
+            now = time.monotonic()
+            self._unstored_s += now - self._counted_at
+            self._counted_at = now
+        return self._unstored_s

@@ -47,6 +47,8 @@ logger = logging.getLogger(__name__)
 
 End = Literal["closed", "given back"]
 
+FIGURES = ("step", "steps", "loss", "tokens_per_s")
+"""What a child program tells as it goes, beside the time that is left."""
 _POLL_S = 0.1
 _EARLIER = 5
 """Adapters of the desk that a candidate's weights are compared with."""
@@ -195,8 +197,10 @@ class Pipeline:
         log_path = self._settings.logs_dir / f"{lease.run.run_id}-{program}.log"
         first, last = _SHARES[program]
         ends_at = time.monotonic() + self._settings.train_timeout_s
-        lease.beat(program, progress=first, force=True)
+        figures: dict[str, Any] = {"step": 0, "steps": 0, "loss": None, "tokens_per_s": None}  # Any: JSON
+        lease.beat(program, progress=first, force=True, **figures)
         job: Job = self._backend.submit(program, arguments=arguments, log_path=log_path)
+        lease.start_counting()
         done, eta_s, reason = 0.0, None, ""
         try:
             while True:
@@ -204,11 +208,12 @@ class Pipeline:
                 for event in status.events:
                     if event["event"] == "progress":
                         done, eta_s = event["step"] / event["steps"], event["eta_s"]
+                        figures = {name: event[name] for name in FIGURES}
                     elif event["event"] == "failed":
                         reason = event["reason"]
                 if status.exit_code is not None:
                     break
-                lease.beat(program, progress=first + (last - first) * done, eta_s=eta_s)
+                lease.beat(program, progress=first + (last - first) * done, eta_s=eta_s, **figures)
                 if time.monotonic() > ends_at:
                     raise _Failed(
                         f"The {program} took longer than {self._settings.train_timeout_s:.0f} s and was ended."
@@ -216,6 +221,7 @@ class Pipeline:
                 self._stop.wait(_POLL_S)
         finally:
             job.cancel()
+            lease.stop_counting()
         if status.exit_code in REASONS:
             raise _Failed(f"The {program} failed: {REASONS[status.exit_code]}{f' ({reason})' if reason else ''}.")
         if status.exit_code != EXIT_OK:

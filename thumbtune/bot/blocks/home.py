@@ -86,6 +86,8 @@ class DeskView:
     pairs_this_week: int
     live: Adapter | None
     last_run: TrainingRun | None
+    next_run: str
+    """For leads: why no run starts by itself; markup without texts of people."""
     my_drafts: tuple[Draft, ...]
     my_pairs: tuple[TrainingPair, ...]
     """What this person approved and is learned, newest first."""
@@ -127,6 +129,7 @@ def _build_desk(view: DeskView) -> list[Block]:
         )
         blocks.append(section(f":mortar_board: Last training: {words}"))
     if view.is_lead:
+        blocks.append(small(view.next_run))
         blocks.append(buttons(button("Retrain now", action_id=RETRAIN, value=desk.desk_id)))
         blocks += _build_review(view.review)
     if view.my_pairs:

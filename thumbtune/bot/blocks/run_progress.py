@@ -3,11 +3,12 @@
 It does not know how a run is carried out.
 """
 
-from thumbtune.bot.blocks.parts import header, render_blocks, section, small
+from thumbtune.bot.blocks.parts import ask_first, button, buttons, header, render_blocks, section, small
 from thumbtune.bot.markup import encode_text
 from thumbtune.bot.slack import Json
 from thumbtune.core.records import OPEN_RUN_STATES, TrainingRun
 
+CANCEL = "run_cancel"
 BAR_CELLS = 20
 _ICONS = {"passed": "🎉", "rejected": "↩️", "inconclusive": "🤝", "failed": "⚠️", "cancelled": "⏹️"}
 _PHASES = {
@@ -24,11 +25,16 @@ def build_run_message(run: TrainingRun, *, desk_name: str) -> tuple[str, list[Js
     """Return text and blocks for a run as it stands."""
     if run.state in OPEN_RUN_STATES:
         line = f"{_draw_bar(run.progress)} {run.progress:.0%} · {describe_phase(run)}"
-        eta = f" · {describe_time(run.eta_s)} left" if run.eta_s else ""
         asked = f"asked for by <@{run.requested_by}>" if run.requested_by.startswith(("U", "W")) else ""
-        blocks = [section(f"*{encode_text(desk_name, link_domains=())} is learning*"), section(line + eta)]
-        blocks_small = small(f"`{run.run_id}` {asked}")
-        return f"{desk_name} is learning: {run.progress:.0%}", render_blocks([*blocks, blocks_small])
+        blocks = [
+            section(f"*{encode_text(desk_name, link_domains=())} is learning*"),
+            section(line),
+            small(describe_speed(run), f"`{run.run_id}` {asked}"),
+        ]
+        if not run.cancel_requested:
+            sure = ask_first("Cancel this training?", "What is live stays live.", confirm="Cancel the training")
+            blocks.append(buttons(button("Cancel training", action_id=CANCEL, value=run.run_id, confirm=sure)))
+        return f"{desk_name} is learning: {run.progress:.0%}", render_blocks(blocks)
     result = describe_result(run)
     blocks_done = [
         header(f"{_ICONS.get(run.state, '')} Training {run.state}"),
@@ -59,7 +65,21 @@ def describe_result(run: TrainingRun) -> str:
 
 def describe_phase(run: TrainingRun) -> str:
     """Return what a run is doing now."""
+    if run.cancel_requested and run.finished_at is None:
+        return "Being cancelled"
     return _PHASES.get(run.phase, run.phase.replace("_", " ").capitalize())
+
+
+def describe_speed(run: TrainingRun) -> str:
+    """Return how far and how fast an open run is, as far as it is known; empty while nothing is computed."""
+    parts = [f"step {run.step:,} of {run.steps:,}"] if run.steps else []
+    if run.loss is not None:
+        parts.append(f"loss {run.loss:.3f}")
+    if run.tokens_per_s:
+        parts.append(f"{run.tokens_per_s:,.0f} tokens/s")
+    if run.eta_s:
+        parts.append(f"{describe_time(run.eta_s)} left")
+    return " · ".join(parts)
 
 
 def describe_time(seconds: float) -> str:

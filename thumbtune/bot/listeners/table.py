@@ -5,7 +5,16 @@ It does not know what the handlers do.
 
 from collections.abc import Mapping
 
-from thumbtune.bot.blocks import draft_card, edit_modal, forgetting, home, override, pair_modal
+from thumbtune.bot.blocks import (
+    draft_card,
+    edit_modal,
+    forgetting,
+    home,
+    override,
+    pair_modal,
+    retraining,
+    run_progress,
+)
 from thumbtune.bot.bot import Handler
 from thumbtune.bot.listeners.actions import (
     draft_dismiss,
@@ -16,6 +25,8 @@ from thumbtune.bot.listeners.actions import (
     home_pair,
     home_retrain,
     pair_edit,
+    retrain_start,
+    run_cancel,
     run_put_live,
 )
 from thumbtune.bot.listeners.commands import draft, forget, retrain
@@ -50,6 +61,9 @@ LISTENERS: Mapping[tuple[EventKind, str], Handler] = {
     ("action", draft_card.DISMISS): draft_dismiss.handle_draft_dismiss,
     ("action", forgetting.CONFIRM): forget_confirm.handle_forget_confirm,
     ("action", home.RETRAIN): home_retrain.handle_home_retrain,
+    ("action", retraining.START): retrain_start.handle_retrain_start,
+    ("action", retraining.LEAVE): retrain_start.handle_retrain_leave,
+    ("action", run_progress.CANCEL): run_cancel.handle_run_cancel,
     **{("action", name): home_pair.handle_home_pair for name in home_pair.DECISIONS},
     ("action", home.EDIT): pair_edit.handle_pair_edit,
     ("action", override.PUT_LIVE): run_put_live.handle_run_put_live,

@@ -79,13 +79,19 @@ def claim_run(conn: sa.Connection, *, owner: str, now: datetime, lease_s: float)
     return load_run(conn, run_id)
 
 
-def update_run(conn: sa.Connection, run: TrainingRun, **values: Any) -> None:  # Any: columns of several types
-    """Write columns of an open run under its fence.
+def update_run(
+    conn: sa.Connection,
+    run: TrainingRun,
+    *,
+    used_s: float = 0.0,
+    **values: Any,  # Any: columns of several types
+) -> None:
+    """Write columns of an open run under its fence, and add the seconds it used since they were last written.
 
     Raises: LeaseLost when another trainer took the run over or it was closed.
     """
     mine = sa.and_(runs.c.run_id == run.run_id, runs.c.fence == run.fence, runs.c.state.in_(OPEN_RUN_STATES))
-    if not conn.execute(sa.update(runs).where(mine).values(values)).rowcount:
+    if not conn.execute(sa.update(runs).where(mine).values(gpu_s=runs.c.gpu_s + used_s, **values)).rowcount:
         raise LeaseLost(f"run {run.run_id} is no longer held by this trainer")
 
 
@@ -116,13 +122,13 @@ def finish_run(
 
     Raises: LeaseLost.
     """
-    closing = {"lease_owner": None, "lease_until": None, "finished_at": now, "eta_s": None, "phase": state}
-    update_run(conn, run, state=state, message=message, progress=1.0, **closing, **values)
+    values |= {"lease_owner": None, "lease_until": None, "finished_at": now, "eta_s": None, "phase": state}
+    update_run(conn, run, state=state, message=message, progress=1.0, **values)
 
 
-def release_run(conn: sa.Connection, run: TrainingRun) -> None:
+def release_run(conn: sa.Connection, run: TrainingRun, *, used_s: float = 0.0) -> None:
     """Give a run back to be claimed at once, as when the trainer is stopped."""
-    update_run(conn, run, lease_owner=None, lease_until=None, attempts=runs.c.attempts - 1)
+    update_run(conn, run, lease_owner=None, lease_until=None, attempts=runs.c.attempts - 1, used_s=used_s)
 
 
 def request_cancel(conn: sa.Connection, run_id: str, *, now: datetime) -> TrainingRun:

@@ -1,18 +1,16 @@
-"""`/retrain`: a team lead starts training now.
+"""`/retrain`: a team lead starts training now, having seen what it would use.
 
 It does not know how training works.
 """
 
 from thumbtune.bot.bot import Bot
-from thumbtune.bot.drafting import name_allowed
-from thumbtune.bot.retraining import start_run
-from thumbtune.bot.roles import is_lead
+from thumbtune.bot.retraining import find_refusal, offer_run
 from thumbtune.core.records import InboxEvent
 from thumbtune.core.store.desks import list_desks
 
 
 def handle_retrain(event: InboxEvent, bot: Bot) -> None:
-    """Open a run for the channel's desk, or the one named; others than its leads are told who may."""
+    """Show what a run for the channel's desk would use, or the one named; others than its leads are told who may."""
     body = event.body
     response_url, user_id = str(body.get("response_url") or ""), str(body.get("user_id") or "")
     channel_id, wanted = str(body.get("channel_id") or ""), str(body.get("text") or "").strip()
@@ -28,9 +26,8 @@ def handle_retrain(event: InboxEvent, bot: Bot) -> None:
         say(f"This is no desk's channel. Name a desk: `/retrain DESK` (desks: {names}).")
         return
     desk = fitting[0]
-    roles = bot.people.fetch_roles(desk)
-    if not is_lead(bot.people.fetch_person(user_id), roles):
-        say(f"Training is for the leads of *{desk.name}*: {name_allowed(bot, desk.leads, roles.leads)}.")
+    refusal = find_refusal(bot, desk, user_id)
+    if refusal is not None:
+        say(refusal)
         return
-    announce_channel = channel_id if channel_id in desk.channels else next(iter(desk.channels), None)
-    say(start_run(bot, desk, user_id=user_id, announce_channel=announce_channel))
+    bot.slack.respond(response_url, response_type="ephemeral", text="Train now?", blocks=offer_run(bot, desk))

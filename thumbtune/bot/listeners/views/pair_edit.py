@@ -4,6 +4,7 @@ It does not know how it is redacted.
 """
 
 from thumbtune.bot.blocks.pair_modal import read_pair_modal
+from thumbtune.bot.blocks.parts import render_blocks, section
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.homes import publish_home
 from thumbtune.bot.markup import encode_text
@@ -61,4 +62,4 @@ def handle_pair_edit_submitted(event: InboxEvent, bot: Bot) -> None:
         words = encode_text(text if len(text) <= MAX_WORDS_CHARS else f"{text[:MAX_WORDS_CHARS]}…", link_domains=())
         notice = f"{CHANGED.format(pair.pair_id)}\n{words}"
     bot.signals.send.set()
-    publish_home(bot, user_id, notice=notice)
+    publish_home(bot, user_id, notice=render_blocks([section(notice)]) if notice else ())
