@@ -9,6 +9,7 @@ import threading
 from thumbtune.bot.blocks.override import build_override_blocks
 from thumbtune.bot.blocks.run_progress import build_run_message
 from thumbtune.bot.bot import Bot
+from thumbtune.bot.run_reports import queue_reports
 from thumbtune.bot.sending import POST_MESSAGE
 from thumbtune.bot.slack import Json, SlackBusy, SlackLockedOut, describe_error
 from thumbtune.core.errors import NotFound, SlackError, SlackRefused
@@ -54,6 +55,7 @@ class Announcer:
         for run, announced in runs:
             if describe_step(run) != announced:
                 self._announce(run) if self._is_placed(run) else self._open_private(run)
+        queue_reports(self._bot)
 
     @staticmethod
     def _is_placed(run: TrainingRun) -> bool:
