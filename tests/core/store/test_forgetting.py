@@ -275,6 +275,22 @@ def make_adapter(store: Store, name: str, *, trained: list[int], is_live: bool) 
             adapters.promote(conn, name, now=now)
 
 
+def test_runs_they_asked_for_lose_their_name_and_the_conversation_with_them(store: Store) -> None:
+    talk(store)
+    rest = {"desk_id": "support", "reason": "retrain", "requested_by": PRIYA}
+    with store.write() as conn:
+        for place in ("D0PRIYA", PRIYA, "C9"):
+            runs.open_run(conn, **rest, announce_channel=place, now=store.now())  # type: ignore[arg-type]  # texts
+            held = runs.claim_run(conn, owner="t", now=store.now(), lease_s=60)
+            assert held is not None
+            runs.finish_run(conn, held, state="failed", message="", now=store.now())
+    forget(store, PRIYA)
+    with store.read() as conn:
+        found = runs.list_runs(conn)
+    assert all(is_pseudonym(run.requested_by) for run in found)
+    assert sorted(str(run.announce_channel) for run in found) == ["C9", "None", "None"]
+
+
 def test_adapters_that_learned_are_named_and_replaced_and_never_come_back(store: Store) -> None:
     hers, his = talk(store)
     make_adapter(store, "support-0001", trained=[his], is_live=True)

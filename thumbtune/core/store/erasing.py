@@ -143,6 +143,9 @@ class Eraser:
         for team_id, channel_id, reply_ts in sorted(held) if self._conn.dialect.name == "postgresql" else ():
             where = {"team_id": team_id, "channel_id": channel_id, "reply_ts": reply_ts}
             ask_curation(self._conn, self._store, shows_sign=self._shows_sign, inspector=None, **where)
+        in_private = sa.or_(*(runs.c.announce_channel.startswith(letter) for letter in "DUW"))
+        told = sa.and_(self._are_named(runs, "requested_by"), in_private)
+        self._conn.execute(sa.update(runs).where(told).values(announce_channel=None))
         named = self._are_named(runs, "requested_by")
         self._conn.execute(sa.update(runs).where(named).values(requested_by=self._pseudonym))
         of_ours = sa.select(runs.c.run_id).where(self._ours(runs))
