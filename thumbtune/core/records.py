@@ -244,7 +244,7 @@ class TrainingRun:
     loss: float | None = None
     tokens_per_s: float | None = None
     gpu_s: float = 0.0
-    """Seconds its child programs ran, in all attempts; of the CPU where there is no GPU."""
+    """Seconds its child programs ran on each GPU, in all attempts; of the CPU where there is no GPU."""
 
 
 @dataclass(frozen=True)

@@ -38,12 +38,13 @@ class RunLease:
         self._stop = stop
         self._last_beat = 0.0
         self._counted_at: float | None = None
+        self._devices = 1
         self._unstored_s = 0.0
         self.run = run
 
-    def start_counting(self) -> None:
-        """Count the seconds from here as used by the run; they are stored with whatever is written next."""
-        self._counted_at = time.monotonic()
+    def start_counting(self, *, devices: int = 1) -> None:
+        """Count the seconds of each device from here as used by the run; they are stored with whatever is written next."""
+        self._devices, self._counted_at = devices, time.monotonic()
 
     def stop_counting(self) -> None:
         """Count no longer."""
@@ -118,6 +119,6 @@ class RunLease:
         """Return the seconds that are used and not stored yet."""
         if self._counted_at is not None:
             now = time.monotonic()
-            self._unstored_s += now - self._counted_at
+            self._unstored_s += (now - self._counted_at) * self._devices
             self._counted_at = now
         return self._unstored_s
