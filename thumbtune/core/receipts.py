@@ -8,6 +8,7 @@ from thumbtune.core.store.forgetting import Receipt
 _WORDS = {
     "messages": ("message", "messages"),
     "pairs": ("training pair", "training pairs"),
+    "golden_cases": ("golden case", "golden cases"),
     "drafts": ("draft", "drafts"),
     "events": ("event not worked on yet", "events not worked on yet"),
     "posts": ("reply not sent yet", "replies not sent yet"),
@@ -15,8 +16,8 @@ _WORDS = {
     "placeholders": ("placeholder, which loses its original", "placeholders, which lose their originals"),
 }
 NOT_REACHED = (
-    "Not reached: Slack itself; exports and copies that were handed out; pairs from files that did not say who wrote; the "
-    "audit, which keeps ids of who did what; the desk's own lists of people."
+    "Not reached: Slack itself; exports and copies that were handed out; pairs from files that did not say who wrote; golden "
+    "cases written by hand; the audit, which keeps ids of who did what; the desk's own lists of people."
 )
 
 

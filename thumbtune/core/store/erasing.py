@@ -17,6 +17,7 @@ from thumbtune.core.errors import ConfigError
 from thumbtune.core.pseudonyms import name_forgotten
 from thumbtune.core.store.curating import ask_curation, ask_for_dependents
 from thumbtune.core.store.engine import Store, insert_row
+from thumbtune.core.store.golden import drop_cases_of
 from thumbtune.core.store.pairs import FORGOTTEN, erase_pairs
 from thumbtune.core.store.schema import (
     approvals,
@@ -31,7 +32,7 @@ from thumbtune.core.store.schema import (
     placeholders,
     runs,
 )
-from thumbtune.core.store.schema_training import overrides
+from thumbtune.core.store.schema_training import golden_cases, overrides
 from thumbtune.core.store.signs import add_signs
 from thumbtune.core.store.tombstones import Tombstone, digest_person, is_kept
 
@@ -74,6 +75,7 @@ class Eraser:
         found = self._find_pairs()
         counts = Counter(
             pairs=len(found),
+            golden_cases=drop_cases_of(self._conn, list(found), now=self._store.now()),
             messages=self._erase_messages(),
             approvals=self._rename_approvals(),
             drafts=self._erase_drafts(threads),
@@ -104,6 +106,7 @@ class Eraser:
     def _find_user_ids(self) -> list[str]:
         columns = [messages.c.user_id, approvals.c.user_id, drafts.c.asked_by, runs.c.requested_by]
         columns += [pairs.c.approved_by, pairs.c.decided_by, pairs.c.corrected_by, overrides.c.overridden_by]
+        columns += [golden_cases.c.added_by, golden_cases.c.changed_by]
         query = sa.union(*(sa.select(column) for column in columns))
         return [user_id for user_id in self._conn.execute(query).scalars() if user_id and self._is_person(user_id)]
 
@@ -129,7 +132,7 @@ class Eraser:
         return {row.pair_id: row.desk_id for row in self._conn.execute(query)}
 
     def _rename(self) -> None:
-        """Take their name out of pairs and runs.
+        """Take their name out of pairs, runs and golden cases.
 
         Another writer's curation passes over the pairs that this holds on PostgreSQL, so they are looked at after it.
         """
@@ -146,8 +149,9 @@ class Eraser:
         in_private = sa.or_(*(runs.c.announce_channel.startswith(letter) for letter in "DUW"))
         told = sa.and_(self._are_named(runs, "requested_by"), in_private)
         self._conn.execute(sa.update(runs).where(told).values(announce_channel=None))
-        named = self._are_named(runs, "requested_by")
-        self._conn.execute(sa.update(runs).where(named).values(requested_by=self._pseudonym))
+        for table, column in ((runs, "requested_by"), (golden_cases, "added_by"), (golden_cases, "changed_by")):
+            named = self._are_named(table, column)
+            self._conn.execute(sa.update(table).where(named).values({column: self._pseudonym}))
         of_ours = sa.select(runs.c.run_id).where(self._ours(runs))
         theirs = sa.and_(overrides.c.run_id.in_(of_ours), overrides.c.overridden_by.in_(self._user_ids))
         theirs = sa.and_(theirs, overrides.c.overridden_at <= self._tombstone.at)

@@ -18,6 +18,8 @@ from thumbtune.core.store.engine import insert_row
 from thumbtune.core.store.schema import pairs
 from thumbtune.core.store.schema_training import golden_cases
 
+ERASING = "erasing"
+"""Who removes a case when what it was made from is erased."""
 MAX_CASES = 200
 """Of a desk: each one is a reply that every evaluation writes three times."""
 
@@ -27,9 +29,14 @@ def add_case(
 ) -> GoldenCase:
     """Add a case to a desk's golden set; `pair_id` names the pair that it was made from.
 
-    Raises: BadInput when it cannot be asked or cannot fail; Conflict when the desk has the same one, or too many.
+    Raises: BadInput when it cannot be asked or cannot fail; Conflict when the desk has the same one, or too many, or the
+    pair's texts were erased.
     """
     validate_case(content)
+    if pair_id is not None:
+        made_from = sa.select(pairs.c.reply).where(pairs.c.pair_id == pair_id).with_for_update(read=True)
+        if not conn.execute(made_from).scalar():  # erased by now, and it must not come back
+            raise Conflict(f"pair {pair_id} has no texts any more; choose another")
     of_desk = golden_cases.c.desk_id == desk_id
     if conn.execute(sa.select(sa.func.count()).select_from(golden_cases).where(of_desk)).scalar_one() >= MAX_CASES:
         raise Conflict(f"the golden set of {desk_id} has {MAX_CASES} cases, the most it can have; remove one first")
@@ -113,12 +120,14 @@ def list_places(conn: sa.Connection, *, desk_id: str) -> list[tuple[str, str, st
     return [(row.team_id, row.channel_id, row.thread_ts) for row in rows]
 
 
-def drop_cases_of(conn: sa.Connection, pair_ids: Sequence[int]) -> int:
+def drop_cases_of(conn: sa.Connection, pair_ids: Sequence[int], *, now: datetime) -> int:
     """Delete the cases that were made from these pairs, whose texts are erased; return how many there were."""
     count = 0
     for start in range(0, len(pair_ids), 500):
         which = golden_cases.c.pair_id.in_(pair_ids[start : start + 500])
-        count += conn.execute(sa.delete(golden_cases).where(which)).rowcount
+        for case_id in conn.execute(sa.delete(golden_cases).where(which).returning(golden_cases.c.case_id)).scalars():
+            record_act(conn, actor=ERASING, action="golden_case_removed", subject=str(case_id), now=now)
+            count += 1
     return count
 
 

@@ -15,6 +15,7 @@ from thumbtune.core.prompt import Passage, Turn
 from thumbtune.core.records import PairSource, PairState, TrainingPair
 from thumbtune.core.store.engine import prepare_insert_of_new
 from thumbtune.core.store.findings import OF_APPROVAL
+from thumbtune.core.store.golden import drop_cases_of
 from thumbtune.core.store.schema import approvals, findings, messages, pair_bands, pairs, runs, snapshot_pairs
 from thumbtune.core.store.schema_training import trial_drafts
 
@@ -156,6 +157,7 @@ def erase_texts(
         *(approvals.c[name] == pairs.c[name] for name in ("team_id", "channel_id")),
         approvals.c.message_ts == pairs.c.reply_ts,
     )
+    drop_cases_of(conn, conn.execute(sa.select(pairs.c.pair_id).where(later)).scalars().all(), now=now)
     lost: list[int] = []
     for which, reason in ((own, DELETED), (sa.and_(later, sa.not_(reacted)), QUESTION_DELETED)):
         withdrawn = {"state": "withdrawn", "reason": reason, "decided_by": "", "changed_at": now}
@@ -179,6 +181,7 @@ def erase_pairs(
         learned += [(row.team_id, row.channel_id, row.reply_ts) for row in conn.execute(active)]
         gone = {"turns": [], "passages": [], "reply": "", "state": "withdrawn", "reason": reason, "changed_at": now}
         conn.execute(sa.update(pairs).where(which).values({**gone, "doubt": "", "decided_by": ""}))
+        drop_cases_of(conn, pair_ids[start : start + 500], now=now)
         for table in (findings, pair_bands, trial_drafts):  # what is told, computed or written of their texts
             conn.execute(sa.delete(table).where(table.c.pair_id.in_(pair_ids[start : start + 500])))
     return learned

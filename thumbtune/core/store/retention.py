@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from thumbtune.core.store.audits import record_act
 from thumbtune.core.store.engine import Store
 from thumbtune.core.store.erasing import erase_for_good
+from thumbtune.core.store.golden import drop_cases_of
 from thumbtune.core.store.messages import lock_channel
 from thumbtune.core.store.pairs import EXPIRED
 from thumbtune.core.store.schema import drafts, messages, pairs
@@ -53,7 +54,7 @@ def expire_texts(store: Store, *, message_days: float, pair_days: float, shows_s
             step = partial(_expire_messages, before_ts=before_ts, team_id=team_id, channel_id=channel_id)
             repeat("messages", step)
         with store.write() as conn:
-            _empty_stale_pairs(conn, before_ts)
+            _empty_stale_pairs(conn, before_ts, now=now)
             drop_stale_drafts(conn, before)
         repeat("drafts", partial(_expire_drafts, before=before))
     return +counts
@@ -93,11 +94,12 @@ def _expire_messages(conn: sa.Connection, *, before_ts: str, team_id: str, chann
     return conn.execute(sa.update(messages).where(which).values(text="", former=[], deleted=True)).rowcount
 
 
-def _empty_stale_pairs(conn: sa.Connection, before_ts: str) -> None:
-    """Erase what withdrawn pairs repeat of threads of which nothing is left."""
+def _empty_stale_pairs(conn: sa.Connection, before_ts: str, *, now: datetime) -> None:
+    """Erase what withdrawn pairs repeat of threads of which nothing is left, and the golden cases made from them."""
     left = sa.exists().where(_in_thread_of(messages), sa.not_(messages.c.deleted), messages.c.ts < before_ts)
     stale = sa.and_(pairs.c.state == "withdrawn", pairs.c.reply != "", pairs.c.reply_ts < before_ts, sa.not_(left))
-    conn.execute(sa.update(pairs).where(stale).values(turns=[], passages=[], reply=""))
+    emptied = sa.update(pairs).where(stale).values(turns=[], passages=[], reply="").returning(pairs.c.pair_id)
+    drop_cases_of(conn, conn.execute(emptied).scalars().all(), now=now)
 
 
 def _expire_drafts(conn: sa.Connection, *, before: datetime) -> int:
