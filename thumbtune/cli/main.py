@@ -16,6 +16,7 @@ from thumbtune.cli import (
     doctor,
     documents,
     drafts,
+    evaluate,
     forgetting,
     golden,
     inbox,
@@ -38,6 +39,7 @@ app = typer.Typer(
 processes.register(app)
 demo.register(app)
 doctor.register(app)
+evaluate.register(app)
 forgetting.register(pairs.app)
 trials.register(adapters=adapters.app, runs=runs.app)
 app.add_typer(pairs.app, name="pairs")
