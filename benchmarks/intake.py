@@ -65,6 +65,9 @@ def main() -> None:
     parser.add_argument(
         "--seconds", type=float, default=60.0, help="length of each part; at most 60 for the bare listener"
     )
+    parser.add_argument(
+        "--down-seconds", type=float, help="length of the part without a store; as the others if not given"
+    )
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, ServerThread(ServerOptions(port=0)) as slack:
         settings = make_settings(Path(folder), slack)
@@ -75,7 +78,8 @@ def main() -> None:
         with run_child(run_bot, settings):
             up = send(settings, Waits("store up"), rate=chosen.rate, seconds=chosen.seconds)
             with take_away(settings.store_url):
-                down = send(settings, Waits("store down"), rate=chosen.rate, seconds=chosen.seconds)
+                down_s = chosen.seconds if chosen.down_seconds is None else chosen.down_seconds
+                down = send(settings, Waits("store down"), rate=chosen.rate, seconds=down_s)
             back_s = wait_until_in(store, settings, [up, down])
         print_table([bare, up, down])
         print(
