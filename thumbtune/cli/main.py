@@ -22,6 +22,7 @@ from thumbtune.cli import (
     inbox,
     pairs,
     processes,
+    run_report,
     runs,
     trials,
 )
@@ -42,6 +43,7 @@ doctor.register(app)
 evaluate.register(app)
 forgetting.register(pairs.app)
 trials.register(adapters=adapters.app, runs=runs.app)
+run_report.register(runs.app)
 app.add_typer(pairs.app, name="pairs")
 app.add_typer(runs.app, name="runs")
 app.add_typer(adapters.app, name="adapters")
