@@ -14,6 +14,7 @@ from thumbtune.core.prompt import (
     freeze_template,
     hash_template,
     list_budgets,
+    replace_question,
 )
 
 TURNS = st.lists(
@@ -101,3 +102,17 @@ def test_only_a_template_that_reads_the_clock_is_changed() -> None:
 
 def test_template_hash_tells_templates_apart() -> None:
     assert hash_template("{{ a }}") != hash_template("{{ b }}")
+
+
+def test_question_is_replaced_where_it_stands() -> None:
+    talk = (
+        Turn("customer", "Hi"),
+        Turn("agent", "Yes?"),
+        Turn("customer", "a"),
+        Turn("customer", "b"),
+        Turn("agent", "c"),
+    )
+    assert replace_question(talk, "a\nb") == talk
+    assert replace_question(talk, "new") == (*talk[:2], Turn("customer", "new"), talk[4])
+    assert replace_question((), "new") == (Turn("customer", "new"),)
+    assert replace_question((Turn("agent", "Yes?"),), "new") == (Turn("agent", "Yes?"), Turn("customer", "new"))

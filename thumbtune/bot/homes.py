@@ -17,6 +17,7 @@ from thumbtune.core.store.adapters import find_live
 from thumbtune.core.store.desks import list_desks
 from thumbtune.core.store.drafts import list_drafts
 from thumbtune.core.store.findings import count_findings, load_findings
+from thumbtune.core.store.golden import list_cases
 from thumbtune.core.store.outlooks import find_outlook, find_silence
 from thumbtune.core.store.pairs import count_new_pairs, count_pairs, count_pairs_since, list_pairs, load_pair
 from thumbtune.core.store.runs import list_runs
@@ -63,6 +64,7 @@ def _view_desk(bot: Bot, desk: Desk, *, user_id: str, leads: bool) -> DeskView:
             my_pairs=tuple(mine),
             is_lead=leads,
             review=_view_review(bot, conn, desk.desk_id, waiting=counts.get("quarantined", 0)) if leads else Review(),
+            golden=tuple(list_cases(conn, desk_id=desk.desk_id)) if leads else (),
         )
 
 

@@ -106,6 +106,18 @@ def find_question(turns: Sequence[Turn]) -> str:
     return "\n".join(reversed(burst))
 
 
+def replace_question(turns: Sequence[Turn], question: str) -> tuple[Turn, ...]:
+    """Return a conversation with this as the customer's last burst of messages; as it is when that says the same."""
+    if turns and find_question(turns).strip() == question.strip():
+        return tuple(turns)
+    asked = [at for at, turn in enumerate(turns) if turn.role == "customer"]
+    end = asked[-1] + 1 if asked else len(turns)
+    start = end
+    while start and turns[start - 1].role == "customer":
+        start -= 1
+    return (*turns[:start], Turn("customer", question), *turns[end:])
+
+
 def freeze_template(chat_template: str) -> str:
     """Return a chat template that prints the first of January 2026 for today; others come back as they are.
 

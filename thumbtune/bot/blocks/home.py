@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from slack_sdk.models.blocks import Block, DividerBlock
 
+from thumbtune.bot.blocks.golden_list import MAKE, build_golden_list
 from thumbtune.bot.blocks.parts import (
     ask_first,
     button,
@@ -23,6 +24,7 @@ from thumbtune.bot.blocks.run_progress import describe_phase, describe_result
 from thumbtune.bot.markup import encode_text
 from thumbtune.bot.slack import Json
 from thumbtune.core.curation import KIND_WORDS
+from thumbtune.core.golden import GoldenCase
 from thumbtune.core.prompt import find_question
 from thumbtune.core.records import (
     OPEN_RUN_STATES,
@@ -94,6 +96,8 @@ class DeskView:
     is_lead: bool
     review: Review
     """What leads see."""
+    golden: tuple[GoldenCase, ...]
+    """What leads see: the golden set, oldest first."""
 
 
 def build_home(views: Sequence[DeskView]) -> Json:
@@ -132,6 +136,7 @@ def _build_desk(view: DeskView) -> list[Block]:
         blocks.append(small(view.next_run))
         blocks.append(buttons(button("Retrain now", action_id=RETRAIN, value=desk.desk_id)))
         blocks += _build_review(view.review)
+        blocks += build_golden_list(view.golden, desk_id=desk.desk_id)
     if view.my_pairs:
         blocks.append(section("*Replies I approved*"))
         for pair in view.my_pairs[:SHOWN_PAIRS]:
@@ -166,7 +171,11 @@ def _build_review(review: Review) -> list[Block]:
                 _tell_origin(item.pair, url=review.url),
                 *(f"noted: {_encode(found.explanation)}" for found in item.findings),
             ),
-            buttons(button("Leave out", action_id=WITHDRAW, value=value), button("Edit", action_id=EDIT, value=value)),
+            buttons(
+                button("Leave out", action_id=WITHDRAW, value=value),
+                button("Edit", action_id=EDIT, value=value),
+                button("Make a golden case", action_id=MAKE, value=value),
+            ),
         ]
     if review.left_out:
         blocks.append(DividerBlock())

@@ -9,6 +9,8 @@ from thumbtune.bot.blocks import (
     draft_card,
     edit_modal,
     forgetting,
+    golden_list,
+    golden_modal,
     home,
     override,
     pair_modal,
@@ -22,6 +24,7 @@ from thumbtune.bot.listeners.actions import (
     draft_post,
     draft_retry,
     forget_confirm,
+    home_golden,
     home_pair,
     home_retrain,
     pair_edit,
@@ -40,6 +43,7 @@ from thumbtune.bot.listeners.events import (
 )
 from thumbtune.bot.listeners.shortcuts import draft_reply
 from thumbtune.bot.listeners.views import draft_edit as draft_edit_submitted
+from thumbtune.bot.listeners.views import golden_case
 from thumbtune.bot.listeners.views import pair_edit as pair_edit_submitted
 from thumbtune.core.records import EventKind
 
@@ -66,7 +70,13 @@ LISTENERS: Mapping[tuple[EventKind, str], Handler] = {
     ("action", run_progress.CANCEL): run_cancel.handle_run_cancel,
     **{("action", name): home_pair.handle_home_pair for name in home_pair.DECISIONS},
     ("action", home.EDIT): pair_edit.handle_pair_edit,
+    **{
+        ("action", name): home_golden.handle_golden_open
+        for name in (golden_list.ADD, golden_list.MAKE, golden_list.EDIT)
+    },
+    ("action", golden_list.REMOVE): home_golden.handle_golden_remove,
     ("action", override.PUT_LIVE): run_put_live.handle_run_put_live,
     ("view", edit_modal.CALLBACK_ID): draft_edit_submitted.handle_draft_edit_submitted,
     ("view", pair_modal.CALLBACK_ID): pair_edit_submitted.handle_pair_edit_submitted,
+    ("view", golden_modal.CALLBACK_ID): golden_case.handle_golden_case_submitted,
 }
