@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import sqlalchemy as sa
 
 from tests.trainer.samples import QUESTIONS, VOICE
 from thumbtune.core.prompt import Turn
@@ -41,22 +42,30 @@ class Installation:
                 for number in range(turns):
                     talk.append(Turn("customer", f"{QUESTIONS[(thread + number) % 4]} ({thread})"))
                     reply = f"Hello! Lamp {thread % 7} is fine. Bye {number}."
-                    pairs.put_pair(
-                        conn,
-                        desk_id="support",
-                        team_id="T1",
-                        channel_id="C1",
-                        thread_ts=f"{thread}.0",
-                        reply_ts=f"{thread}.{number + 1}",
-                        revision="",
-                        turns=talk,
-                        reply=reply,
-                        passages=(),
-                        source="human",
-                        approved_by="U1",
-                        now=self.store.now(),
-                    )
+                    self._put_pair(conn, thread, number, talk, reply)
                     talk = [*talk, Turn("agent", reply)]
+
+    def add_pair(self, thread: int, *, question: str, reply: str) -> None:
+        """Approve one reply."""
+        with self.store.write() as conn:
+            self._put_pair(conn, thread, 0, [Turn("customer", question)], reply)
+
+    def _put_pair(self, conn: sa.Connection, thread: int, number: int, talk: list[Turn], reply: str) -> None:
+        pairs.put_pair(
+            conn,
+            desk_id="support",
+            team_id="T1",
+            channel_id="C1",
+            thread_ts=f"{thread}.0",
+            reply_ts=f"{thread}.{number + 1}",
+            revision="",
+            turns=talk,
+            reply=reply,
+            passages=(),
+            source="human",
+            approved_by="U1",
+            now=self.store.now(),
+        )
 
     def queue_run(self) -> TrainingRun:
         """Ask for a run as `/retrain` does."""
@@ -121,8 +130,8 @@ class Installation:
                 log.close()
 
 
-def make_installation(tmp_path: Path, base: Path, **changes: Any) -> Installation:
-    """Return a new installation with 60 approved pairs in as many threads."""
+def make_installation(tmp_path: Path, base: Path, *, pairs: int = 60, **changes: Any) -> Installation:
+    """Return a new installation with approved pairs in as many threads."""
     values: dict[str, Any] = {
         "data_dir": tmp_path / "data",
         "base_model": str(base),
@@ -145,7 +154,7 @@ def make_installation(tmp_path: Path, base: Path, **changes: Any) -> Installatio
     with store.write() as conn:
         desks.save_desk(conn, DESK)
     made = Installation(settings, store)
-    made.add_pairs(range(60))
+    made.add_pairs(range(pairs))
     return made
 
 

@@ -98,6 +98,22 @@ def test_end_of_turn_is_a_stop_token_of_the_template(tokenizer) -> None:
     assert find_end_of_turn(tokenizer, stop_ids=[]) == tokenizer.convert_tokens_to_ids("<|end|>")
 
 
+@pytest.mark.parametrize("ending", ["", "\n", "<|think|>\n"])
+def test_template_that_ends_a_reply_with_no_stop_token_is_refused(tiny_base: Path, ending: str) -> None:
+    from thumbtune.trainer.model import load_tokenizer
+
+    tokenizer = load_tokenizer(tiny_base)
+    tokenizer.chat_template = (
+        "{% for message in messages %}{{ message['content'] }}"
+        f"{{% if message['role'] != 'assistant' %}}<|end|>{{% else %}}{ending}{{% endif %}}{{% endfor %}}"
+    )
+    with pytest.raises(BadInput, match="end-of-turn token as eos_token_id"):
+        find_end_of_turn(tokenizer, stop_ids=[])
+    think = tokenizer.convert_tokens_to_ids("<|think|>")
+    if "<|think|>" in ending:
+        assert find_end_of_turn(tokenizer, stop_ids=[think]) == think
+
+
 @given(
     st.lists(
         st.tuples(

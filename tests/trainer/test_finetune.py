@@ -1,39 +1,14 @@
 """Real training of a tiny model by the child program."""
 
 import json
-import resource
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.trainer.children import finetune, start
 from tests.trainer.samples import make_line
 from thumbtune.core.manifest import CONFIG_NAME, WEIGHTS_NAME, hash_file, verify_config
-from thumbtune.trainer.recipe import Recipe, dump_recipe
-
-RECIPE = {"base_model": "acme/tiny", "rank": 8, "alpha": 16, "learning_rate": 2e-2, "batch_tokens": 600}
-LIMITS = {"max_context_tokens": 500, "max_reply_tokens": 100, "threads": 1, "min_steps": 40, "max_epochs": 8}
-
-
-def start(snapshot: Path, base: Path, out: Path, *, megabytes: int = 0, **changes: object) -> subprocess.Popen[str]:
-    recipe = out.parent / f"{out.name}-recipe.json"
-    recipe.write_bytes(dump_recipe(Recipe(**{**RECIPE, **LIMITS, **changes})))
-    command = [sys.executable, "-m", "thumbtune.trainer.finetune", "--snapshot", str(snapshot), "--base", str(base)]
-
-    def limit_memory() -> None:
-        if megabytes:
-            resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
-
-    command += ["--recipe", str(recipe), "--out", str(out)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=limit_memory)
-
-
-def finetune(*arguments: Path, **changes: object) -> tuple[int, list[dict], str]:
-    child = start(*arguments, **changes)
-    output, errors = child.communicate(timeout=200)
-    return child.returncode, [json.loads(line) for line in output.splitlines()], errors
 
 
 def test_training_lowers_the_loss_saves_only_a_servable_adapter_and_repeats_bit_by_bit(

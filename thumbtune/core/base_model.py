@@ -4,6 +4,7 @@ It does not know adapters or torch.
 """
 
 import json
+import re
 from pathlib import Path
 
 from thumbtune.core.errors import BadInput
@@ -50,3 +51,30 @@ def fit_context(base: Path, *, wanted: int) -> int:
         raise BadInput(f"base model {base}: config.json cannot be read") from exc
     made_for = config.get("max_position_embeddings")
     return min(wanted, made_for) if isinstance(made_for, int) and not config.get("rope_scaling") else wanted
+
+
+def find_revision(base: Path) -> str:
+    """Return the commit of a base model that lies in the hub's cache, or `unknown`."""
+    name = base.resolve().name
+    return name if re.fullmatch(r"[0-9a-f]{40}", name) else "unknown"
+
+
+def find_licence(base: Path) -> str:
+    """Return the licence that a base model's card or configuration names, or `unknown`."""
+    try:
+        card = (base / "README.md").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        card = ""
+    header = re.match(r"---\s*\n(.*?)\n---", card, re.DOTALL)
+    fields = dict(
+        re.findall(r"^(license|license_name):[ \t]*[\"']?([\w.+-]+)", header[1] if header else "", re.MULTILINE)
+    )
+    licence = fields.get("license", "")
+    if licence in ("", "other"):
+        licence = fields.get("license_name", licence)
+    if not licence:
+        try:
+            licence = json.loads((base / "config.json").read_bytes()).get("license") or ""
+        except (OSError, ValueError, AttributeError):
+            licence = ""
+    return licence if isinstance(licence, str) and licence else "unknown"

@@ -78,10 +78,14 @@ class Settings(PlaceSettings):
         description="Price of an hour of training, in the currency of the desks' budgets; 0 when only GPU seconds are budgeted. "
         "More lets fewer runs start by themselves where a desk has a budget of money.",
     )
-    train_rank: Annotated[Literal[1, 8, 16, 32, 64, 128], BeforeValidator(int)] = Field(
+    train_rank: Annotated[Literal[1, 8, 16, 32, 64, 128, 256, 320, 512], BeforeValidator(int)] = Field(
         16, description="LoRA rank. More learns finer detail, with larger adapters and slower serving."
     )
     train_alpha: int = Field(32, ge=1, description="LoRA alpha; the update is scaled by alpha / rank.")
+    train_rslora: bool = Field(
+        False,
+        description="Whether the update is scaled by alpha / √rank instead, which keeps ranks of 64 and more learning.",
+    )
     train_dropout: float = Field(0.0, ge=0.0, le=0.5, description="LoRA dropout. More resists memorising small sets.")
     train_learning_rate: float = Field(
         2e-4, gt=0, description="Peak learning rate. Small bases want more (1e-3), large ones less."
@@ -93,8 +97,26 @@ class Settings(PlaceSettings):
     train_batch_tokens: int = Field(
         8192, ge=256, description="Tokens in one optimizer step. More is smoother and needs more memory."
     )
+    train_validation_share: float = Field(
+        0.05,
+        ge=0,
+        le=0.3,
+        description="Share of the training conversations (8 to 40 of them) that is not trained on but used to choose the best "
+        "moment of a training, once there are 100. More chooses better and trains on less; 0 keeps the last moment.",
+    )
     train_threads: int = Field(
         0, ge=0, description="CPU threads of a training; 0 takes all cores. Fewer leave room for drafts beside it."
+    )
+    train_gpus: int = Field(
+        1,
+        ge=1,
+        le=8,
+        description="GPUs of this machine that train together. More is faster for large sets; small ones gain nothing.",
+    )
+    train_4bit: bool = Field(
+        False,
+        description="Whether the base model is held in 4 bits while it is fine-tuned (QLoRA), for bases that do not fit beside "
+        "serving otherwise. Slower and a little worse; needs a GPU and bitsandbytes. Judging uses the base as it is served.",
     )
     train_seed: int = Field(7, description="Seed of a run. The same snapshot and seed give the same adapter on a CPU.")
     train_timeout_s: float = Field(

@@ -36,18 +36,25 @@ class Job(Protocol):
 class TrainerBackend(Protocol):
     """Starts child programs."""
 
-    def submit(self, program: str, *, arguments: Sequence[str], log_path: Path) -> Job:
-        """Start `thumbtune.trainer.<program>` with its output in a file."""
+    def submit(self, program: str, *, arguments: Sequence[str], log_path: Path, processes: int = 1) -> Job:
+        """Start `thumbtune.trainer.<program>` with its output in a file, in one process or one for each of several GPUs."""
 
 
 class LocalBackend:
     """Runs child programs as processes of this machine that end when this process does."""
 
-    def submit(self, program: str, *, arguments: Sequence[str], log_path: Path) -> Job:
+    def submit(self, program: str, *, arguments: Sequence[str], log_path: Path, processes: int = 1) -> Job:
         """Start a child; call it from a thread that lives as long as the child."""
         log_path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-        command = [sys.executable, "-m", f"thumbtune.trainer.{program}", *arguments]
+        torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        command = [
+            sys.executable,
+            *(torchrun if processes > 1 else ()),
+            "-m",
+            f"thumbtune.trainer.{program}",
+            *arguments,
+        ]
         return _LocalJob(spawn_child(command, env=build_env(os.environ), log_path=log_path), log_path)
 
 
@@ -56,11 +63,16 @@ class _LocalJob:
         self._child = child
         self._log = log_path.open("rb")
         self._rest = b""
+        self._told_code: int | None = None
 
     def poll(self) -> JobStatus:
         exit_code = self._child.poll()
         *lines, self._rest = (self._rest + self._log.read()).split(b"\n")
-        return JobStatus([event for line in lines if (event := _read_event(line))], exit_code)
+        events = [event for line in lines if (event := _read_event(line))]
+        self._told_code = next((event["exit_code"] for event in events if "exit_code" in event), self._told_code)
+        if exit_code and self._told_code is not None:  # torchrun ends with a code of its own
+            exit_code = self._told_code
+        return JobStatus(events, exit_code)
 
     def cancel(self) -> None:
         end_child(self._child)

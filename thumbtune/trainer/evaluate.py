@@ -5,7 +5,7 @@ Command: python -m thumbtune.trainer.evaluate --snapshot DIR --base DIR --recipe
 
 It decides nothing and does not know the store. OUT holds per reply the negative log likelihood under each model, and
 the candidate's probes for serving to compare with. Exit codes as `finetune`: 0, 2 bad input, 3 a likelihood is not
-finite, 4 out of memory, 143 cancelled.
+finite, 4 out of memory, 5 disk full, 143 cancelled.
 """
 
 import argparse
@@ -16,17 +16,8 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-from thumbtune.core.errors import BadInput
 from thumbtune.core.prompt import TEMPLATE_OPTIONS, Turn, build_prompt
-from thumbtune.trainer.child import (
-    EXIT_BAD_INPUT,
-    EXIT_NOT_FINITE,
-    EXIT_OK,
-    EXIT_OUT_OF_MEMORY,
-    ProgressReporter,
-    emit,
-    exit_on_sigterm,
-)
+from thumbtune.trainer.child import NotFinite, ProgressReporter, emit, exit_on_sigterm, run_program
 from thumbtune.trainer.examples import (
     Span,
     TokenSequence,
@@ -36,7 +27,7 @@ from thumbtune.trainer.examples import (
     read_lines,
     split_rows,
 )
-from thumbtune.trainer.recipe import Recipe, load_recipe
+from thumbtune.trainer.recipe import Recipe, check_base_unchanged, load_recipe
 from thumbtune.trainer.snapshot_files import HELD_OUT_NAME, load_meta
 
 PROBE_QUESTIONS = (
@@ -56,30 +47,22 @@ def main(argv: list[str] | None = None) -> int:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--live", type=Path)
     arguments = parser.parse_args(argv)
-    try:
-        result = evaluate(
-            arguments.snapshot,
-            base=arguments.base,
-            recipe=load_recipe(arguments.recipe),
-            candidate=arguments.candidate,
-            live=arguments.live,
-        )
-    except BadInput as exc:
-        emit("failed", reason=str(exc))
-        return EXIT_BAD_INPUT
-    except (MemoryError, RuntimeError) as exc:
-        from thumbtune.trainer.model import is_out_of_memory
+    return run_program(lambda: write_evaluation(arguments))
 
-        if not is_out_of_memory(exc):
-            raise
-        emit("failed", reason="out of memory")
-        return EXIT_OUT_OF_MEMORY
+
+def write_evaluation(arguments: argparse.Namespace) -> None:
+    """Evaluate and write the result, unless a likelihood is not a number."""
+    result = evaluate(
+        arguments.snapshot,
+        base=arguments.base,
+        recipe=load_recipe(arguments.recipe),
+        candidate=arguments.candidate,
+        live=arguments.live,
+    )
     if not all(math.isfinite(value) for score in result["scores"] for value in score["nll"].values()):
-        emit("failed", reason="a likelihood is not finite")
-        return EXIT_NOT_FINITE
+        raise NotFinite("a likelihood is not finite")
     arguments.out.write_text(json.dumps(result, indent=1) + "\n")
     emit("result", scores=len(result["scores"]), seconds=result["seconds"])
-    return EXIT_OK
 
 
 def evaluate(snapshot: Path, *, base: Path, recipe: Recipe, candidate: Path, live: Path | None) -> dict:
@@ -100,7 +83,10 @@ def evaluate(snapshot: Path, *, base: Path, recipe: Recipe, candidate: Path, liv
         max_context_tokens=recipe.max_context_tokens,
         max_reply_tokens=recipe.max_reply_tokens,
     )
-    model = models.attach_adapter(models.load_base(base, device=device), candidate, name="candidate")
+    model = models.attach_adapter(
+        models.load_base(base, device=device, spread=recipe.four_bit), candidate, name="candidate"
+    )
+    check_base_unchanged(recipe, base)
     if live is not None:
         models.attach_adapter(model, live, name="live")
     loss_of = models.ReplyLoss(model, device=device)

@@ -15,6 +15,8 @@ from typing import Any, Protocol
 from thumbtune.core.errors import BadInput
 from thumbtune.core.prompt import TEMPLATE_OPTIONS, ChatMessage
 
+_MARK = "The reply."
+
 
 class Tokenizer(Protocol):
     """What is needed of a transformers tokenizer."""
@@ -96,14 +98,26 @@ def read_lines(path: Path) -> list[Line]:
 
 
 def find_end_of_turn(tokenizer: Tokenizer, *, stop_ids: Iterable[int]) -> int:
-    """Return the token that the chat template puts after a reply and at which the model server stops."""
+    """Return the token that the chat template puts after a reply and at which the model server stops.
+
+    Raises: BadInput when the template ends a reply with no such token: the adapter would never learn to stop.
+    """
     stops = {tokenizer.eos_token_id, *stop_ids}
-    conversation = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "x"}]
-    rendered = tokenizer.apply_chat_template(conversation, tokenize=True, return_dict=False, **TEMPLATE_OPTIONS)
-    for token in reversed(rendered):
+    conversation = [
+        {"role": "system", "content": "x"},
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "content": _MARK},
+    ]
+    text = tokenizer.apply_chat_template(conversation, tokenize=False, **TEMPLATE_OPTIONS)
+    _, mark, after = text.rpartition(_MARK)
+    [after_ids] = tokenizer([after], add_special_tokens=False)["input_ids"]
+    for token in after_ids if mark else ():
         if token in stops:
             return int(token)
-    return tokenizer.eos_token_id
+    raise BadInput(
+        "the base model's chat template ends a reply with no token at which the model server stops, so that drafts would run on; "
+        "name its end-of-turn token as eos_token_id in generation_config.json, or use an instruction-tuned base model"
+    )
 
 
 def encode_lines(

@@ -11,10 +11,17 @@ from typing import Any
 
 import torch
 from jinja2 import TemplateError
-from peft import LoraConfig, PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import (
+    LoraConfig,
+    PeftModel,
+    get_peft_model_state_dict,
+    prepare_model_for_kbit_training,
+    set_peft_model_state_dict,
+)
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, GenerationConfig
 
 from thumbtune.core.errors import BadInput, WrongBase
 from thumbtune.core.manifest import CONFIG_NAME, WEIGHTS_NAME, load_template
@@ -37,6 +44,7 @@ def prepare_torch(*, seed: int, threads: int) -> torch.device:
 def load_tokenizer(base: Path) -> Any:  # a transformers tokenizer; its class depends on the model
     """Load a base model's tokenizer from its directory, with the chat template that is served with."""
     try:
+        json.loads((base / "tokenizer.json").read_bytes())  # the library says no more than "Exception" of a broken one
         tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
         tokenizer.chat_template = load_template(base)
     except (OSError, ValueError) as exc:
@@ -53,17 +61,45 @@ def load_tokenizer(base: Path) -> Any:  # a transformers tokenizer; its class de
     return tokenizer
 
 
-def load_base(base: Path, *, device: torch.device) -> Any:  # a transformers model; its class depends on the model
-    """Load a frozen base model: bfloat16 on a GPU, float32 on a CPU."""
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    try:
-        model = AutoModelForCausalLM.from_pretrained(
-            base, dtype=dtype, attn_implementation="sdpa", local_files_only=True, use_safetensors=True
+def load_base(base: Path, *, device: torch.device, four_bit: bool = False, spread: bool = False) -> Any:  # as above
+    """Load a frozen base model: bfloat16 on a GPU, float32 on a CPU.
+
+    `four_bit` holds it in 4 bits, made ready for training (QLoRA). `spread` puts on the CPU what the GPU has no room for.
+    Raises: BadInput when its files are not all there and whole.
+    """
+    on_gpu = device.type == "cuda"
+    options: dict[str, Any] = {}  # Any: transformers' own options
+    if four_bit:
+        if not on_gpu:
+            raise BadInput("train_4bit needs a GPU; set THUMBTUNE_TRAIN_4BIT=false on this machine")
+        quantization = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16,
         )
-    except (OSError, ValueError) as exc:
-        raise BadInput(f"base model {base} cannot be loaded: {type(exc).__name__}") from exc
+        options = {"quantization_config": quantization, "device_map": {"": device}}
+    elif spread and on_gpu:
+        options = {"device_map": "auto"}
+    try:
+        model, loading = AutoModelForCausalLM.from_pretrained(
+            base,
+            dtype=torch.bfloat16 if on_gpu else torch.float32,
+            attn_implementation="sdpa",
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            **options,
+        )
+    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as exc:
+        raise BadInput(f"base model {base} cannot be loaded: {type(exc).__name__}; check its files") from exc
+    if lacking := [*loading["missing_keys"], *loading["mismatched_keys"]]:
+        raise BadInput(f"base model {base} lacks {len(lacking)} of its weights; check its files")
     model.config.use_cache = False
-    return model.requires_grad_(False).to(device)
+    if four_bit:
+        return prepare_model_for_kbit_training(model, gradient_checkpointing_kwargs={"use_reentrant": False})
+    model.requires_grad_(False)
+    return model if options else model.to(device)
 
 
 def find_stop_ids(base: Path) -> list[int]:
@@ -128,7 +164,7 @@ class ReplyLoss:
         targets = ids.roll(-1, dims=1)[keep].to(self._device)  # (reply tokens) int64
         with self._selecting(keep), torch.autocast("cuda", torch.bfloat16, enabled=self._device.type == "cuda"):
             logits = self._model(input_ids=ids.to(self._device), use_cache=False).logits
-        return cross_entropy(logits[0].float(), targets, reduction="none")
+        return cross_entropy(logits[0].float(), targets.to(logits.device), reduction="none")
 
     @contextmanager
     def _selecting(self, keep: torch.Tensor) -> Iterator[None]:
@@ -141,7 +177,7 @@ class ReplyLoss:
     def _select(self, _module: torch.nn.Module, arguments: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
         if self._keep is None:
             return None
-        return (arguments[0][self._keep].unsqueeze(0), *arguments[1:])
+        return (arguments[0][self._keep.to(arguments[0].device)].unsqueeze(0), *arguments[1:])
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -10,11 +10,12 @@ import math
 import shutil
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from thumbtune.core.base_model import locate_base, name_base
+from thumbtune.core.base_model import find_licence, find_revision, locate_base, name_base
 from thumbtune.core.errors import LeaseLost, SnapshotError, StoreUnavailable, ThumbtuneError
 from thumbtune.core.logs import hide_text
 from thumbtune.core.manifest import (
@@ -23,23 +24,22 @@ from thumbtune.core.manifest import (
     Probe,
     hash_base,
     hash_file,
-    load_template,
     verify_adapter,
     verify_config,
 )
-from thumbtune.core.prompt import hash_template
 from thumbtune.core.records import Adapter, RunState, TrainingRun
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import adapters, desks, runs
 from thumbtune.core.store.engine import Store
 from thumbtune.core.store.trials import record_scores
 from thumbtune.trainer.backend import Job, TrainerBackend
+from thumbtune.trainer.card import build_card
 from thumbtune.trainer.child import EXIT_OK, REASONS
 from thumbtune.trainer.gate import GateResult, ReplyScore, decide
 from thumbtune.trainer.lease import Cancelled, RunLease, Stopped
 from thumbtune.trainer.norms import find_outlier, measure_earlier, measure_norms
 from thumbtune.trainer.publish import find_published, list_published, name_adapter, publish_adapter, remove_unlisted
-from thumbtune.trainer.recipe import plan_recipe
+from thumbtune.trainer.recipe import Recipe, load_recipe, plan_recipe
 from thumbtune.trainer.snapshot import drop_older_snapshots, freeze_pairs
 from thumbtune.trainer.snapshot_files import RECIPE_NAME, SnapshotMeta
 
@@ -130,7 +130,8 @@ class Pipeline:
         work.mkdir(parents=True, mode=0o700)
         candidate = work / "candidate"
         inputs = ["--snapshot", str(snapshot), "--base", str(base), "--recipe", str(snapshot / RECIPE_NAME)]
-        self._run_child(lease, "finetune", [*inputs, "--out", str(candidate)])
+        recipe = load_recipe(snapshot / RECIPE_NAME)
+        trained = self._run_child(lease, "finetune", [*inputs, "--out", str(candidate)], processes=recipe.gpus)
         lease.update(state="evaluating")
         live = self._find_comparable_live(run, base)
         inputs += ["--candidate", str(candidate), "--out", str(work / "evaluation.json")]
@@ -146,6 +147,8 @@ class Pipeline:
             seed=self._settings.train_seed,
             outlier=find_outlier(measure_norms(candidate), self._measure_earlier(run.desk_id)),
         )
+        told = _tell("Not learned from", trained["skipped"]) + _tell("Not judged by", evaluation["skipped"])
+        result = replace(result, reason=result.reason + told)
         logger.info("run_judged", extra={"run_id": run.run_id, "decision": result.decision})
         figures = {
             "nll_base": result.nll_base,
@@ -158,7 +161,9 @@ class Pipeline:
         else:
             lease.update(**figures)
             lease.beat("publish", progress=_SHARES["publish"][0], force=True)
-            manifest = self._publish(run, candidate, base=base, meta=meta, evaluation=evaluation, gate=result)
+            manifest = self._publish(
+                run, candidate, base=base, meta=meta, recipe=recipe, evaluation=evaluation, gate=result, trained=trained
+            )
             self._enter_adapter(lease, manifest)
         drop_older_snapshots(self._settings.snapshots_dir, keep=meta)
 
@@ -193,15 +198,17 @@ class Pipeline:
             )
         return meta
 
-    def _run_child(self, lease: RunLease, program: str, arguments: list[str]) -> None:
+    def _run_child(
+        self, lease: RunLease, program: str, arguments: list[str], *, processes: int = 1
+    ) -> dict[str, Any]:  # Any: JSON
         log_path = self._settings.logs_dir / f"{lease.run.run_id}-{program}.log"
         first, last = _SHARES[program]
         ends_at = time.monotonic() + self._settings.train_timeout_s
         figures: dict[str, Any] = {"step": 0, "steps": 0, "loss": None, "tokens_per_s": None}  # Any: JSON
         lease.beat(program, progress=first, force=True, **figures)
-        job: Job = self._backend.submit(program, arguments=arguments, log_path=log_path)
+        job: Job = self._backend.submit(program, arguments=arguments, log_path=log_path, processes=processes)
         lease.start_counting()
-        done, eta_s, reason = 0.0, None, ""
+        done, eta_s, reason, result = 0.0, None, "", {}
         try:
             while True:
                 status = job.poll()
@@ -211,6 +218,8 @@ class Pipeline:
                         figures = {name: event[name] for name in FIGURES}
                     elif event["event"] == "failed":
                         reason = event["reason"]
+                    elif event["event"] == "result":
+                        result = event
                 if status.exit_code is not None:
                     break
                 lease.beat(program, progress=first + (last - first) * done, eta_s=eta_s, **figures)
@@ -226,6 +235,7 @@ class Pipeline:
             raise _Failed(f"The {program} failed: {REASONS[status.exit_code]}{f' ({reason})' if reason else ''}.")
         if status.exit_code != EXIT_OK:
             raise _Crashed(f"{program} ended with exit code {status.exit_code}; see {log_path}")
+        return result
 
     def _find_comparable_live(self, run: TrainingRun, base: Path) -> Adapter | None:
         """Return the live adapter if it can be compared with: its files whole, and made for the same base."""
@@ -258,8 +268,10 @@ class Pipeline:
         *,
         base: Path,
         meta: SnapshotMeta,
+        recipe: Recipe,
         evaluation: dict[str, Any],  # Any: JSON
         gate: GateResult,
+        trained: dict[str, Any],  # Any: JSON
     ) -> Manifest:
         config = verify_config(candidate, max_rank=self._settings.train_rank)
         with self._store.read() as conn:
@@ -270,8 +282,8 @@ class Pipeline:
             run_id=run.run_id,
             snapshot_hash=meta.snapshot_hash,
             base_model=name_base(self._settings.base_model),
-            base_hash=hash_base(base),
-            template_hash=hash_template(load_template(base)),
+            base_hash=recipe.base_hash,
+            template_hash=recipe.template_hash,
             rank=int(config["r"]),
             target_modules=tuple(config["target_modules"]),
             files=(),
@@ -279,7 +291,15 @@ class Pipeline:
             gate=gate.to_json(),
             created_at=self._store.now(),
         )
-        return publish_adapter(candidate, adapters_dir=self._settings.adapters_dir, manifest=manifest)
+        card = build_card(
+            manifest,
+            recipe=recipe,
+            meta=meta,
+            revision=find_revision(base),
+            licence=find_licence(base),
+            skipped=trained["skipped"],
+        )
+        return publish_adapter(candidate, adapters_dir=self._settings.adapters_dir, manifest=manifest, card=card)
 
     def _enter_adapter(self, lease: RunLease, manifest: Manifest) -> None:
         """Write the adapter's row and close the run in one transaction; what did not pass is held until a lead asks."""
@@ -300,6 +320,11 @@ class Pipeline:
             )
         remove_unlisted(self._settings.adapters_dir, run_id=manifest.run_id, keep=manifest.adapter)
         logger.info("adapter_published", extra={"adapter": manifest.adapter, "run_id": manifest.run_id})
+
+
+def _tell(what: str, skipped: Mapping[str, int]) -> str:
+    told = ", ".join(f"{count} × {reason}" for reason, count in sorted(skipped.items()))
+    return f" {what}: {told}." if told else ""
 
 
 def _read_score(score: dict[str, Any]) -> ReplyScore:  # Any: JSON

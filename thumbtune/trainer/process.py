@@ -19,6 +19,7 @@ from thumbtune.core.store import check_store, connect_store, runs
 from thumbtune.core.store.engine import Store
 from thumbtune.trainer.backend import LocalBackend, TrainerBackend
 from thumbtune.trainer.pipeline import Pipeline
+from thumbtune.trainer.recipe import check_libraries
 from thumbtune.trainer.scheduler import queue_due_runs, start_ticks
 from thumbtune.trainer.upkeep import keep_house
 
@@ -29,7 +30,11 @@ _STORE_PAUSE_S = 5.0
 
 
 def run_trainer(settings: Settings) -> None:
-    """Run the trainer until SIGTERM or SIGINT; a run under way is given back and begun again by the next trainer."""
+    """Run the trainer until SIGTERM or SIGINT; a run under way is given back and begun again by the next trainer.
+
+    Raises: ConfigError when a library that the settings need is missing.
+    """
+    check_libraries(settings)
     stop, wake = threading.Event(), threading.Event()
 
     def leave(_signal: int, _frame: FrameType | None) -> None:
