@@ -19,7 +19,7 @@ from thumbtune.demo.base_model.tokens import train_tokenizer
 from thumbtune.demo.base_model.training import build_model, train
 
 SEED = 20481
-STEPS = 1800
+STEPS = 4600
 MADE_PER_STEP = 24
 TOKENIZER_CONVERSATIONS = 12_000
 
