@@ -1,7 +1,7 @@
 """On which side of the split threads are, and that they stay there."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thumbtune.core.candidates import Candidate, Place
@@ -64,6 +64,7 @@ def test_new_thread_joins_the_side_of_those_it_is_linked_to_and_of_the_first_whe
     assert [sides[name(number)] for number in range(3, 10)] == [True, False, True, False, False, True, True]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 60), max_size=6), st.randoms(use_true_random=False))
 def test_no_growth_moves_a_thread(growth: list[int], chance: object) -> None:
     sides: dict[Place, bool] = {}
