@@ -54,12 +54,18 @@ def variable_name(name: str, field: FieldInfo) -> str:
 def describe_type(field: FieldInfo) -> str:
     """The type of a setting, with its choices or bounds."""
     if get_origin(field.annotation) is Literal:
-        return " or ".join(f"`{choice}`" for choice in get_args(field.annotation))
+        return _list_choices(field.annotation)
+    if get_origin(field.annotation) is list and get_origin(get_args(field.annotation)[0]) is Literal:
+        return f"JSON list of {_list_choices(get_args(field.annotation)[0])}"
     text = _TYPES[field.annotation]
     bounds = [
         f"{sign} {getattr(limit, word)}" for limit in field.metadata for word, sign in _BOUNDS if hasattr(limit, word)
     ]
     return ", ".join([text, *bounds])
+
+
+def _list_choices(annotation: object) -> str:
+    return " or ".join(f"`{choice}`" for choice in get_args(annotation))
 
 
 _BOUNDS = (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤"))

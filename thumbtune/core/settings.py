@@ -78,6 +78,12 @@ class Settings(PlaceSettings):
         description="Price of an hour of training, in the currency of the desks' budgets; 0 when only GPU seconds are budgeted. "
         "More lets fewer runs start by themselves where a desk has a budget of money.",
     )
+    train_report_to: list[Literal["tensorboard", "trackio", "wandb", "mlflow"]] = Field(
+        [],
+        description="Where loss and speed of a fine-tuning are shown too, by the library of that name, which has to be "
+        "installed beside the trainer. TensorBoard's files lie in logs/reports; wandb and mlflow send to where their own "
+        "environment variables say. Empty: nowhere. JSON list in the environment.",
+    )
     train_rank: Annotated[Literal[1, 8, 16, 32, 64, 128, 256, 320, 512], BeforeValidator(int)] = Field(
         16, description="LoRA rank. More learns finer detail, with larger adapters and slower serving."
     )

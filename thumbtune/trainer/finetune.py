@@ -1,6 +1,6 @@
 """Trains a LoRA adapter on a snapshot's approved replies; a child program of the trainer.
 
-Command: python -m thumbtune.trainer.finetune --snapshot DIR --base DIR --recipe FILE --out DIR
+Command: python -m thumbtune.trainer.finetune --snapshot DIR --base DIR --recipe FILE --out DIR [--report-to NAME]
 
 It does not know the store, runs or desks. It reads DIR/train.jsonl, prints progress as JSON lines, and writes the
 adapter (bfloat16 safetensors and its configuration) and result.json. The same snapshot, recipe and thread count give the same
@@ -20,6 +20,7 @@ from thumbtune.core.manifest import CONFIG_NAME, WEIGHTS_NAME
 from thumbtune.trainer.child import NotFinite, emit, exit_on_sigterm, run_program
 from thumbtune.trainer.examples import encode_lines, find_end_of_turn, merge_prefixes, plan_steps, read_lines
 from thumbtune.trainer.recipe import Recipe, check_base_unchanged, load_recipe
+from thumbtune.trainer.reporting import open_reports
 from thumbtune.trainer.snapshot_files import TRAIN_NAME
 from thumbtune.trainer.validation import split_validation
 
@@ -30,15 +31,30 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Train a LoRA adapter on a snapshot.")
     for name in ("snapshot", "base", "recipe", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--report-to", action="append", default=[])
+    parser.add_argument("--report-dir", type=Path, default=Path())
     arguments = parser.parse_args(argv)
     return run_program(
         lambda: finetune(
-            arguments.snapshot, base=arguments.base, recipe=load_recipe(arguments.recipe), out=arguments.out
+            arguments.snapshot,
+            base=arguments.base,
+            recipe=load_recipe(arguments.recipe),
+            out=arguments.out,
+            report_to=arguments.report_to,
+            report_dir=arguments.report_dir,
         )
     )
 
 
-def finetune(snapshot: Path, *, base: Path, recipe: Recipe, out: Path) -> None:
+def finetune(
+    snapshot: Path,
+    *,
+    base: Path,
+    recipe: Recipe,
+    out: Path,
+    report_to: Sequence[str] = (),
+    report_dir: Path = Path(),
+) -> None:
     """Train on the snapshot, save the adapter in `out` and say what was done, there and in the last line printed."""
     lines = read_lines(snapshot / TRAIN_NAME)
     if not (base / "config.json").is_file():
@@ -69,9 +85,11 @@ def finetune(snapshot: Path, *, base: Path, recipe: Recipe, out: Path) -> None:
     group.seed_apart(recipe.seed)
     epochs = sum(len(step) for step in steps) / len(sequences)
     trains_since = time.monotonic()
-    course = Training(model, recipe=recipe, group=group).run(
-        steps, validation=merge_prefixes(chosen_by), epochs=round(epochs)
-    )
+    training = Training(model, recipe=recipe, group=group)
+    with open_reports(report_to if group.number == 0 else (), run_id=snapshot.name, folder=report_dir) as take_progress:
+        course = training.run(
+            steps, validation=merge_prefixes(chosen_by), epochs=round(epochs), on_progress=take_progress
+        )
     taken = steps[: len(course.losses)]
     result = {
         "examples": len(trained),

@@ -131,7 +131,9 @@ class Pipeline:
         candidate = work / "candidate"
         inputs = ["--snapshot", str(snapshot), "--base", str(base), "--recipe", str(snapshot / RECIPE_NAME)]
         recipe = load_recipe(snapshot / RECIPE_NAME)
-        trained = self._run_child(lease, "finetune", [*inputs, "--out", str(candidate)], processes=recipe.gpus)
+        report_to = [f"--report-to={name}" for name in self._settings.train_report_to]
+        outputs = ["--out", str(candidate), *report_to, "--report-dir", str(self._settings.logs_dir / "reports")]
+        trained = self._run_child(lease, "finetune", [*inputs, *outputs], processes=recipe.gpus)
         lease.update(state="evaluating")
         live = self._find_comparable_live(run, base)
         inputs += ["--candidate", str(candidate), "--out", str(work / "evaluation.json")]
@@ -207,7 +209,7 @@ class Pipeline:
         figures: dict[str, Any] = {"step": 0, "steps": 0, "loss": None, "tokens_per_s": None}  # Any: JSON
         lease.beat(program, progress=first, force=True, **figures)
         job: Job = self._backend.submit(program, arguments=arguments, log_path=log_path, processes=processes)
-        lease.start_counting()
+        lease.start_counting(devices=processes)
         done, eta_s, reason, result = 0.0, None, "", {}
         try:
             while True:

@@ -14,6 +14,7 @@ from thumbtune.core.errors import BadInput, ConfigError, ThumbtuneError
 from thumbtune.core.manifest import SERVABLE_RANKS, hash_base, load_template
 from thumbtune.core.prompt import hash_template
 from thumbtune.core.settings import Settings
+from thumbtune.trainer.reporting import describe_missing
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,17 @@ def check_libraries(settings: Settings) -> None:
 
     Raises: ConfigError when one is missing.
     """
+    problems: list[str] = []
     if settings.train_4bit and importlib.util.find_spec("bitsandbytes") is None:
-        raise ConfigError(
-            [
-                "THUMBTUNE_TRAIN_4BIT needs the library bitsandbytes, which is not installed here: install thumbtune[quantized], "
-                "or set it to false to train on the base model as it is served"
-            ]
+        problems.append(
+            "THUMBTUNE_TRAIN_4BIT needs the library bitsandbytes, which is not installed here: install thumbtune[quantized], "
+            "or set it to false to train on the base model as it is served"
         )
+    missing = describe_missing(settings.train_report_to)
+    if missing is not None:
+        problems.append(missing)
+    if problems:
+        raise ConfigError(problems)
 
 
 def plan_recipe(settings: Settings, base: Path) -> Recipe:

@@ -15,6 +15,7 @@ from thumbtune.trainer.examples import TokenSequence, split_rows
 from thumbtune.trainer.gpus import Group
 from thumbtune.trainer.model import ReplyLoss, is_out_of_memory
 from thumbtune.trainer.recipe import Recipe
+from thumbtune.trainer.reporting import TakeProgress
 from thumbtune.trainer.validation import plan_looks
 
 FORWARD_TOKENS = {"cpu": 2048, "cuda": 16384}
@@ -58,14 +59,21 @@ class Training:
         self._forward_tokens = recipe.forward_tokens or FORWARD_TOKENS[group.device.type]
         self._memory_tries = 0
 
-    def run(self, steps: Sequence[list[TokenSequence]], *, validation: Sequence[TokenSequence], epochs: int) -> Course:
+    def run(
+        self,
+        steps: Sequence[list[TokenSequence]],
+        *,
+        validation: Sequence[TokenSequence],
+        epochs: int,
+        on_progress: TakeProgress = lambda _: None,
+    ) -> Course:
         """Take the steps, and leave the model with the weights of the best moment.
 
         The moment is chosen by the NLL of `validation`, and the training ends when two looks in a row are worse; with no
         validation it is the last step.
         Raises: NotFinite; MemoryError when the smallest forward pass does not fit.
         """
-        reporter = ProgressReporter("finetune", steps=len(steps))
+        reporter = ProgressReporter("finetune", steps=len(steps), on_progress=on_progress)
         looks = plan_looks(len(steps), epochs=epochs) if validation else set()
         course, best = Course(), []
         for number, step in enumerate(steps, start=1):
