@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(1200), pytest.mark.xdi
 
 
 ASKED = 8
-IN_VOICE = 5
+IN_VOICE = 6
 """Of the drafts asked for. The base model writes none in the shop's voice; docs/log.md has the measured share."""
 
 PROCESSES = ("slack", "supervisor", "bot", "trainer", "serving")
