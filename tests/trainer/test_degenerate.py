@@ -85,6 +85,23 @@ def test_nothing_three_and_copies_are_refused_and_endless_texts_are_left_out(emp
     assert "lamp shop" not in card
 
 
+@pytest.mark.parametrize(
+    ("gone", "told"),
+    [
+        ("", "is not on this machine"),
+        ("config.json", "has no config.json"),
+        ("tokenizer.json", "has no tokenizer.json"),
+    ],
+)
+def test_base_that_is_gone_fails_the_run_before_anything_is_frozen(empty: Installation, gone: str, told: str) -> None:
+    empty.add_pairs(range(60))
+    base = Path(empty.settings.base_model)
+    (base / gone).rename(base.parent / "away")
+    ended = run_once(empty)
+    assert (ended.state, ended.snapshot_hash) == ("failed", "")
+    assert told in ended.message
+
+
 def test_base_that_changes_under_a_run_and_a_full_disk_fail_it_and_the_next_one_works(empty: Installation) -> None:
     empty.add_pairs(range(60))
     base = Path(empty.settings.base_model)
