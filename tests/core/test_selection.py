@@ -11,7 +11,7 @@ from thumbtune.core.candidates import Candidate, Place, weigh_conversation, weig
 from thumbtune.core.curation.likeness import ALIKE, measure_likeness, read_asked
 from thumbtune.core.prompt import Turn
 from thumbtune.core.records import TrainingPair
-from thumbtune.core.selection import GOLDEN, STRADDLING, Selection, choose, compare_candidates
+from thumbtune.core.selection import GOLDEN, SAME, STRADDLING, Selection, choose, compare_candidates
 from thumbtune.core.settings import Settings
 
 SETTINGS = Settings(_env_file=None, min_pairs=4, held_out_min=10, held_out_max=1000)
@@ -81,6 +81,14 @@ def test_growth_moves_nothing_and_no_near_duplicate_is_on_both_sides(
         assert everyone == [pair.pair_id for pair in pairs]
         assert sum(now.dropped.values()) == len(now.left_out)
         before, sides = now, dict(now.sides)
+
+
+def test_exchange_that_is_there_twice_judges_once() -> None:
+    pairs = [make_pair(1, 0, TOPICS[0]), make_pair(2, 1, TOPICS[0]), make_pair(3, 2, TOPICS[1])]
+    sides = {("T1", "C1", "0.0"): True, ("T1", "C1", "1.0"): True, ("T1", "C1", "2.0"): False}
+    now = select(pairs, sides)
+    assert (now.trained, now.held_out, now.left_out) == ((3,), (1,), (2,))
+    assert now.dropped == {SAME: 1}
 
 
 def test_pair_between_two_sides_gives_way_and_those_before_it_stay() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "transformers", "peft", "vllm", "trl", "ray")
-CHILD_PROGRAMS = ("thumbtune.trainer.finetune", "thumbtune.trainer.evaluate", "thumbtune.trainer.model")
+CHILD_PROGRAMS = tuple(f"thumbtune.trainer.{name}" for name in ("finetune", "evaluate", "model", "gpus", "training"))
 IMPORT_ALL = """
 import importlib, importlib.util, json, pkgutil, sys
 

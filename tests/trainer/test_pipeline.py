@@ -15,6 +15,7 @@ from thumbtune.core.prompt import hash_template
 from thumbtune.core.records import TrainingRun
 from thumbtune.core.store import adapters, pairs, runs, trials
 from thumbtune.core.store.overriding import override_gate
+from thumbtune.core.store.reporting import load_report
 from thumbtune.trainer.backend import LocalBackend
 from thumbtune.trainer.pipeline import Pipeline
 from thumbtune.trainer.scheduler import queue_due_runs
@@ -59,6 +60,10 @@ def test_run_ends_in_one_published_adapter_and_the_same_data_again_changes_nothi
     assert run.started_at is not None and run.finished_at is not None
     assert 0 < run.gpu_s <= (run.finished_at - run.started_at).total_seconds()
     assert run.gate["decision"] == "passed"
+    with installation.store.read() as conn:
+        course = load_report(conn, run.run_id, gpu_price_per_hour=0.0).course
+    assert course.dropped["same as another"] == 1
+    assert [step for step, _ in course.losses] == list(range(1, len(course.losses) + 1))
 
     [adapter] = installation.list_adapters()
     assert (adapter.name, adapter.state, adapter.run_id) == ("support-0001", "published", run.run_id)

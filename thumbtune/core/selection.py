@@ -100,7 +100,7 @@ def choose(candidates: Sequence[Candidate], comparison: Comparison, *, sides: Si
     sides = split_threads(candidates, comparison.linked, sides=sides, quota=quota)
     straddling = find_straddling(candidates, comparison.alike, comparison.crowd, sides=sides)
     usable = [item for item in candidates if item.pair_id not in straddling]
-    judges = [item for item in usable if sides[item.place]]
+    judges = _keep_first([item for item in usable if sides[item.place]])
     trains = [item for item in usable if not sides[item.place]]
     chosen = _choose_held_out(judges, at_most=settings.held_out_max)
     kept, dropped = _choose_trained(
@@ -109,6 +109,7 @@ def choose(candidates: Sequence[Candidate], comparison: Comparison, *, sides: Si
     )
     dropped[GOLDEN] = sum(item.pair_id in comparison.golden for item in trains)
     dropped[STRADDLING] = len(straddling)
+    dropped[SAME] += len(usable) - len(trains) - len(judges)
     dropped[NOT_NEEDED] = len(judges) - len(chosen)
     return Selection(
         trained=tuple(sorted(kept)),
@@ -173,6 +174,12 @@ def _choose_trained(items: Sequence[Candidate], *, self_taught_share: float) -> 
     too_many = max(len(own) - int(len(kept) * self_taught_share / (1 - self_taught_share)), 0)
     dropped[OVER_SHARE] = too_many
     return kept.union(own[too_many:]), dropped
+
+
+def _keep_first(items: Sequence[Candidate]) -> list[Candidate]:
+    """Return each exchange once, that of the lowest id: one that is there twice judges once."""
+    first = {item.digest: item.pair_id for item in sorted(items, key=lambda item: -item.pair_id)}
+    return [item for item in items if first[item.digest] == item.pair_id]
 
 
 def _choose_held_out(items: Sequence[Candidate], *, at_most: int) -> set[int]:

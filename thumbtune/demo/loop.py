@@ -119,7 +119,9 @@ class DemoLoop:
         began = time.monotonic()
         for _ in self._poll(ENGINE_TIMEOUT_S, "vLLM did not become healthy"):
             waited = time.monotonic() - began
-            self._narrator.update(min(0.95, waited / TYPICAL_ENGINE_START_S), f"about {TYPICAL_ENGINE_START_S:.0f} s")
+            self._narrator.update(
+                min(0.95, waited / TYPICAL_ENGINE_START_S), f"{waited:.0f} s, often {TYPICAL_ENGINE_START_S:.0f}"
+            )
             with self._store.read() as conn:
                 if any(replica.healthy for replica in replicas.list_replicas(conn, now=self._store.now())):
                     break

@@ -30,6 +30,7 @@ from thumbtune.core.manifest import (
 from thumbtune.core.records import Adapter, RunState, TrainingRun
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import adapters, desks, runs
+from thumbtune.core.store.courses import record_course
 from thumbtune.core.store.engine import Store
 from thumbtune.core.store.trials import record_scores
 from thumbtune.trainer.backend import Job, TrainerBackend
@@ -134,6 +135,9 @@ class Pipeline:
         report_to = [f"--report-to={name}" for name in self._settings.train_report_to]
         outputs = ["--out", str(candidate), *report_to, "--report-dir", str(self._settings.logs_dir / "reports")]
         trained = self._run_child(lease, "finetune", [*inputs, *outputs], processes=recipe.gpus)
+        course = {"dropped": meta.dropped, "base_model": name_base(self._settings.base_model), "rank": recipe.rank}
+        with self._store.write() as conn:
+            record_course(conn, run.run_id, **course, **trained)
         lease.update(state="evaluating")
         live = self._find_comparable_live(run, base)
         inputs += ["--candidate", str(candidate), "--out", str(work / "evaluation.json")]
