@@ -224,7 +224,7 @@ def test_edit_that_leaves_a_placeholder_is_not_posted_and_not_lost(staffed: Offi
 
 def test_draft_too_long_for_the_editor_offers_no_edit(staffed: Office) -> None:
     question = staffed.say(MAYA, "Tell me everything.")
-    staffed.model.reply = lambda request: "It arrives on Friday. " * 150
+    staffed.model.reply = lambda request: "It-arrives-on-Friday. " * 150
     staffed.ask(PRIYA, question)
     card = staffed.wait_for_card(PRIYA, question)
     assert "Too long to edit here" in str(card)

@@ -208,7 +208,7 @@ def test_live_adapter_that_learned_is_replaced_and_its_folder_removed(installati
 class NoBackend:
     """Starts nothing: a run gets no further than its first child program."""
 
-    def submit(self, program: str, *, arguments: Sequence[str], log_path: Path) -> Job:
+    def submit(self, program: str, *, arguments: Sequence[str], log_path: Path, processes: int = 1) -> Job:
         raise LeaseLost(f"{program} is not started")
 
 

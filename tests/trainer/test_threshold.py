@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.trainer.installation import DESK, make_installation
+from tests.trainer.samples import QUESTIONS
 from thumbtune.core.records import RunState, TrainingRun
 from thumbtune.trainer.scheduler import look_at_desk
 from thumbtune.trainer.threshold import PAUSE_AFTER, Spending, decide_budget, decide_cooldown, decide_due, decide_quiet
@@ -111,8 +112,10 @@ def test_run_over_the_months_budget_is_not_due_and_says_by_how_much(
 
 
 def test_run_waits_until_enough_pairs_are_left_to_train_on(tmp_path: Path, tiny_base: Path) -> None:
-    """Of 60 active pairs about a quarter are held out; the run must not start only to fail."""
-    installation = make_installation(tmp_path, tiny_base, min_pairs=58)
+    """Of 60 active pairs five are copies, which are not trained on; the run must not start only to fail."""
+    installation = make_installation(tmp_path, tiny_base, pairs=55, min_pairs=58)
+    for thread in range(200, 205):
+        installation.add_pair(thread, question=f"{QUESTIONS[0]} (0)", reply="Hello! Lamp 0 is fine. Bye 0.")
     desk = replace(DESK, threshold=10)
     due = look_at_desk(installation.store, desk, settings=installation.settings)
     assert not due.is_due
