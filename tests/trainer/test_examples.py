@@ -19,6 +19,7 @@ from thumbtune.trainer.examples import (
     plan_steps,
     read_lines,
     split_rows,
+    swap_prompts,
 )
 
 
@@ -161,3 +162,14 @@ def test_broken_line_is_named(tmp_path: Path, broken: str) -> None:
     path.write_text(json.dumps(make_line(1)) + "\n" + broken + "\n")
     with pytest.raises(BadInput, match=r"train\.jsonl line 2"):
         read_lines(path)
+
+
+def test_prompts_are_swapped_between_threads_and_only_where_they_fit() -> None:
+    examples = [Example(str(at), f"t{at // 2}", (1, at), (7, at, 9)) for at in range(6)]
+    swapped = swap_prompts(examples, max_context_tokens=5)
+    assert [item.pair_id for item in swapped] == [item.pair_id for item in examples]
+    threads = {item.prompt_ids: item.thread_id for item in examples}
+    assert all(threads[item.prompt_ids] != item.thread_id for item in swapped)
+    assert [item.reply_ids for item in swapped] == [item.reply_ids for item in examples]
+    assert swap_prompts(examples, max_context_tokens=4) == []
+    assert swap_prompts(examples[:2], max_context_tokens=5) == []

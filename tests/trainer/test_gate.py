@@ -148,6 +148,37 @@ def test_sign_test_is_exact() -> None:
     assert compute_sign_p(400, 100) < 1e-40
 
 
+def put_to_other_prompts(scores: list[ReplyScore], *, base: float, candidate: float) -> list[ReplyScore]:
+    """Add what each reply costs more after another conversation's prompt, in nats per token, with some noise."""
+    dice = np.random.default_rng(3)
+    return [
+        replace(
+            score,
+            swapped_base=score.base + float(dice.normal(base, 0.3)) * score.tokens,
+            swapped_candidate=score.candidate + float(dice.normal(candidate, 0.3)) * score.tokens,
+        )
+        for score in scores
+    ]
+
+
+@pytest.mark.parametrize(
+    ("base", "candidate", "decision", "word"),
+    [
+        (0.7, 0.5, "passed", "better"),
+        (0.0, 0.3, "passed", "better"),
+        (0.7, 0.0, "rejected", "did not learn what to answer"),
+        (0.0, 0.0, "rejected", "did not learn what to answer"),
+        (0.7, 0.15, "rejected", "less than half as well"),
+        (0.7, 0.3, "inconclusive", "as far as so few conversations can say"),
+    ],
+)
+def test_reply_must_be_likelier_after_its_own_question(base: float, candidate: float, decision: str, word: str) -> None:
+    scores = put_to_other_prompts(make_scores(4, gain=0.5), base=base, candidate=candidate)
+    result = judge(scores)
+    assert result.decision == decision, result
+    assert word in result.reason
+
+
 def test_outlier_in_the_weights_is_rejected_whatever_the_likelihoods() -> None:
     result = judge(make_scores(1, gain=0.5), outlier="It changes a 15 times as much.")
     assert result.decision == "rejected"

@@ -165,6 +165,11 @@ class Settings(PlaceSettings):
         "live learned from pairs that were withdrawn since. Else it must be surely better. More lets withdrawn pairs be "
         "forgotten with fewer held-out threads, and may cost quality.",
     )
+    gate_swapped: bool = Field(
+        False,
+        description="Also compare replies after another conversation's prompt, and reject an adapter that finds them as likely "
+        "there: it learned from answers that were mixed up. Takes as long again as the comparison itself.",
+    )
     trial_drafts: int = Field(
         10,
         ge=0,

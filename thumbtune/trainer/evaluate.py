@@ -1,11 +1,11 @@
 """Measures base, live and candidate on a snapshot's held-out replies; a child program of the trainer.
 
 Command: python -m thumbtune.trainer.evaluate --snapshot DIR --base DIR --recipe FILE --candidate DIR [--live DIR]
-    --out FILE
+    [--swapped] --out FILE
 
-It decides nothing and does not know the store. OUT holds per reply the negative log likelihood under each model, and
-the candidate's probes for serving to compare with. Exit codes as `finetune`: 0, 2 bad input, 3 a likelihood is not
-finite, 4 out of memory, 5 disk full, 143 cancelled.
+It decides nothing and does not know the store. OUT holds per reply the negative log likelihood under each model, with
+--swapped under base and candidate also after another thread's prompt, and the candidate's probes for serving to compare
+with. Exit codes as `finetune`: 0, 2 bad input, 3 a likelihood is not finite, 4 out of memory, 5 disk full, 143 cancelled.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from thumbtune.trainer.examples import (
     merge_prefixes,
     read_lines,
     split_rows,
+    swap_prompts,
 )
 from thumbtune.trainer.recipe import Recipe, check_base_unchanged, load_recipe
 from thumbtune.trainer.snapshot_files import HELD_OUT_NAME, load_meta
@@ -46,6 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     for name in ("snapshot", "base", "recipe", "candidate", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--live", type=Path)
+    parser.add_argument("--swapped", action="store_true")
     arguments = parser.parse_args(argv)
     return run_program(lambda: write_evaluation(arguments))
 
@@ -58,14 +60,20 @@ def write_evaluation(arguments: argparse.Namespace) -> None:
         recipe=load_recipe(arguments.recipe),
         candidate=arguments.candidate,
         live=arguments.live,
+        swapped=arguments.swapped,
     )
-    if not all(math.isfinite(value) for score in result["scores"] for value in score["nll"].values()):
+    likelihoods = [
+        value for score in result["scores"] for value in (*score["nll"].values(), *score["swapped"].values())
+    ]
+    if not all(math.isfinite(value) for value in likelihoods):
         raise NotFinite("a likelihood is not finite")
     arguments.out.write_text(json.dumps(result, indent=1) + "\n")
     emit("result", scores=len(result["scores"]), seconds=result["seconds"])
 
 
-def evaluate(snapshot: Path, *, base: Path, recipe: Recipe, candidate: Path, live: Path | None) -> dict:
+def evaluate(
+    snapshot: Path, *, base: Path, recipe: Recipe, candidate: Path, live: Path | None, swapped: bool = False
+) -> dict:
     """Return per held-out reply its tokens and summed negative log likelihoods in nats, and the probes."""
     lines = read_lines(snapshot / HELD_OUT_NAME)
     meta = load_meta(snapshot)
@@ -90,24 +98,31 @@ def evaluate(snapshot: Path, *, base: Path, recipe: Recipe, candidate: Path, liv
     if live is not None:
         models.attach_adapter(model, live, name="live")
     loss_of = models.ReplyLoss(model, device=device)
-    rows = split_rows(merge_prefixes(examples), forward_tokens=recipe.forward_tokens or _FORWARD_TOKENS[device.type])
+    forward_tokens = recipe.forward_tokens or _FORWARD_TOKENS[device.type]
+    rows = split_rows(merge_prefixes(examples), forward_tokens=forward_tokens)
+    others = swap_prompts(examples, max_context_tokens=recipe.max_context_tokens) if swapped else []
+    other_rows = split_rows(merge_prefixes(others), forward_tokens=forward_tokens)
     names = ["base", *(["live"] if live is not None else []), "candidate"]
-    reporter = ProgressReporter("evaluate", steps=max(1, len(rows) * len(names)))
+    passes = [(name, "nll", rows) for name in names] + [(name, "swapped", other_rows) for name in ("base", "candidate")]
+    reporter = ProgressReporter("evaluate", steps=max(1, sum(len(groups) for _, _, groups in passes)))
     scores = {
         example.pair_id: {
             "pair_id": example.pair_id,
             "thread_id": example.thread_id,
             "tokens": len(example.reply_ids),
             "nll": {},
+            "swapped": {},
         }
         for example in examples
     }
-    for number, name in enumerate(names):
+    done = 0
+    for name, kind, groups in passes:
         with use_model(model, name):
-            for done, group in enumerate(rows, start=1):
+            for group in groups:
                 for pair_id, nll in score_rows(loss_of, group).items():
-                    scores[pair_id]["nll"][name] = nll
-                reporter.report(number * len(rows) + done, tokens=sum(len(row.token_ids) for row in group))
+                    scores[pair_id][kind][name] = nll
+                done += 1
+                reporter.report(done, tokens=sum(len(row.token_ids) for row in group))
     return {
         "scores": [scores[example.pair_id] for example in examples],
         "skipped": dict(skipped),

@@ -8,7 +8,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -150,6 +150,22 @@ def encode_lines(
             continue
         examples.append(Example(line.pair_id, line.thread_id, tuple(prompt_ids), reply_ids))
     return examples, skipped
+
+
+def swap_prompts(examples: Sequence[Example], *, max_context_tokens: int) -> list[Example]:
+    """Return the replies after the prompt of another thread; none where all are of one thread, or it does not fit.
+
+    Half the set lies between a reply and the prompt it is given, so that neighbours of one thread do not meet.
+    """
+    swapped: list[Example] = []
+    for at, example in enumerate(examples):
+        for step in range(len(examples)):
+            other = examples[(at + len(examples) // 2 + step) % len(examples)]
+            fits = len(other.prompt_ids) + len(example.reply_ids) <= max_context_tokens
+            if fits and other.thread_id != example.thread_id and other.prompt_ids != example.prompt_ids:
+                swapped.append(replace(example, prompt_ids=other.prompt_ids))
+                break
+    return swapped
 
 
 def merge_prefixes(examples: Sequence[Example]) -> list[TokenSequence]:

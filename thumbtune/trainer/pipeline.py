@@ -141,7 +141,8 @@ class Pipeline:
         lease.update(state="evaluating")
         live = self._find_comparable_live(run, base)
         inputs += ["--candidate", str(candidate), "--out", str(work / "evaluation.json")]
-        self._run_child(lease, "evaluate", [*inputs, *(["--live", live.path] if live else [])])
+        inputs += ["--live", live.path] if live else []
+        self._run_child(lease, "evaluate", [*inputs, *(["--swapped"] if self._settings.gate_swapped else [])])
         evaluation = json.loads((work / "evaluation.json").read_bytes())
         with self._store.write() as conn:
             record_scores(conn, run.run_id, evaluation["scores"])
@@ -335,7 +336,8 @@ def _tell(what: str, skipped: Mapping[str, int]) -> str:
 
 def _read_score(score: dict[str, Any]) -> ReplyScore:  # Any: JSON
     nll = score["nll"]
-    return ReplyScore(score["thread_id"], score["tokens"], nll["base"], nll["candidate"], nll.get("live"))
+    swapped = (score["swapped"].get(name) for name in ("base", "candidate"))
+    return ReplyScore(score["thread_id"], score["tokens"], nll["base"], nll["candidate"], nll.get("live"), *swapped)
 
 
 def _read_probe(item: dict[str, Any]) -> Probe:  # Any: JSON
