@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
+import psutil
+
 from thumbtune.trainer.recipe import Recipe, dump_recipe
 from thumbtune.trainer.snapshot_files import RECIPE_NAME
 
@@ -50,3 +52,10 @@ def run_again(snapshot: Path, base: Path, out: Path) -> Path:
     command += ["--recipe", str(snapshot / RECIPE_NAME), "--out", str(out)]
     subprocess.run(command, check=True, capture_output=True, timeout=280)
     return out
+
+
+def find_children() -> list[psutil.Process]:
+    """Return the child programs of this process; it may have others, such as the database of other tests."""
+    return [
+        child for child in psutil.Process().children() if any("thumbtune.trainer." in part for part in child.cmdline())
+    ]

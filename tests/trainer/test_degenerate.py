@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import psutil
 import pytest
 
+from tests.trainer.children import find_children
 from tests.trainer.installation import Installation, make_installation
 from thumbtune.core.manifest import CARD_NAME, hash_base, verify_adapter
 from thumbtune.core.records import TrainingRun
@@ -119,7 +119,7 @@ def test_base_that_changes_under_a_run_and_a_full_disk_fail_it_and_the_next_one_
     assert hash_base(base) != before
 
     def fill_disk() -> None:
-        for child in psutil.Process().children():
+        for child in find_children():
             resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (16 << 10, 16 << 10))
 
     ended = run_once(empty, FaultyBackend(fill_disk))

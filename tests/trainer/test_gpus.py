@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.trainer.children import LIMITS, RECIPE, finetune
+from tests.trainer.children import LIMITS, RECIPE, find_children, finetune
 from tests.trainer.installation import wait_for
 from tests.trainer.samples import make_line
 from thumbtune.core.manifest import WEIGHTS_NAME
@@ -71,7 +71,7 @@ def test_no_process_outlives_torchrun(tiny_base: Path, tmp_path: Path, write_sna
     snapshot = write_snapshot([make_line(thread) for thread in range(40)])
     job = submit(snapshot, tiny_base, tmp_path / "out", min_steps=100_000, max_epochs=100_000)
     wait_for(lambda: any(event["event"] == "progress" for event in job.poll().events), timeout_s=280)
-    [torchrun] = psutil.Process().children()
+    [torchrun] = find_children()
     workers = torchrun.children()
     assert len(workers) == 2
     torchrun.kill()
