@@ -96,6 +96,15 @@ def test_nobody_but_a_lead_forgets(staffed: Office) -> None:
     assert not read_tombstones(staffed.settings.data_dir)
 
 
+def test_app_and_an_id_that_nobody_has_bring_no_button(staffed: Office) -> None:
+    app = staffed.bots[0].bot.identity.user_id
+    staffed.command(RUTH, f"/forget {app}")
+    wait_for_private(staffed, RUTH, holding="That is an app")
+    staffed.command(RUTH, "/forget U0NOBODYHERE")
+    wait_for_private(staffed, RUTH, holding="Slack knows nobody with this id")
+    assert "forget_confirm" not in str(staffed.private(RUTH))
+
+
 def test_button_pressed_by_someone_who_leads_no_more_does_nothing(staffed: Office) -> None:
     teach(staffed, MAYA, f"Where is my {SEED}?")
     staffed.command(RUTH, f"/forget {MAYA}")

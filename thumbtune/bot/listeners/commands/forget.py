@@ -7,13 +7,17 @@ import re
 
 from thumbtune.bot.blocks.forgetting import build_question
 from thumbtune.bot.bot import Bot
+from thumbtune.bot.people import UNKNOWN_TEAM
 from thumbtune.bot.roles import is_lead
 from thumbtune.core.forgetting import preview
+from thumbtune.core.receipts import describe_counts
 from thumbtune.core.records import InboxEvent
 from thumbtune.core.store.desks import list_desks
 
 USAGE = "Say who: `/forget @person`, or their member id: `/forget U0123ABCD` (profile menu, *Copy member ID*)."
 NOT_ALLOWED = "Forgetting people is for the leads of a desk."
+NO_PERSON = "That is an app and no person, so there is nobody to forget. Its messages can be deleted in Slack."
+NOBODY = "Slack knows nobody with this id, and nothing of theirs is here. Look at the id again (profile menu, *Copy member ID*)."
 _PERSON = re.compile(r"(?:<@)?([UW][A-Z0-9]{2,30})(?:\|[^>]*)?>?")
 
 
@@ -27,7 +31,14 @@ def handle_forget(event: InboxEvent, bot: Bot) -> None:
         text = USAGE if desk_ids else NOT_ALLOWED
         bot.slack.respond(response_url, response_type="ephemeral", text=text)
         return
+    known = bot.people.fetch_person(person)
+    if known.is_bot:
+        bot.slack.respond(response_url, response_type="ephemeral", text=NO_PERSON)
+        return
     found = preview(bot.store, bot.settings, person=person, desk_ids=desk_ids, by=user_id)
+    if known.team_id == UNKNOWN_TEAM and not describe_counts(found):
+        bot.slack.respond(response_url, response_type="ephemeral", text=NOBODY)
+        return
     blocks = build_question(found, user_id=person)
     bot.slack.respond(response_url, response_type="ephemeral", text="What forgetting them would erase", blocks=blocks)
 
