@@ -67,10 +67,8 @@ def run_demo(
     for number in (signal.SIGTERM, signal.SIGINT):  # a shell that starts it in the background has Ctrl-C ignored
         signal.signal(number, signal.default_int_handler)
     played, held_back = found[: len(found) - asked], found[len(found) - asked :]
-    with _own_folder(load_settings().data_dir.resolve() / "demo") as data_dir:
-        demo = _Demo(
-            data_dir, port=port or (0 if headless else DEFAULT_PORT), threads=played, with_shop=threads is None
-        )
+    with own_folder(load_settings().data_dir.resolve() / "demo") as data_dir:
+        demo = Demo(data_dir, port=port or (0 if headless else DEFAULT_PORT), threads=played, with_shop=threads is None)
         with demo.running():
             try:
                 if headless:
@@ -85,7 +83,7 @@ def run_demo(
         _check_result(demo.loop, asked)
 
 
-class _Demo:
+class Demo:
     """The processes of one demo and the loop against them."""
 
     def __init__(self, data_dir: Path, *, port: int, threads: Sequence[DemoThread], with_shop: bool) -> None:
@@ -176,7 +174,7 @@ class _Demo:
 
 
 @contextlib.contextmanager
-def _own_folder(data_dir: Path) -> Iterator[Path]:
+def own_folder(data_dir: Path) -> Iterator[Path]:
     """Give the demo an empty folder that no second demo can use at the same time."""
     data_dir.parent.mkdir(parents=True, exist_ok=True)
     with data_dir.with_suffix(".lock").open("w") as lock:
