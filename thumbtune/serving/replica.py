@@ -160,6 +160,16 @@ class ReplicaServer:
         """
         return self._client.complete(messages, model=model, max_tokens=max_tokens, temperature=0.0)
 
+    def warm_up(self, *, model: str) -> None:
+        """Let the server do once what it compiles when it is first asked: log probabilities, and drawing a token.
+
+        vLLM 0.32 takes about 10 s for it on 2 CPU cores, and answers nobody meanwhile (seen 2026-11-21).
+        Raises: EngineUnavailable; InferenceError when the server refuses.
+        """
+        self.score_reply([1], [1], model=model)
+        body = {"model": model, "prompt": [1], "max_tokens": 1, "temperature": 1.0, "add_special_tokens": False}
+        self._ask("/v1/completions", body, model=model)
+
     def check_progress(self, *, model: str, timeout_s: float) -> bool:
         """Return whether the server writes a token in time; a hung engine still says it is well."""
         body = {"model": model, "prompt": [1], "max_tokens": 1, "temperature": 0.0, "add_special_tokens": False}

@@ -35,7 +35,7 @@ from thumbtune.serving.replica import ReplicaServer
 logger = logging.getLogger(__name__)
 
 ACTOR = "serving"
-AT_ONCE = 8
+AT_ONCE = 16
 """Drafts asked for at the same time: the server writes them in one batch."""
 STEP_S = 5.0
 """Seconds after which a step ends, so that the server is looked after meanwhile."""

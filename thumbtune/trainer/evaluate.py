@@ -36,7 +36,7 @@ PROBE_QUESTIONS = (
     "Hi! Can I send something back that I bought last week?",
     "Thank you, that was quick. One more thing: when are you open?",
 )
-_PROBE_TOKENS = 24
+_PROBE_TOKENS = 12
 _FORWARD_TOKENS = {"cpu": 4096, "cuda": 32768}
 
 
