@@ -90,9 +90,8 @@ def check_refused(tmp_path: Path, *, seed: int, which: str) -> None:
     made.store.engine.dispose()
 
 
-@pytest.mark.parametrize("which", ["all", "trained"])
-def test_candidate_of_shuffled_answers_does_not_pass(tmp_path: Path, which: str) -> None:
-    check_refused(tmp_path, seed=1, which=which)
+def test_candidate_of_shuffled_answers_does_not_pass(tmp_path: Path) -> None:
+    check_refused(tmp_path, seed=1, which="trained")
 
 
 def test_candidate_of_the_same_answers_in_their_places_passes(tmp_path: Path) -> None:
@@ -107,6 +106,6 @@ def test_candidate_of_the_same_answers_in_their_places_passes(tmp_path: Path) ->
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("which", ["all", "trained"])
-@pytest.mark.parametrize("seed", range(2, 12))
+@pytest.mark.parametrize("seed", range(1, 11))
 def test_shuffled_answers_are_refused_in_twenty_of_twenty(tmp_path: Path, seed: int, which: str) -> None:
     check_refused(tmp_path, seed=seed, which=which)
