@@ -164,7 +164,7 @@ def _open_sqlite(url: str) -> sa.Engine:
     database = sa.make_url(url).database
     if database and database != ":memory:":
         Path(database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, module=sqlite3, connect_args={"timeout": BUSY_TIMEOUT_S}, hide_parameters=True)
+    engine = sa.create_engine(url, module=sqlite3, connect_args={"timeout": BUSY_TIMEOUT_S, "cached_statements": 1000}, hide_parameters=True)
     journal = "WAL" if sqlite3.sqlite_version_info >= SAFE_WAL_VERSION else "TRUNCATE"
 
     @event.listens_for(engine, "connect")
