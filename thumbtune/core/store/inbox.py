@@ -21,6 +21,7 @@ OTHER_KEY = "sealed with another key"
 _ADD = prepare_insert_of_new(inbox)
 _NAMES: sa.BindParameter[Any] = sa.bindparam("names", expanding=True)
 _IS_FREE = (
+    inbox.c.state != sa.literal_column("'done'"),  # written out, or the index of open events is not used
     inbox.c.state.in_(("received", "working")),
     sa.or_(inbox.c.lease_until.is_(None), inbox.c.lease_until < sa.bindparam("now")),
 )
