@@ -28,7 +28,7 @@ from thumbtune.core.store.audits import record_act
 from thumbtune.core.store.curating import Inspector, ask_curation
 from thumbtune.core.store.documents import search_passages
 from thumbtune.core.store.drafts import find_sent_draft
-from thumbtune.core.store.messages import load_message, load_thread
+from thumbtune.core.store.messages import load_conversation, load_message
 from thumbtune.core.store.pairs import (
     DELETED,
     EDITED,
@@ -38,7 +38,7 @@ from thumbtune.core.store.pairs import (
     NOT_APPROVED,
     UNREADABLE,
     VETOED,
-    find_passages,
+    list_made,
     put_pair,
     withdraw_reply,
 )
@@ -71,25 +71,27 @@ def settle_reply(
     Raises: Later when its thread is not stored yet and `may_wait`; PeopleMissing.
     """
     place = {"team_id": bot.identity.team_id, "channel_id": channel_id}
-    message = load_message(conn, ts=reply_ts, **place)
     approvals = load_approvals(conn, message_ts=reply_ts, **place)
     if not approvals:
+        message = load_message(conn, ts=reply_ts, **place)
         if message is not None and (message.deleted or message.revision):  # an imported pair may stand at its place
             reason, kept = (DELETED, None) if message.deleted else (EDITED, message.revision)
             _withdraw(conn, bot, message, reason=reason, keep_revision=kept)
         return
-    if message is None:
+    conversation = load_conversation(conn, ts=reply_ts, **place)
+    if not conversation:
         if may_wait:
             raise Later(WAIT_FOR_MESSAGE_S)
         return
+    message = conversation[-1]
     approvers = list_approvers_needed(approvals, desk=desk)
     people = bot.people.get_people([message.user_id, *approvers] if not message.is_bot else approvers)
     verdict = judge(message, approvals, desk=desk, roles=roles, people=people)
     is_reply = not message.is_bot and name_role(people.get(message.user_id), roles) == "agent"
     if verdict.is_approved and is_reply and message.text not in ("", FILE_ONLY, UNREDACTED):
-        if may_wait and lacks_beginning(conn, message):
+        if may_wait and lacks_beginning(conversation):
             raise Later(WAIT_FOR_MESSAGE_S)
-        changed = _put(conn, bot, message, verdict, approvals, desk=desk, roles=roles)
+        changed = _put(conn, bot, conversation, verdict, approvals, desk=desk, roles=roles)
     else:
         changed = _withdraw(conn, bot, message, reason=_explain(message, verdict))
     if changed and bot.settings.collected_reaction:
@@ -99,15 +101,15 @@ def settle_reply(
 def _put(
     conn: sa.Connection,
     bot: Bot,
-    message: Message,
+    conversation: Sequence[Message],
     verdict: Verdict,
     approvals: Sequence[Approval],
     *,
     desk: Desk,
     roles: DeskRoles,
 ) -> bool:
+    message, earlier = conversation[-1], [item for item in conversation[:-1] if not item.deleted]
     place = {"team_id": message.team_id, "channel_id": message.channel_id}
-    earlier = load_thread(conn, thread_ts=message.thread_ts, before_ts=message.ts, **place)
     people = bot.people.get_people(item.user_id for item in earlier if not item.is_bot)
     texts = [find_text_at(item, message.ts) for item in earlier]
     then = [replace(item, text=item.text if text is None else text) for item, text in zip(earlier, texts, strict=True)]
@@ -116,12 +118,13 @@ def _put(
     if not question or holds_unredacted(turns):
         return _withdraw(conn, bot, message, reason=UNREADABLE if question else NO_QUESTION)
     now = bot.store.now()
-    key = {"reply_ts": message.ts, "revision": message.revision, **place}
-    withdrawn = withdraw_reply(
-        conn, reply_ts=message.ts, reason=EDITED, now=now, keep_revision=message.revision, **place
-    )
-    passages = find_passages(conn, turns=turns, **key)
-    if passages is None:
+    where = {"reply_ts": message.ts, **place}
+    made, withdrawn = list_made(conn, **where), 0
+    if made.keys() - {message.revision}:
+        withdrawn = withdraw_reply(conn, reason=EDITED, now=now, keep_revision=message.revision, **where)
+    if message.revision in made and made[message.revision].turns == turns:
+        passages = made[message.revision].passages
+    else:
         limit = bot.settings.grounding_passages
         passages = search_passages(conn, question, desk_id=desk.desk_id, limit=limit) if limit else []
     doubt = LATE_EDIT if None in texts else "" if verdict.is_certain else FOUND_EDITED
@@ -129,6 +132,7 @@ def _put(
         conn,
         desk_id=desk.desk_id,
         thread_ts=message.thread_ts,
+        revision=message.revision,
         turns=turns,
         reply=message.text,
         passages=passages,
@@ -137,11 +141,10 @@ def _put(
         now=now,
         approved_at=_find_approval_time(approvals, verdict.approvers[0], desk=desk),
         doubt=doubt,
-        **key,
+        **where,
     )
     # Even if nothing changed: another writer's curation passes over what this one holds.
     inspector = Inspector(bot.settings, is_new=changed == "new") if changed else None
-    where = {"reply_ts": message.ts, **place}
     ask_curation(conn, bot.store, shows_sign=bot.shows_sign, inspector=inspector, **where)
     if changed:
         logger.info("pair_settled", extra={"channel_id": message.channel_id, "reply_ts": message.ts})

@@ -11,9 +11,9 @@ from thumbtune.bot.bot import Bot
 from thumbtune.bot.slack import Json
 from thumbtune.core.records import Post
 from thumbtune.core.reporting import draw_report_png, render_page
-from thumbtune.core.store.adapters import list_adapters
+from thumbtune.core.store.adapters import load_adapter
 from thumbtune.core.store.outbox import add_post, find_post
-from thumbtune.core.store.reporting import list_told_runs, load_report
+from thumbtune.core.store.reporting import list_unreported_runs, load_report, name_report
 
 logger = logging.getLogger(__name__)
 
@@ -29,12 +29,11 @@ def queue_reports(bot: Bot) -> None:
     now = bot.store.now()
     with bot.store.read() as conn:
         due: list[tuple[str, str, str]] = []
-        for run in list_told_runs(conn, since=now - WORTH_TELLING):
+        for run in list_unreported_runs(conn, since=now - WORTH_TELLING):
             posted = find_post(conn, f"run:{run.run_id}")
-            if posted is None or posted[1] is None or find_post(conn, name_report(run.run_id)) is not None:
+            if posted is None or posted[1] is None:
                 continue
-            adapters = [item for item in list_adapters(conn, desk_id=run.desk_id) if item.name == run.adapter]
-            is_on_trial = any(item.state in ("published", "proven") for item in adapters)
+            is_on_trial = run.adapter is not None and load_adapter(conn, run.adapter).state in ("published", "proven")
             if not is_on_trial or (run.finished_at and run.finished_at < now - PATIENCE):
                 due.append((run.run_id, str(run.announce_channel), posted[1]))
     for run_id, channel_id, ts in due:
@@ -66,11 +65,6 @@ def upload_report(bot: Bot, post: Post) -> str:
     bot.slack.upload(files, channel_id=channel_id, thread_ts=thread_ts, comment=told)
     logger.info("report_uploaded", extra={"run_id": run_id})
     return thread_ts
-
-
-def name_report(run_id: str) -> str:
-    """Return the key under which a run's report is uploaded once."""
-    return f"report:{run_id}"
 
 
 def _is_uploaded(bot: Bot, run_id: str, *, channel: str, ts: str) -> bool:

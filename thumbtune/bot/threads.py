@@ -20,7 +20,7 @@ from thumbtune.core.prompt import Turn
 from thumbtune.core.records import Message
 from thumbtune.core.redaction import Span, apply_placeholders, clean_text, name_placeholder
 from thumbtune.core.store.drafts import find_sent_draft
-from thumbtune.core.store.messages import load_message, number_placeholders, record_message
+from thumbtune.core.store.messages import load_conversation, number_placeholders, record_message
 from thumbtune.core.store.tombstones import load_forgotten
 
 logger = logging.getLogger(__name__)
@@ -192,16 +192,14 @@ def fetch_thread(bot: Bot, *, channel_id: str, ts: str) -> list[LiveMessage]:
 
 def needs_repair(conn: sa.Connection, bot: Bot, *, channel_id: str, ts: str) -> bool:
     """Return whether a message or the beginning of its thread is not stored."""
-    message = load_message(conn, team_id=bot.identity.team_id, channel_id=channel_id, ts=ts)
-    return message is None or lacks_beginning(conn, message)
+    conversation = load_conversation(conn, team_id=bot.identity.team_id, channel_id=channel_id, ts=ts)
+    return not conversation or lacks_beginning(conversation)
 
 
-def lacks_beginning(conn: sa.Connection, message: Message) -> bool:
-    """Return whether the beginning of a stored message's thread is not stored."""
-    if message.thread_ts in ("", message.ts):
-        return False
-    place = {"team_id": message.team_id, "channel_id": message.channel_id}
-    return load_message(conn, ts=message.thread_ts, **place) is None
+def lacks_beginning(conversation: Sequence[Message]) -> bool:
+    """Return whether the beginning of the thread of a stored message, which comes last, is not stored."""
+    thread_ts = conversation[-1].thread_ts
+    return thread_ts != "" and all(message.ts != thread_ts for message in conversation)
 
 
 def is_request(bot: Bot, live: LiveMessage, roles: DeskRoles) -> bool:

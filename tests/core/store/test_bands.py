@@ -55,6 +55,8 @@ def test_pairs_are_found_by_their_bands_and_not_by_reading_the_desk(store: Store
             plans.extend(row[3] for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values))
 
     approve(store, 1)
+    assert not any("SEARCH pairs" in line for line in plans)  # nothing is near
+    approve(store, 2)
     assert any("pair_bands USING PRIMARY KEY (band=?)" in line for line in plans)
     assert "SEARCH pairs USING INTEGER PRIMARY KEY (rowid=?)" in plans
 

@@ -1,8 +1,14 @@
-"""Transactions: which of them wait for the disk."""
+"""Transactions: which of them wait for the disk, and that their statements stay prepared."""
 
+from pathlib import Path
+
+import pysqlite3 as sqlite3
 import sqlalchemy as sa
+from cryptography.fernet import Fernet
 
+from thumbtune.core.sealing import Sealer
 from thumbtune.core.store import Store
+from thumbtune.core.store.engine import open_store
 
 FULL = {"sqlite": 2, "postgresql": "on"}
 PASSING = {"sqlite": 1, "postgresql": "off"}
@@ -24,3 +30,27 @@ def test_only_what_need_not_last_does_not_wait_for_the_disk(store: Store) -> Non
             assert read_waits(conn) == (FULL if is_lasting else PASSING)[name]
     with store.write() as conn:
         assert read_waits(conn) == FULL[name]
+
+
+def test_sqlite_statement_stays_prepared_after_hundreds_of_others(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3", Sealer(Fernet.generate_key().decode()))
+    looked_at: list[object] = []
+
+    def note(*told: object) -> int:
+        looked_at.append(told)
+        return sqlite3.SQLITE_OK
+
+    with store.engine.connect() as conn:
+        driver = conn.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        driver.set_authorizer(note)  # asked whenever a statement is prepared, not when it is run
+        for number in range(300):
+            conn.exec_driver_sql(f"SELECT {number}")
+        conn.exec_driver_sql("SELECT 1000")
+        conn.exec_driver_sql("SELECT 1001")
+        looked_at.clear()
+        conn.exec_driver_sql("SELECT 1000")
+        assert looked_at == []
+        conn.exec_driver_sql("SELECT 1002")
+        assert looked_at != []
+    store.engine.dispose()

@@ -58,10 +58,16 @@ def test_former_texts_are_kept_in_any_order_and_gone_when_the_message_is(store: 
 
 def test_thread_is_read_up_to_a_message_oldest_first(store: Store) -> None:
     with store.write() as conn:
-        for ts in ("100.000009", "100.000001", "100.000005"):
+        for ts in ("100.000009", "100.000001", "100.000007", "100.000005"):
             messages.record_message(conn, message(ts, f"at {ts}"), event_ts=ts)
-        thread = messages.load_thread(conn, thread_ts="100.000001", before_ts="100.000009", **PLACE)
-    assert [item.ts for item in thread] == ["100.000001", "100.000005"]
+        other = replace(message("100.000003", "elsewhere"), thread_ts="100.000003")
+        messages.record_message(conn, other, event_ts=other.ts)
+        gone = replace(message("100.000005", ""), deleted=True)
+        messages.record_message(conn, gone, event_ts="101.000000")
+        conversation = messages.load_conversation(conn, ts="100.000007", **PLACE)
+        assert messages.load_conversation(conn, ts="100.000004", **PLACE) == []
+    assert [item.ts for item in conversation] == ["100.000001", "100.000005", "100.000007"]
+    assert [item.deleted for item in conversation] == [False, True, False]
 
 
 def test_placeholders_keep_their_numbers_within_a_thread_and_start_anew_in_the_next(store: Store) -> None:

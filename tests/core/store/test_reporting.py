@@ -8,7 +8,8 @@ from thumbtune.core.golden import CaseContent, Expectations
 from thumbtune.core.prompt import Turn
 from thumbtune.core.store import Store, golden, pairs, runs, trials
 from thumbtune.core.store.courses import load_course, record_course
-from thumbtune.core.store.reporting import SHOWN, list_told_runs, load_report
+from thumbtune.core.store.outbox import add_post
+from thumbtune.core.store.reporting import SHOWN, list_unreported_runs, load_report, name_report
 from thumbtune.core.trial import TrialDraft, TrialRole, Verdict
 
 pytestmark = pytest.mark.usefixtures("desk")
@@ -80,10 +81,13 @@ def test_report_of_a_run_that_is_not_there(store: Store) -> None:
         assert load_course(conn, "run-x") == {}
 
 
-def test_runs_are_reported_once_their_result_was_told(store: Store) -> None:
+def test_runs_are_reported_once_and_when_their_result_was_told(store: Store) -> None:
     run_id, _ = publish(store)
     with store.write() as conn:
-        assert list_told_runs(conn, since=store.now()) == []
+        assert list_unreported_runs(conn, since=store.now()) == []
         conn.execute(runs.runs.update().where(runs.runs.c.run_id == run_id).values(announce_channel="C1"))
         runs.mark_announced(conn, run_id, announced="closed")
-        assert [run.run_id for run in list_told_runs(conn, since=store.now())] == [run_id]
+        assert [run.run_id for run in list_unreported_runs(conn, since=store.now())] == [run_id]
+        report = {"dedupe_key": name_report(run_id), "method": "upload", "channel_id": "C1", "payload": {}}
+        add_post(conn, store.sealer, now=store.now(), **report)  # type: ignore[arg-type]
+        assert list_unreported_runs(conn, since=store.now()) == []

@@ -72,7 +72,10 @@ def list_facts(text: str) -> frozenset[str]:
 
 def write_numbers(text: str) -> str:
     """Return a text in small letters with its numbers written in one way: `three` as `3`, `1,200` as `1200`."""
-    return _GROUPS.sub("", _WORD.sub(lambda found: _NUMBER_WORDS.get(found.group(), found.group()), text.lower()))
+    small = text.lower()
+    if not _NUMBER_WORDS.keys().isdisjoint(_WORD.findall(small)):  # most texts have none
+        small = _WORD.sub(lambda found: _NUMBER_WORDS.get(found.group(), found.group()), small)
+    return _GROUPS.sub("", small)
 
 
 def is_denial(text: str) -> bool:

@@ -167,4 +167,4 @@ def _normalize(text: str) -> str:
 
 
 def _cut_runs(text: str) -> frozenset[str]:
-    return frozenset(text[start : start + _RUN] for start in range(max(1, len(text) - _RUN + 1)))
+    return frozenset([text[start : start + _RUN] for start in range(max(1, len(text) - _RUN + 1))])

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from thumbtune.core.records import Approval
-from thumbtune.core.store.engine import PreparedInsert
+from thumbtune.core.store.engine import PreparedInsert, match_columns
 from thumbtune.core.store.schema import approvals, messages
 
 
@@ -25,7 +25,7 @@ def _let_the_later_win(insert: Any) -> Any:  # Any: either dialect's Insert
 
 _RECORD = PreparedInsert(approvals, _let_the_later_win)
 _OF_MESSAGE = sa.select(*(approvals.c[field.name] for field in fields(Approval))).where(
-    *(approvals.c[name] == sa.bindparam(name) for name in ("team_id", "channel_id", "message_ts"))
+    match_columns(approvals, ("team_id", "channel_id", "message_ts"))
 )
 _ITS_MESSAGE = sa.and_(
     *(approvals.c[name] == messages.c[name] for name in ("team_id", "channel_id")),
@@ -36,7 +36,7 @@ _REACTED = (
     .distinct()
     .join(approvals, _ITS_MESSAGE)
     .where(
-        *(messages.c[name] == sa.bindparam(name) for name in ("team_id", "channel_id", "thread_ts")),
+        match_columns(messages, ("team_id", "channel_id", "thread_ts")),
         messages.c.ts > sa.bindparam("after"),
     )
     .order_by(messages.c.ts)

@@ -60,6 +60,8 @@ def watch_approver(
     conn: sa.Connection, approval: TimedApproval, *, settings: Settings
 ) -> tuple[list[int], Finding | None]:
     """Return the pairs that make a burst with a stored approval, its own among them, and what its day says, if anything."""
+    if not (settings.burst_approvals or settings.approvals_per_day):
+        return [], None
     window = timedelta(seconds=settings.burst_window_s)
     limits = {
         "begin": approval.approved_at - window,

@@ -74,6 +74,7 @@ COMPARED_COLUMNS = [pairs.c[field.name] for field in fields(ComparedPair)]
 _BANDS_OF = sa.select(pair_bands.c.band).where(pair_bands.c.pair_id == sa.bindparam("pair_id"))
 _DROP_BANDS = sa.delete(pair_bands).where(pair_bands.c.pair_id == sa.bindparam("of_pair"))
 _IN_BANDS = sa.select(pair_bands.c.pair_id).where(pair_bands.c.band.in_(sa.bindparam("bands", expanding=True)))
+_HAS_NEAR = _IN_BANDS.where(pair_bands.c.pair_id != sa.bindparam("pair_id")).limit(1)
 _IS_SENT = sa.func.substr(pairs.c.reply_ts, 1, 1).in_(list("0123456789"))
 _RANK = (
     sa.case((sa.and_(pairs.c.decided_by != "", pairs.c.state == "active"), 0), else_=1),
@@ -117,6 +118,8 @@ def list_near(conn: sa.Connection, pair: ComparedPair, bands: Sequence[int]) -> 
     """Return the pairs that may ask the same and are in, or may come in."""
     if not bands:
         return []
-    place = {"channel_id": pair.channel_id, "thread_ts": pair.thread_ts, "turns": len(pair.turns)}
-    values = {"pair_id": pair.pair_id, "bands": list(bands), **place}
+    shared = {"pair_id": pair.pair_id, "bands": list(bands)}
+    if conn.execute(_HAS_NEAR, shared).first() is None:  # as most have none
+        return []
+    values = {**shared, "channel_id": pair.channel_id, "thread_ts": pair.thread_ts, "turns": len(pair.turns)}
     return [ComparedPair(**row._mapping) for row in conn.execute(_NEAR, values)]

@@ -23,7 +23,7 @@ from thumbtune.core.store.approving import TimedApproval, explain_burst, watch_a
 from thumbtune.core.store.audits import record_act
 from thumbtune.core.store.bands import COMPARED_COLUMNS, ComparedPair, Rank, keep_bands, list_near
 from thumbtune.core.store.desks import find_desk
-from thumbtune.core.store.engine import Store, put_off
+from thumbtune.core.store.engine import Store, match_columns, put_off
 from thumbtune.core.store.findings import (
     BETWEEN_PAIRS,
     DEPENDENTS,
@@ -49,9 +49,7 @@ _ACTIONS: dict[PairState, str] = {
 _LEARNED = ("active", "merged")
 _BATCH = 500
 
-_OF_REPLY = sa.select(*COMPARED_COLUMNS).where(
-    *(pairs.c[name] == sa.bindparam(name) for name in ("team_id", "channel_id", "reply_ts"))
-)
+_OF_REPLY = sa.select(*COMPARED_COLUMNS).where(match_columns(pairs, ("team_id", "channel_id", "reply_ts")))
 _OF_REPLY_LOCKED = _OF_REPLY.with_for_update(skip_locked=True, key_share=True)
 """Who changes a pair that we do not will look at it after us; to wait for them, who wait for us, would be for ever.
 

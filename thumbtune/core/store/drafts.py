@@ -13,13 +13,11 @@ import sqlalchemy as sa
 from thumbtune.core.errors import NotFound
 from thumbtune.core.prompt import Passage
 from thumbtune.core.records import Draft, DraftMode, DraftState
-from thumbtune.core.store.engine import insert_row
+from thumbtune.core.store.engine import insert_row, match_columns
 from thumbtune.core.store.schema import drafts
 
 _COLUMNS = [drafts.c[field.name] for field in fields(Draft)]
-_SENT = sa.select(*_COLUMNS).where(
-    *(drafts.c[name] == sa.bindparam(name) for name in ("team_id", "channel_id", "sent_ts"))
-)
+_SENT = sa.select(*_COLUMNS).where(match_columns(drafts, ("team_id", "channel_id", "sent_ts")))
 
 
 def request_draft(

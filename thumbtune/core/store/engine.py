@@ -4,7 +4,7 @@ It does not know the tables' meaning.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,12 @@ Source: sqlite.org/wal.html, seen 2026-11-20.
 """
 
 BUSY_TIMEOUT_S = 30.0
+KEPT_STATEMENTS = 1000
+"""Prepared statements that a connection to SQLite keeps: more than we have.
+
+When there are more, those used first are kept, such as the migrations', and all others are prepared anew each time: so
+seen with pysqlite3 0.6.1, whose default is 128.
+"""
 DEADLOCK = "40P01"
 """Source: psycopg.errors.DeadlockDetected.sqlstate, seen 2026-11-21."""
 
@@ -134,6 +140,14 @@ def insert_row(conn: sa.Connection, table: sa.Table) -> Any:  # Any: either dial
     return _INSERTS[conn.dialect.name](table)
 
 
+def match_columns(table: sa.FromClause, names: Iterable[str], *, prefix: str = "") -> sa.ColumnElement[bool]:
+    """Return the condition that these columns hold the parameters of their names, or of `prefix` and their names.
+
+    An UPDATE needs the prefix: it takes a parameter with a column's own name for the new value.
+    """
+    return sa.and_(*(table.c[name] == sa.bindparam(f"{prefix}{name}") for name in names))
+
+
 def changes_a_row(conn: sa.Connection, insert: Any) -> bool:  # Any: either dialect's Insert
     """Run an INSERT with ON CONFLICT and return whether it added or changed a row.
 
@@ -164,7 +178,8 @@ def _open_sqlite(url: str) -> sa.Engine:
     database = sa.make_url(url).database
     if database and database != ":memory:":
         Path(database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, module=sqlite3, connect_args={"timeout": BUSY_TIMEOUT_S}, hide_parameters=True)
+    connect_args = {"timeout": BUSY_TIMEOUT_S, "cached_statements": KEPT_STATEMENTS}
+    engine = sa.create_engine(url, module=sqlite3, connect_args=connect_args, hide_parameters=True)
     journal = "WAL" if sqlite3.sqlite_version_info >= SAFE_WAL_VERSION else "TRUNCATE"
 
     @event.listens_for(engine, "connect")

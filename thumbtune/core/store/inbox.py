@@ -21,31 +21,31 @@ OTHER_KEY = "sealed with another key"
 _ADD = prepare_insert_of_new(inbox)
 _NAMES: sa.BindParameter[Any] = sa.bindparam("names", expanding=True)
 _IS_FREE = (
+    inbox.c.state != sa.literal_column("'done'"),  # written out, or the index of open events is not used
     inbox.c.state.in_(("received", "working")),
     sa.or_(inbox.c.lease_until.is_(None), inbox.c.lease_until < sa.bindparam("now")),
 )
-_FREE_NAMED, _FREE_BUT = (
-    sa.select(inbox)
-    .where(which, *_IS_FREE)
-    .order_by(inbox.c.inbox_id)
-    .limit(sa.bindparam("most"))
-    .with_for_update(skip_locked=True)
-    for which in (inbox.c.name.in_(_NAMES), inbox.c.name.not_in(_NAMES))
-)
-_THESE = inbox.c.inbox_id.in_(sa.bindparam("inbox_ids", expanding=True))
-_LEASE = (
-    sa.update(inbox)
-    .where(_THESE)
-    .values(
-        state="working",
-        attempts=inbox.c.attempts + 1,
-        lease_owner=sa.bindparam("owner"),
-        lease_until=sa.bindparam("until"),
+_CLAIMED = [inbox.c[name] for name in ("inbox_id", "team_id", "kind", "name", "sealed_body", "attempts", "received_at")]
+
+
+def _lease(which: sa.ColumnElement[bool]) -> sa.Update:
+    free = sa.select(inbox.c.inbox_id).where(which, *_IS_FREE).order_by(inbox.c.inbox_id).limit(sa.bindparam("most"))
+    chosen = free.with_for_update(skip_locked=True).cte("chosen")  # which PostgreSQL runs once: it locks
+    leased: dict[str, Any] = {"lease_owner": sa.bindparam("owner"), "lease_until": sa.bindparam("until")}
+    return (
+        sa.update(inbox)
+        .where(inbox.c.inbox_id.in_(sa.select(chosen.c.inbox_id)))
+        .values(state="working", attempts=inbox.c.attempts + 1, **leased)
+        .returning(*_CLAIMED)
     )
-)
+
+
+_LEASE_NAMED, _LEASE_BUT = _lease(inbox.c.name.in_(_NAMES)), _lease(inbox.c.name.not_in(_NAMES))
 _FINISH = (
     sa.update(inbox)
-    .where(_THESE, inbox.c.lease_owner == sa.bindparam("owner"))
+    .where(
+        inbox.c.inbox_id.in_(sa.bindparam("inbox_ids", expanding=True)), inbox.c.lease_owner == sa.bindparam("owner")
+    )
     .values(state="done", done_at=sa.bindparam("now"), sealed_body=None, lease_until=None)
 )
 
@@ -105,31 +105,22 @@ def claim_events(
 
     What was sealed with another key is set aside, and the rest goes on.
     """
-    free, named = (_FREE_NAMED, names) if names is not None else (_FREE_BUT, but_names)
-    bodies: dict[int, Any] = {}  # Any: Slack's JSON
-    rows = []
-    for row in conn.execute(free, {"names": list(named), "now": now, "most": limit}).all():
+    lease, named = (_LEASE_NAMED, names) if names is not None else (_LEASE_BUT, but_names)
+    values = {
+        "owner": owner,
+        "until": now + timedelta(seconds=lease_s),
+        "names": list(named),
+        "now": now,
+        "most": limit,
+    }
+    claimed: list[InboxEvent] = []
+    for row in conn.execute(lease, values).mappings().all():
+        event = dict(row)
         try:
-            bodies[row.inbox_id] = sealer.open(row.sealed_body)
-            rows.append(row)
+            claimed.append(InboxEvent(body=sealer.open(event.pop("sealed_body")), **event))
         except ConfigError:
-            which = sa.update(inbox).where(inbox.c.inbox_id == row.inbox_id)
-            conn.execute(which.values(state="dead", error=OTHER_KEY, done_at=now))
-    if rows:
-        leased = {"owner": owner, "until": now + timedelta(seconds=lease_s)}
-        conn.execute(_LEASE, {"inbox_ids": [row.inbox_id for row in rows], **leased})
-    return [
-        InboxEvent(
-            inbox_id=row.inbox_id,
-            team_id=row.team_id,
-            kind=row.kind,
-            name=row.name,
-            body=bodies[row.inbox_id],
-            attempts=row.attempts + 1,
-            received_at=row.received_at,
-        )
-        for row in rows
-    ]
+            bury_event(conn, row["inbox_id"], owner=owner, error=OTHER_KEY, now=now)
+    return sorted(claimed, key=lambda event: event.inbox_id)
 
 
 def extend_leases(conn: sa.Connection, inbox_ids: list[int], *, owner: str, now: datetime, lease_s: float) -> int:

@@ -11,25 +11,32 @@ from typing import Any
 import sqlalchemy as sa
 
 from thumbtune.core.records import FormerText, Message
-from thumbtune.core.store.engine import prepare_insert_of_new
+from thumbtune.core.store.engine import match_columns, prepare_insert_of_new
 from thumbtune.core.store.schema import messages, placeholders
 
 _KEY = ("team_id", "channel_id", "ts")
 _PLACE = ("team_id", "channel_id", "thread_ts")
 _COLUMNS = [messages.c[field.name] for field in fields(Message)]
 _ADD = prepare_insert_of_new(messages)
-_ONE = sa.select(*_COLUMNS).where(*(messages.c[name] == sa.bindparam(name) for name in _KEY))
+_ONE = sa.select(*_COLUMNS).where(match_columns(messages, _KEY))
 _THREAD = (
+    sa.select(*_COLUMNS).where(match_columns(messages, _PLACE), sa.not_(messages.c.deleted)).order_by(messages.c.ts)
+)
+_ITSELF = messages.alias()
+_CONVERSATION = (
     sa.select(*_COLUMNS)
-    .where(*(messages.c[name] == sa.bindparam(name) for name in _PLACE), sa.not_(messages.c.deleted))
+    .where(
+        match_columns(messages, ("team_id", "channel_id")),
+        messages.c.thread_ts == sa.select(_ITSELF.c.thread_ts).where(match_columns(_ITSELF, _KEY)).scalar_subquery(),
+        messages.c.ts <= sa.bindparam("ts"),
+    )
     .order_by(messages.c.ts)
 )
-_BEFORE = _THREAD.where(messages.c.ts < sa.bindparam("before"))
-_HERE = [placeholders.c[name] == sa.bindparam(name) for name in _PLACE]
+_HERE = match_columns(placeholders, _PLACE)
 _OF_KIND = placeholders.c.kind == sa.bindparam("kind")
-_NUMBERS = sa.select(placeholders.c.kind, placeholders.c.digest, placeholders.c.number).where(*_HERE)
-_HIGHEST = sa.select(sa.func.coalesce(sa.func.max(placeholders.c.number), 0)).where(*_HERE, _OF_KIND)
-_NUMBER = sa.select(placeholders.c.number).where(*_HERE, _OF_KIND, placeholders.c.digest == sa.bindparam("digest"))
+_NUMBERS = sa.select(placeholders.c.kind, placeholders.c.digest, placeholders.c.number).where(_HERE)
+_HIGHEST = sa.select(sa.func.coalesce(sa.func.max(placeholders.c.number), 0)).where(_HERE, _OF_KIND)
+_NUMBER = sa.select(placeholders.c.number).where(_HERE, _OF_KIND, placeholders.c.digest == sa.bindparam("digest"))
 _ADD_NUMBER = prepare_insert_of_new(placeholders)
 
 
@@ -91,13 +98,16 @@ def load_message(conn: sa.Connection, *, team_id: str, channel_id: str, ts: str)
     return _read(row) if row else None
 
 
-def load_thread(
-    conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts: str, before_ts: str | None = None
-) -> list[Message]:
-    """Return a thread's messages that are not deleted, oldest first, strictly before `before_ts` when given."""
-    place = {"team_id": team_id, "channel_id": channel_id, "thread_ts": thread_ts}
-    found = conn.execute(_THREAD, place) if before_ts is None else conn.execute(_BEFORE, {**place, "before": before_ts})
-    return [_read(row) for row in found]
+def load_conversation(conn: sa.Connection, *, team_id: str, channel_id: str, ts: str) -> list[Message]:
+    """Return what a message's thread says up to it, itself last, deleted or not; empty when it is not known."""
+    rows = conn.execute(_CONVERSATION, {"team_id": team_id, "channel_id": channel_id, "ts": ts})
+    return [_read(row) for row in rows]
+
+
+def load_thread(conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts: str) -> list[Message]:
+    """Return a thread's messages that are not deleted, oldest first."""
+    rows = conn.execute(_THREAD, {"team_id": team_id, "channel_id": channel_id, "thread_ts": thread_ts})
+    return [_read(row) for row in rows]
 
 
 def number_placeholders(

@@ -4,7 +4,7 @@ It does not know why a reply counts as approved.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from thumbtune.core.errors import NotFound
 from thumbtune.core.prompt import Passage, Turn
 from thumbtune.core.records import PairSource, PairState, TrainingPair
-from thumbtune.core.store.engine import prepare_insert_of_new
+from thumbtune.core.store.engine import match_columns, prepare_insert_of_new
 from thumbtune.core.store.findings import OF_APPROVAL
 from thumbtune.core.store.golden import drop_cases_of
 from thumbtune.core.store.schema import approvals, findings, messages, pair_bands, pairs, runs, snapshot_pairs
@@ -21,6 +21,14 @@ from thumbtune.core.store.schema_training import trial_drafts
 
 Change = Literal["new", "changed", ""]
 """What became of a pair; empty when it was there as it is."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a pair was made with: its conversation and the passages found for it."""
+
+    turns: list[Turn]
+    passages: list[Passage]
 
 
 def put_pair(
@@ -74,21 +82,13 @@ def put_pair(
     return "changed" if changes else ""
 
 
-def find_passages(
-    conn: sa.Connection,
-    *,
-    team_id: str,
-    channel_id: str,
-    reply_ts: str,
-    revision: str,
-    turns: Sequence[Turn],
-) -> list[Passage] | None:
-    """Return the passages a pair was made with, while it still answers this conversation."""
-    key = {"team_id": team_id, "channel_id": channel_id, "reply_ts": reply_ts, "revision": revision}
-    row = conn.execute(_MADE_WITH, key).first()
-    if row is None or row.turns != [asdict(turn) for turn in turns]:
-        return None
-    return [Passage(**passage) for passage in row.passages]
+def list_made(conn: sa.Connection, *, team_id: str, channel_id: str, reply_ts: str) -> dict[str, Made]:
+    """Return what the pairs of a reply were made with, by its revision, in whatever state they are."""
+    rows = conn.execute(_MADE, {"at_team_id": team_id, "at_channel_id": channel_id, "at_reply_ts": reply_ts})
+    return {
+        row.revision: Made([Turn(**turn) for turn in row.turns], [Passage(**passage) for passage in row.passages])
+        for row in rows
+    }
 
 
 NOT_APPROVED = "no longer approved"
@@ -105,10 +105,9 @@ FORGOTTEN = "someone in it was forgotten"
 EXPIRED = "older than pair_retention_days"
 LATE_EDIT = "an earlier message was edited after the reply, and what it said before is not known"
 
-_KEY = ("team_id", "channel_id", "reply_ts", "revision")
 _ADD = prepare_insert_of_new(pairs)
-_MADE_WITH = sa.select(pairs.c.turns, pairs.c.passages).where(*(pairs.c[name] == sa.bindparam(name) for name in _KEY))
-_OF_REPLY = sa.and_(*(pairs.c[name] == sa.bindparam(f"at_{name}") for name in ("team_id", "channel_id", "reply_ts")))
+_OF_REPLY = match_columns(pairs, ("team_id", "channel_id", "reply_ts"), prefix="at_")
+_MADE = sa.select(pairs.c.revision, pairs.c.turns, pairs.c.passages).where(_OF_REPLY)
 _IS_LEARNED = sa.select(sa.exists().where(_OF_REPLY, pairs.c.state.in_(("active", "merged"))))
 _WAITS = sa.and_(pairs.c.state.in_(("merged", "quarantined")), pairs.c.decided_by == "")
 _WITHDRAW = (

@@ -20,20 +20,28 @@ from thumbtune.core.store.golden import load_case
 from thumbtune.core.store.overriding import find_override
 from thumbtune.core.store.pairs import load_pair
 from thumbtune.core.store.runs import load_run
-from thumbtune.core.store.schema import runs
+from thumbtune.core.store.schema import outbox, runs
 from thumbtune.core.store.trials import list_roles, list_trial_drafts, load_trial
 
 SHOWN = 10
 """Drafts that are shown side by side: golden cases first."""
+_REPORT = "report:"
 _FACTS = ("rank", "epochs", "supervised_tokens", "device")
 
 
-def list_told_runs(conn: sa.Connection, *, since: datetime) -> list[TrainingRun]:
-    """Return the runs that were judged since then and whose result Slack has been told."""
+def name_report(run_id: str) -> str:
+    """Return the key under which a run's report is uploaded once."""
+    return f"{_REPORT}{run_id}"
+
+
+def list_unreported_runs(conn: sa.Connection, *, since: datetime) -> list[TrainingRun]:
+    """Return the runs that were judged since then, whose result Slack has been told, and whose report is not queued."""
     told = sa.and_(runs.c.announce_channel.is_not(None), runs.c.announced == "closed")
     judged = runs.c.state.in_(("passed", "rejected", "inconclusive"))
-    query = sa.select(runs.c.run_id).where(told, judged, runs.c.finished_at >= since).order_by(runs.c.finished_at)
-    return [load_run(conn, run_id) for run_id in conn.scalars(query)]
+    reported = sa.exists().where(outbox.c.dedupe_key == sa.literal(_REPORT) + runs.c.run_id)
+    which = sa.and_(told, judged, runs.c.finished_at >= since, sa.not_(reported))
+    query = sa.select(runs.c.run_id).where(which).order_by(runs.c.finished_at)
+    return [load_run(conn, run_id) for run_id in conn.scalars(query).all()]
 
 
 def load_report(conn: sa.Connection, run_id: str, *, gpu_price_per_hour: float) -> RunReport:

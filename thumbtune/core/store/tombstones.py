@@ -15,15 +15,13 @@ import sqlalchemy as sa
 
 from thumbtune.core.pseudonyms import is_pseudonym, name_forgotten
 from thumbtune.core.sealing import Sealer
-from thumbtune.core.store.engine import insert_row
+from thumbtune.core.store.engine import insert_row, match_columns
 from thumbtune.core.store.schema import desk_channels, tombstones
 
 EVERY_DESK = "*"
 """Stands for all desks, also those that are made later."""
 _SLACK_ID = re.compile(r"[UWB][A-Z0-9]+")
-_DESK_HERE = sa.select(desk_channels.c.desk_id).where(
-    *(desk_channels.c[name] == sa.bindparam(name) for name in ("team_id", "channel_id"))
-)
+_DESK_HERE = sa.select(desk_channels.c.desk_id).where(match_columns(desk_channels, ("team_id", "channel_id")))
 _OF_CHANNEL = (
     sa.select(tombstones.c.digest, sa.func.max(tombstones.c.up_to).label("up_to"))
     .where(
