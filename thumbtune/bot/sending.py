@@ -7,13 +7,13 @@ import logging
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from rapidfuzz.distance import Levenshtein
 
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.markup import encode_text, list_urls
 from thumbtune.bot.roles import DeskRoles
 from thumbtune.bot.slack import Json
 from thumbtune.bot.threads import LiveMessage, is_request, number_spans
+from thumbtune.core.preferences import measure_edit
 from thumbtune.core.records import Draft, DraftState
 from thumbtune.core.redaction import apply_placeholders
 from thumbtune.core.store.drafts import list_thread_drafts, settle_draft
@@ -77,11 +77,6 @@ def build_post(bot: Bot, draft: Draft, *, text: str, drafted: str) -> Json:
             "event_payload": {"draft_id": draft.draft_id, "key": f"draft:{draft.draft_id}"},
         },
     }
-
-
-def measure_edit(drafted: str, sent: str) -> float:
-    """Return how much of a draft was changed: 0 when sent as drafted, 1 when nothing of it was kept."""
-    return round(float(Levenshtein.normalized_distance(drafted.strip(), sent.strip())), 4)
 
 
 def find_newcomer(bot: Bot, draft: Draft, live: Sequence[LiveMessage], *, roles: DeskRoles) -> str | None:

@@ -1,4 +1,4 @@
-"""Commands on training pairs: list, show, review, approve, edit, withdraw, restore, keep, import, export."""
+"""Commands on training pairs: list, show, review, approve, edit, withdraw, restore, keep, import, export, preferences."""
 
 import time
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from thumbtune.cli import exporting
+from thumbtune.cli import exporting, preferences
 from thumbtune.cli.context import open_checked_store, pick_desk
 from thumbtune.cli.editing import edit_text
 from thumbtune.cli.importing.outcome import Outcome
@@ -247,6 +247,37 @@ def export_pairs(
     written = exporting.export_pairs(store, chosen, out, form=format_, state=state, settings=settings)
     console.print(f"Wrote {written.pairs} pairs of {len(written.threads)} conversations to {out}.", soft_wrap=True)
     console.print(f"SHA-256 {written.sha256}", soft_wrap=True)
+
+
+@app.command("preferences")
+def show_preferences(
+    desk: Annotated[str | None, typer.Option(help="Desk; may be left out when there is one.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most this many, newest first.")] = 20,
+    export: Annotated[Path | None, typer.Option(help="Write all of them to this file, as JSONL.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of them as JSON.")] = False,
+) -> None:
+    """List preference pairs: approved replies beside drafts that were edited, dismissed or replaced.
+
+    From them a run learns in a second stage, where the setting train_preferences asks for it.
+    """
+    settings = load_settings()
+    store = open_checked_store(settings)
+    chosen = pick_desk(store, desk)
+    if export is not None:
+        count = preferences.export_preferences(store, chosen, export, settings=settings)
+        console.print(f"Wrote {count} preference pairs to {export}.", soft_wrap=True)
+        return
+    found = preferences.list_preferences(store, chosen)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (item["pair_id"], item["state"], item["edit_share"], shorten(item["chosen"]), shorten(item["rejected"]))
+        for item in found[: -limit - 1 : -1]
+    ]
+    print_table(("pair", "draft was", "changed", "approved", "rejected"), rows, empty="No preference pairs yet.")
+    if found:
+        console.print(f"{len(found)} preference pairs")
 
 
 def _tell_outcome(file: Path, outcome: Outcome, *, seconds: float, is_dry_run: bool) -> None:
