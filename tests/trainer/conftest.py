@@ -17,10 +17,14 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def write_snapshot(tmp_path: Path) -> Callable[..., Path]:
-    def write(train: list[dict[str, object]], held_out: list[dict[str, object]] | None = None) -> Path:
+    def write(
+        train: list[dict[str, object]],
+        held_out: list[dict[str, object]] | None = None,
+        preferences: list[dict[str, object]] | None = None,
+    ) -> Path:
         directory = tmp_path / "snapshot"
         directory.mkdir(exist_ok=True)
-        for name, lines in (("train", train), ("held_out", held_out or [])):
+        for name, lines in (("train", train), ("held_out", held_out or []), ("preferences", preferences or [])):
             (directory / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         return directory
 

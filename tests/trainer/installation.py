@@ -17,7 +17,7 @@ from tests.trainer.samples import QUESTIONS, VOICE
 from thumbtune.core.prompt import Turn
 from thumbtune.core.records import Adapter, Desk, TrainingRun
 from thumbtune.core.settings import Settings
-from thumbtune.core.store import Store, adapters, connect_store, desks, migrate_store, pairs, runs
+from thumbtune.core.store import Store, adapters, connect_store, desks, drafts, migrate_store, pairs, runs
 
 DESK = Desk("support", "T1", "Support", VOICE, channels=("C1",), threshold=1000)
 PROGRAM = (
@@ -49,6 +49,18 @@ class Installation:
         """Approve one reply."""
         with self.store.write() as conn:
             self._put_pair(conn, thread, 0, [Turn("customer", question)], reply)
+
+    def add_drafts(self, threads: range, *, text: str = "Dear customer, we received your request {}.") -> None:
+        """Dismiss a draft for the first question of each thread."""
+        with self.store.write() as conn:
+            for thread in threads:
+                draft_id, now = f"draft-{thread}", self.store.now()
+                place = {"team_id": "T1", "channel_id": "C1", "thread_ts": f"{thread}.0", "last_seen_ts": f"{thread}.0"}
+                asked = {"desk_id": "support", "asked_by": "U1", "request_key": draft_id, "now": now}
+                drafts.request_draft(conn, draft_id=draft_id, **place, **asked)
+                written = {"mode": "grounded", "adapter": None, "passages": (), "latency_ms": 1}
+                drafts.fill_draft(conn, draft_id, text=text.format(thread), **written)
+                drafts.settle_draft(conn, draft_id, state="discarded", now=now)
 
     def _put_pair(self, conn: sa.Connection, thread: int, number: int, talk: list[Turn], reply: str) -> None:
         pairs.put_pair(

@@ -15,7 +15,7 @@ from tests.trainer.installation import wait_for
 from tests.trainer.samples import make_line
 from thumbtune.core.manifest import WEIGHTS_NAME
 from thumbtune.trainer.backend import Job, LocalBackend
-from thumbtune.trainer.recipe import Recipe, dump_recipe
+from thumbtune.trainer.recipe import PreferenceRecipe, Recipe, dump_recipe
 
 
 def submit(snapshot: Path, base: Path, out: Path, **changes: Any) -> Job:
@@ -41,8 +41,9 @@ def await_end(job: Job) -> tuple[int, list[dict[str, Any]]]:
 def test_two_processes_end_in_the_adapter_of_one(
     tiny_base: Path, tmp_path: Path, write_snapshot: Callable[..., Path]
 ) -> None:
-    snapshot = write_snapshot([make_line(thread, thread % 3) for thread in range(110)])
-    share = {"validation_share": 0.05}
+    lines = [make_line(thread, thread % 3) for thread in range(110)]
+    snapshot = write_snapshot(lines, preferences=[{**line, "rejected": f"No. {line['reply']}"} for line in lines[:30]])
+    share = {"validation_share": 0.05, "preferences": PreferenceRecipe(learning_rate=1e-3)}
     code, events = await_end(submit(snapshot, tiny_base, tmp_path / "both", **share))
     assert code == 0, (tmp_path / "log").read_text()
     assert [event["event"] for event in events].count("result") == 1
@@ -52,6 +53,9 @@ def test_two_processes_end_in_the_adapter_of_one(
     assert (both["processes"], alone["processes"]) == (2, 1)
     for name in ("examples", "validation", "steps", "tokens", "supervised_tokens"):
         assert both[name] == alone[name]
+    assert both["preferences"]["pairs"] == alone["preferences"]["pairs"] > 20
+    for name in ("nll_before", "nll_after"):
+        assert both["preferences"][name] == pytest.approx(alone["preferences"][name], rel=0.02)
     assert both["first_loss"] == pytest.approx(alone["first_loss"], rel=1e-5)
     assert both["last_loss"] == pytest.approx(alone["last_loss"], rel=0.02)
     weights = [load_file(tmp_path / name / WEIGHTS_NAME) for name in ("both", "alone")]

@@ -1,5 +1,6 @@
 """What a run is trained with: refused before anything starts when it cannot be."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,14 @@ from thumbtune.core.base_model import find_licence, find_revision
 from thumbtune.core.errors import BadInput, ConfigError
 from thumbtune.core.manifest import hash_base
 from thumbtune.core.settings import Settings
-from thumbtune.trainer.recipe import Recipe, check_base_unchanged, dump_recipe, load_recipe, plan_recipe
+from thumbtune.trainer.recipe import (
+    PreferenceRecipe,
+    Recipe,
+    check_base_unchanged,
+    dump_recipe,
+    load_recipe,
+    plan_recipe,
+)
 
 
 def make_settings(base: Path, tmp_path: Path, **changes: object) -> Settings:
@@ -33,6 +41,21 @@ def test_settings_become_a_recipe_that_knows_its_base_and_survives_its_file(tiny
     check_base_unchanged(recipe, tiny_base)
     with pytest.raises(BadInput, match="can no longer be read"):
         check_base_unchanged(recipe, tmp_path)
+
+
+def test_second_stage_is_in_a_recipe_only_when_it_is_asked_for(tiny_base: Path, tmp_path: Path) -> None:
+    plain = plan_recipe(make_settings(tiny_base, tmp_path), tiny_base)
+    assert plain.preferences is None
+    assert "preferences" not in json.loads(dump_recipe(plain)), "snapshots without it keep their hashes"
+    asked = {"train_preferences": "dpo", "train_preference_beta": 0.2, "train_preference_learning_rate": 5e-6}
+    recipe = plan_recipe(make_settings(tiny_base, tmp_path, **asked), tiny_base)
+    assert recipe.preferences == PreferenceRecipe(beta=0.2, learning_rate=5e-6, sft_weight=1.0, epochs=1)
+    (tmp_path / "recipe.json").write_bytes(dump_recipe(recipe))
+    assert load_recipe(tmp_path / "recipe.json") == recipe
+    with pytest.raises(ValueError, match="train_validation_share"):
+        make_settings(tiny_base, tmp_path, **asked, train_validation_share=0)
+    with pytest.raises(BadInput, match="beta"):
+        PreferenceRecipe(beta=0)
 
 
 def test_quantized_training_without_its_library_ends_the_trainer_before_it_starts(

@@ -5,6 +5,7 @@ It does not know who may ask, or how training works.
 
 from dataclasses import dataclass
 
+from thumbtune.core.preferences import read_preferences
 from thumbtune.core.records import Desk, TrainingRun
 from thumbtune.core.selection import select_pairs
 from thumbtune.core.settings import Settings
@@ -27,16 +28,26 @@ class RunPreview:
     waiting: int
     """How many wait for a lead's review."""
     min_pairs: int
+    preferences: int = 0
+    """Preference pairs of those to learn from."""
+    preferences_needed: int = 0
+    """How many a second stage needs; 0 when the settings ask for none."""
 
     @property
     def is_enough(self) -> bool:
         """Whether a run can start."""
         return self.trained >= self.min_pairs
 
+    @property
+    def has_second_stage(self) -> bool:
+        """Whether the settings ask for a second stage, and there is enough for one."""
+        return 0 < self.preferences_needed <= self.preferences
+
 
 def preview_run(store: Store, settings: Settings, *, desk_id: str) -> RunPreview:
     """Return what a run would use, counted as its snapshot counts."""
     selection = select_pairs(store, desk_id=desk_id, settings=settings)
+    preferences = sum(1 for _ in read_preferences(store, desk_id=desk_id, pair_ids=set(selection.trained)))
     with store.read() as conn:
         return RunPreview(
             new=count_new_pairs(conn, desk_id=desk_id),
@@ -45,6 +56,8 @@ def preview_run(store: Store, settings: Settings, *, desk_id: str) -> RunPreview
             dropped=selection.dropped,
             waiting=count_pairs(conn, desk_id=desk_id).get("quarantined", 0),
             min_pairs=settings.min_pairs,
+            preferences=preferences,
+            preferences_needed=0 if settings.train_preferences == "off" else settings.train_preference_min,
         )
 
 
@@ -59,6 +72,14 @@ def describe_preview(preview: RunPreview) -> list[str]:
         lines.append(f"{sum(preview.dropped.values())} left out: {reasons}")
     if preview.waiting:
         lines.append(f"{preview.waiting} not in use until a lead has reviewed them")
+    if preview.has_second_stage:
+        lines.append(f"{preview.preferences} preference pairs, from which a second stage learns")
+    elif preview.preferences_needed:
+        lines.append(
+            f"{preview.preferences} preference pairs: no second stage, which needs {preview.preferences_needed}"
+        )
+    elif preview.preferences:
+        lines.append(f"{preview.preferences} preference pairs, not used: train_preferences is off")
     return lines
 
 

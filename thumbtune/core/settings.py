@@ -110,6 +110,28 @@ class Settings(PlaceSettings):
         description="Share of the training conversations (8 to 40 of them) that is not trained on but used to choose the best "
         "moment of a training, once there are 100. More chooses better and trains on less; 0 keeps the last moment.",
     )
+    train_preferences: Literal["off", "dpo"] = Field(
+        "off",
+        description="Whether a run learns in a second stage from drafts that were edited, dismissed or replaced (DPO with an SFT "
+        "term): to prefer the approved reply. Needs train_validation_share above 0 and 100 training conversations.",
+    )
+    train_preference_min: int = Field(
+        300,
+        ge=2,
+        description="Preference pairs to train on below which a run has no second stage. Fewer begin sooner and teach chance.",
+    )
+    train_preference_beta: float = Field(
+        0.1, gt=0, description="DPO's beta. More keeps the second stage closer to what the first one learned."
+    )
+    train_preference_learning_rate: float = Field(
+        1e-5, gt=0, description="Peak learning rate of the second stage, far below the first one's. More moves further."
+    )
+    train_preference_sft_weight: float = Field(
+        1.0,
+        ge=0,
+        description="Weight of the approved reply's own loss in the second stage. More keeps approved replies likely; 0 lets "
+        "both become unlikely as long as the rejected one does more.",
+    )
     train_threads: int = Field(
         0, ge=0, description="CPU threads of a training; 0 takes all cores. Fewer leave room for drafts beside it."
     )
@@ -269,6 +291,11 @@ class Settings(PlaceSettings):
             raise ValueError(
                 f"max_reply_tokens ({self.max_reply_tokens}) must be at most half of max_model_len ({self.max_model_len}): "
                 "the rest is for the conversation and its facts"
+            )
+        if self.train_preferences != "off" and not self.train_validation_share:
+            raise ValueError(
+                "train_preferences needs train_validation_share above 0: by those conversations it is decided whether the second "
+                "stage is kept"
             )
         return self
 

@@ -33,6 +33,7 @@ def build_card(
             f"rank {recipe.rank}, alpha {recipe.alpha} (scaled by {scale}), on {', '.join(manifest.target_modules)}",
         ),
         ("Learning rate, seed", f"{recipe.learning_rate:g}, {recipe.seed}"),
+        *_describe_second_stage(recipe),
         ("Training run", f"`{manifest.run_id}`, {manifest.created_at:%Y-%m-%d %H:%M} UTC"),
     ]
     return "\n".join(
@@ -60,6 +61,15 @@ def build_card(
             "",
         ]
     )
+
+
+def _describe_second_stage(recipe: Recipe) -> list[tuple[str, str]]:
+    how = recipe.preferences
+    if how is None:
+        return []
+    return [
+        ("Second stage (DPO)", f"beta {how.beta:g}, learning rate {how.learning_rate:g}, SFT term × {how.sft_weight:g}")
+    ]
 
 
 def _describe_gate(gate: Mapping[str, Any]) -> list[str]:  # Any: JSON

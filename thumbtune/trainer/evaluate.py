@@ -4,8 +4,9 @@ Command: python -m thumbtune.trainer.evaluate --snapshot DIR --base DIR --recipe
     [--swapped] --out FILE
 
 It decides nothing and does not know the store. OUT holds per reply the negative log likelihood under each model, with
---swapped under base and candidate also after another thread's prompt, and the candidate's probes for serving to compare
-with. Exit codes as `finetune`: 0, 2 bad input, 3 a likelihood is not finite, 4 out of memory, 5 disk full, 143 cancelled.
+--swapped under base and candidate also after another thread's prompt; how often each model prefers approved replies to
+rejected drafts, where the snapshot has such; and the candidate's probes for serving to compare with. Exit codes as
+`finetune`: 0, 2 bad input, 3 a likelihood is not finite, 4 out of memory, 5 disk full, 143 cancelled.
 """
 
 import argparse
@@ -28,8 +29,9 @@ from thumbtune.trainer.examples import (
     split_rows,
     swap_prompts,
 )
+from thumbtune.trainer.preferences import compare_choices, list_rows, read_choices
 from thumbtune.trainer.recipe import Recipe, check_base_unchanged, load_recipe
-from thumbtune.trainer.snapshot_files import HELD_OUT_NAME, load_meta
+from thumbtune.trainer.snapshot_files import HELD_OUT_NAME, HELD_OUT_PREFERENCES_NAME, load_meta
 
 PROBE_QUESTIONS = (
     "Hello, where is my order?",
@@ -84,13 +86,14 @@ def evaluate(
     device = models.prepare_torch(seed=recipe.seed, threads=recipe.threads)
     tokenizer = models.load_tokenizer(base)
     end_of_turn = find_end_of_turn(tokenizer, stop_ids=models.find_stop_ids(base))
-    examples, skipped = encode_lines(
-        lines,
-        tokenizer,
-        end_of_turn=end_of_turn,
-        max_context_tokens=recipe.max_context_tokens,
-        max_reply_tokens=recipe.max_reply_tokens,
-    )
+    limits = {
+        "end_of_turn": end_of_turn,
+        "max_context_tokens": recipe.max_context_tokens,
+        "max_reply_tokens": recipe.max_reply_tokens,
+    }
+    examples, skipped = encode_lines(lines, tokenizer, **limits)
+    has_choices = (snapshot / HELD_OUT_PREFERENCES_NAME).is_file()
+    choices, _ = read_choices(snapshot / HELD_OUT_PREFERENCES_NAME, tokenizer, **limits) if has_choices else ([], 0)
     model = models.attach_adapter(
         models.load_base(base, device=device, spread=recipe.four_bit), candidate, name="candidate"
     )
@@ -102,8 +105,10 @@ def evaluate(
     rows = split_rows(merge_prefixes(examples), forward_tokens=forward_tokens)
     others = swap_prompts(examples, max_context_tokens=recipe.max_context_tokens) if swapped else []
     other_rows = split_rows(merge_prefixes(others), forward_tokens=forward_tokens)
+    choice_rows = split_rows(list_rows(choices), forward_tokens=forward_tokens)
     names = ["base", *(["live"] if live is not None else []), "candidate"]
     passes = [(name, "nll", rows) for name in names] + [(name, "swapped", other_rows) for name in ("base", "candidate")]
+    passes += [(name, "preferences", choice_rows) for name in names]
     reporter = ProgressReporter("evaluate", steps=max(1, sum(len(groups) for _, _, groups in passes)))
     scores = {
         example.pair_id: {
@@ -115,17 +120,23 @@ def evaluate(
         }
         for example in examples
     }
+    chosen: dict[str, dict[str, float]] = {name: {} for name in names}
     done = 0
     for name, kind, groups in passes:
         with use_model(model, name):
             for group in groups:
-                for pair_id, nll in score_rows(loss_of, group).items():
-                    scores[pair_id][kind][name] = nll
+                found = models.score_rows(loss_of, group)
+                if kind == "preferences":
+                    chosen[name] |= found
+                else:
+                    for pair_id, nll in found.items():
+                        scores[pair_id][kind][name] = nll
                 done += 1
                 reporter.report(done, tokens=sum(len(row.token_ids) for row in group))
     return {
         "scores": [scores[example.pair_id] for example in examples],
         "skipped": dict(skipped),
+        "preferences": {name: compare_choices(choices, chosen[name]) for name in names} if choices else {},
         "probes": [
             make_probe(question, model=model, loss_of=loss_of, tokenizer=tokenizer, voice=meta.voice)
             for question in PROBE_QUESTIONS
@@ -142,24 +153,11 @@ def use_model(model, name: str):
     return nullcontext()
 
 
-def score_rows(loss_of, rows: list[TokenSequence]) -> dict[str, float]:
-    """Return each reply's summed negative log likelihood in nats."""
-    import torch
-
-    with torch.inference_mode():
-        losses = loss_of.compute(rows).double().cpu()  # (reply tokens) float64, by row and span
-    totals, place = {}, 0
-    for row in rows:
-        for span in row.spans:
-            size = span.stop - span.start
-            totals[span.pair_id] = losses[place : place + size].sum().item()
-            place += size
-    return totals
-
-
 def make_probe(question: str, *, model, loss_of, tokenizer, voice: str) -> dict:
     """Return what the candidate writes greedily to a fixed question, and how likely base and candidate find it."""
     import torch
+
+    from thumbtune.trainer.model import score_rows
 
     messages = build_prompt([Turn("customer", question)], voice=voice, max_chars=4000)
     prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False, **TEMPLATE_OPTIONS)

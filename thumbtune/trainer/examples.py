@@ -77,8 +77,8 @@ class TokenSequence:
         return sum(span.stop - span.start for span in self.spans)
 
 
-def read_lines(path: Path) -> list[Line]:
-    """Read a snapshot file.
+def read_lines(path: Path, *, reply_field: str = "reply") -> list[Line]:
+    """Read a snapshot file; the reply is what stands in a line under `reply_field`.
 
     Raises: BadInput with the line's number.
     """
@@ -89,7 +89,9 @@ def read_lines(path: Path) -> list[Line]:
                 try:
                     fields = json.loads(text)
                     prompts = tuple(tuple(prompt) for prompt in (fields["messages"], *fields.get("shorter", [])))
-                    lines.append(Line(str(fields["pair_id"]), str(fields["thread_id"]), prompts, str(fields["reply"])))
+                    lines.append(
+                        Line(str(fields["pair_id"]), str(fields["thread_id"]), prompts, str(fields[reply_field]))
+                    )
                 except (ValueError, KeyError, TypeError) as exc:
                     raise BadInput(f"{path.name} line {number}: {type(exc).__name__} {exc}") from exc
     except (OSError, UnicodeDecodeError) as exc:

@@ -3,7 +3,8 @@
 Command: python -m thumbtune.trainer.finetune --snapshot DIR --base DIR --recipe FILE --out DIR [--report-to NAME]
 
 It does not know the store, runs or desks. It reads DIR/train.jsonl, prints progress as JSON lines, and writes the
-adapter (bfloat16 safetensors and its configuration) and result.json. The same snapshot, recipe and thread count give the same
+adapter (bfloat16 safetensors and its configuration) and result.json. Where the recipe says so, a second stage learns from
+DIR/preferences.jsonl. The same snapshot, recipe and thread count give the same
 bytes on a CPU. Exit codes: 0 done, 2 bad input, 3 loss or gradient not finite, 4 out of memory,
 5 disk full, 143 cancelled.
 """
@@ -19,9 +20,10 @@ from thumbtune.core.errors import BadInput
 from thumbtune.core.manifest import CONFIG_NAME, WEIGHTS_NAME
 from thumbtune.trainer.child import NotFinite, emit, exit_on_sigterm, run_program
 from thumbtune.trainer.examples import encode_lines, find_end_of_turn, merge_prefixes, plan_steps, read_lines
+from thumbtune.trainer.preferences import read_choices
 from thumbtune.trainer.recipe import Recipe, check_base_unchanged, load_recipe
 from thumbtune.trainer.reporting import open_reports
-from thumbtune.trainer.snapshot_files import TRAIN_NAME
+from thumbtune.trainer.snapshot_files import PREFERENCES_NAME, TRAIN_NAME
 from thumbtune.trainer.validation import split_validation
 
 
@@ -61,6 +63,7 @@ def finetune(
         raise BadInput(f"base model {base} has no config.json")
     from thumbtune.trainer import model as models
     from thumbtune.trainer.gpus import Group
+    from thumbtune.trainer.preferring import prefer_approved
     from thumbtune.trainer.training import Training
 
     began = time.monotonic()
@@ -68,13 +71,13 @@ def finetune(
     device = models.prepare_torch(seed=recipe.seed, threads=recipe.threads // recipe.gpus)
     group = Group(processes=recipe.gpus, on_gpu=device.type == "cuda")
     tokenizer = models.load_tokenizer(base)
-    examples, skipped = encode_lines(
-        lines,
-        tokenizer,
-        end_of_turn=find_end_of_turn(tokenizer, stop_ids=models.find_stop_ids(base)),
-        max_context_tokens=recipe.max_context_tokens,
-        max_reply_tokens=recipe.max_reply_tokens,
-    )
+    limits = {
+        "end_of_turn": find_end_of_turn(tokenizer, stop_ids=models.find_stop_ids(base)),
+        "max_context_tokens": recipe.max_context_tokens,
+        "max_reply_tokens": recipe.max_reply_tokens,
+    }
+    examples, skipped = encode_lines(lines, tokenizer, **limits)
+    choices, _ = read_choices(snapshot / PREFERENCES_NAME, tokenizer, **limits) if recipe.preferences else ([], 0)
     if not examples:
         raise BadInput(f"no example of the snapshot can be trained on; skipped: {dict(skipped)}")
     trained, chosen_by = split_validation(examples, share=recipe.validation_share)
@@ -90,6 +93,17 @@ def finetune(
         course = training.run(
             steps, validation=merge_prefixes(chosen_by), epochs=round(epochs), on_progress=take_progress
         )
+        second = {}
+        if recipe.preferences:
+            told = prefer_approved(
+                training,
+                choices,
+                recipe=recipe,
+                how=recipe.preferences,
+                validation=chosen_by,
+                on_progress=lambda progress: take_progress({**progress, "step": len(course.losses) + progress["step"]}),
+            )
+            second = {"preferences": {**told, "losses": thin_out(told["losses"])}}
     taken = steps[: len(course.losses)]
     result = {
         "examples": len(trained),
@@ -110,6 +124,7 @@ def finetune(
         "processes": group.size,
         "train_seconds": round(time.monotonic() - trains_since, 2),
         "seconds": round(time.monotonic() - began, 1),
+        **second,
     }
     if group.number == 0:
         save_adapter(model, out, base_model=recipe.base_model)

@@ -180,6 +180,19 @@ class ReplyLoss:
         return (arguments[0][self._keep.to(arguments[0].device)].unsqueeze(0), *arguments[1:])
 
 
+def score_rows(loss_of: ReplyLoss, rows: Sequence[TokenSequence]) -> dict[str, float]:
+    """Return each reply's summed negative log likelihood in nats, by the name of its span."""
+    with torch.inference_mode():
+        losses = loss_of.compute(rows).double().cpu()  # (reply tokens) float64, by row and span
+    totals, place = {}, 0
+    for row in rows:
+        for span in row.spans:
+            size = span.stop - span.start
+            totals[span.pair_id] = losses[place : place + size].sum().item()
+            place += size
+    return totals
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether a failure means that the device's or the host's memory is full."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)

@@ -39,6 +39,7 @@ from thumbtune.trainer.child import EXIT_OK, REASONS
 from thumbtune.trainer.gate import GateResult, ReplyScore, decide
 from thumbtune.trainer.lease import Cancelled, RunLease, Stopped
 from thumbtune.trainer.norms import find_outlier, measure_earlier, measure_norms
+from thumbtune.trainer.preferences import describe_second_stage
 from thumbtune.trainer.publish import find_published, list_published, name_adapter, publish_adapter, remove_unlisted
 from thumbtune.trainer.recipe import Recipe, load_recipe, plan_recipe
 from thumbtune.trainer.snapshot import drop_older_snapshots, freeze_pairs
@@ -54,6 +55,7 @@ _POLL_S = 0.1
 _EARLIER = 5
 """Adapters of the desk that a candidate's weights are compared with."""
 _SHARES = {"snapshot": (0.0, 0.03), "finetune": (0.03, 0.85), "evaluate": (0.85, 0.98), "publish": (0.98, 1.0)}
+_IN_TWO_STAGES = {**_SHARES, "finetune": (0.03, 0.65), "preferences": (0.65, 0.85)}
 
 
 class _Failed(Exception):
@@ -134,7 +136,8 @@ class Pipeline:
         recipe = load_recipe(snapshot / RECIPE_NAME)
         report_to = [f"--report-to={name}" for name in self._settings.train_report_to]
         outputs = ["--out", str(candidate), *report_to, "--report-dir", str(self._settings.logs_dir / "reports")]
-        trained = self._run_child(lease, "finetune", [*inputs, *outputs], processes=recipe.gpus)
+        shares = _IN_TWO_STAGES if recipe.preferences else _SHARES
+        trained = self._run_child(lease, "finetune", [*inputs, *outputs], processes=recipe.gpus, shares=shares)
         course = {"dropped": meta.dropped, "base_model": name_base(self._settings.base_model), "rank": recipe.rank}
         with self._store.write() as conn:
             record_course(conn, run.run_id, **course, **trained)
@@ -146,6 +149,7 @@ class Pipeline:
         evaluation = json.loads((work / "evaluation.json").read_bytes())
         with self._store.write() as conn:
             record_scores(conn, run.run_id, evaluation["scores"])
+            record_course(conn, run.run_id, preferred=evaluation["preferences"])
         result = decide(
             [_read_score(score) for score in evaluation["scores"]],
             min_threads=self._settings.gate_min_threads,
@@ -155,6 +159,7 @@ class Pipeline:
             outlier=find_outlier(measure_norms(candidate), self._measure_earlier(run.desk_id)),
         )
         told = _tell("Not learned from", trained["skipped"]) + _tell("Not judged by", evaluation["skipped"])
+        told += f" {describe_second_stage(trained['preferences'])}" if "preferences" in trained else ""
         result = replace(result, reason=result.reason + told)
         logger.info("run_judged", extra={"run_id": run.run_id, "decision": result.decision})
         figures = {
@@ -206,10 +211,16 @@ class Pipeline:
         return meta
 
     def _run_child(
-        self, lease: RunLease, program: str, arguments: list[str], *, processes: int = 1
+        self,
+        lease: RunLease,
+        program: str,
+        arguments: list[str],
+        *,
+        processes: int = 1,
+        shares: Mapping[str, tuple[float, float]] = _SHARES,
     ) -> dict[str, Any]:  # Any: JSON
         log_path = self._settings.logs_dir / f"{lease.run.run_id}-{program}.log"
-        first, last = _SHARES[program]
+        phase, (first, last) = program, shares[program]
         ends_at = time.monotonic() + self._settings.train_timeout_s
         figures: dict[str, Any] = {"step": 0, "steps": 0, "loss": None, "tokens_per_s": None}  # Any: JSON
         lease.beat(program, progress=first, force=True, **figures)
@@ -222,6 +233,7 @@ class Pipeline:
                 for event in status.events:
                     if event["event"] == "progress":
                         done, eta_s = event["step"] / event["steps"], event["eta_s"]
+                        phase, (first, last) = event["phase"], shares[event["phase"]]
                         figures = {name: event[name] for name in FIGURES}
                     elif event["event"] == "failed":
                         reason = event["reason"]
@@ -229,7 +241,7 @@ class Pipeline:
                         result = event
                 if status.exit_code is not None:
                     break
-                lease.beat(program, progress=first + (last - first) * done, eta_s=eta_s, **figures)
+                lease.beat(phase, progress=first + (last - first) * done, eta_s=eta_s, **figures)
                 if time.monotonic() > ends_at:
                     raise _Failed(
                         f"The {program} took longer than {self._settings.train_timeout_s:.0f} s and was ended."
@@ -298,9 +310,10 @@ class Pipeline:
             gate=gate.to_json(),
             created_at=self._store.now(),
         )
+        has_second_stage = trained.get("preferences", {}).get("kept", False)
         card = build_card(
             manifest,
-            recipe=recipe,
+            recipe=recipe if has_second_stage else replace(recipe, preferences=None),
             meta=meta,
             revision=find_revision(base),
             licence=find_licence(base),

@@ -18,12 +18,31 @@ from thumbtune.trainer.reporting import describe_missing
 
 
 @dataclass(frozen=True)
+class PreferenceRecipe:
+    """How a second stage learns from preference pairs (DPO); `max_nll_rise` is the share by which the replies set aside may
+    become less likely before the first stage's weights are kept instead.
+    """
+
+    beta: float = 0.1
+    learning_rate: float = 1e-5
+    sft_weight: float = 1.0
+    epochs: int = 1
+    max_nll_rise: float = 0.02
+
+    def __post_init__(self) -> None:
+        wrong = [name for name in ("beta", "learning_rate", "epochs") if getattr(self, name) <= 0]
+        wrong += [name for name in ("sft_weight", "max_nll_rise") if getattr(self, name) < 0]
+        if wrong:
+            raise BadInput(f"recipe: of the second stage, {' and '.join(wrong)} are too small")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How an adapter is trained.
 
     `batch_tokens` counts every example of an optimizer step as if it stood alone. `forward_tokens` bounds one forward
     pass and changes memory and speed only; 0 lets the device decide. `threads` 0 means all cores. An empty hash is not
-    compared.
+    compared. Without `preferences` there is no second stage, and the file says nothing of one.
     """
 
     base_model: str
@@ -48,6 +67,7 @@ class Recipe:
     threads: int = 0
     gpus: int = 1
     four_bit: bool = False
+    preferences: PreferenceRecipe | None = None
 
     def __post_init__(self) -> None:
         positive = (
@@ -121,6 +141,13 @@ def plan_recipe(settings: Settings, base: Path) -> Recipe:
         threads=settings.train_threads or count_cores(),
         gpus=settings.train_gpus,
         four_bit=settings.train_4bit,
+        preferences=PreferenceRecipe(
+            beta=settings.train_preference_beta,
+            learning_rate=settings.train_preference_learning_rate,
+            sft_weight=settings.train_preference_sft_weight,
+        )
+        if settings.train_preferences == "dpo"
+        else None,
     )
 
 
@@ -146,11 +173,15 @@ def load_recipe(path: Path) -> Recipe:
     Raises: BadInput when it is unreadable or holds a field that is missing, unknown or out of range.
     """
     try:
-        return Recipe(**json.loads(path.read_bytes()))
+        fields = json.loads(path.read_bytes())
+        if fields.get("preferences"):
+            fields["preferences"] = PreferenceRecipe(**fields["preferences"])
+        return Recipe(**fields)
     except (OSError, ValueError, TypeError) as exc:
         raise BadInput(f"recipe {path}: {exc}") from exc
 
 
 def dump_recipe(recipe: Recipe) -> bytes:
     """Return the recipe as the bytes of its file."""
-    return (json.dumps(asdict(recipe), indent=1) + "\n").encode()
+    fields = {name: value for name, value in asdict(recipe).items() if (name, value) != ("preferences", None)}
+    return (json.dumps(fields, indent=1) + "\n").encode()

@@ -54,7 +54,8 @@ def open_reports(names: Sequence[str], *, run_id: str, folder: Path) -> Iterator
             logger.warning("report_failed", extra={"library": name}, exc_info=hide_text(exc))
 
     def take(progress: Mapping[str, Any]) -> None:  # Any: JSON
-        figures = {name: float(progress[name]) for name in FIGURES if progress[name] is not None}
+        of = "" if progress["phase"] == "finetune" else f"{progress['phase']}_"  # another stage's loss is another thing
+        figures = {f"{of}{name}": float(progress[name]) for name in FIGURES if progress[name] is not None}
         for name, (log, _) in list(opened.items()):
             with bear(name):
                 log(figures, progress["step"])

@@ -9,14 +9,16 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from thumbtune.core.candidates import Candidate, weigh_pair
 from thumbtune.core.errors import SnapshotError
+from thumbtune.core.preferences import read_preferences
 from thumbtune.core.prompt import ChatMessage, build_prompt, list_budgets
 from thumbtune.core.records import Desk, TrainingPair, TrainingRun
-from thumbtune.core.selection import read_pairs, settle_pairs
+from thumbtune.core.selection import Selection, read_pairs, settle_pairs
 from thumbtune.core.settings import Settings
 from thumbtune.core.store.engine import Store
 from thumbtune.trainer.erasing import is_stale
@@ -24,7 +26,9 @@ from thumbtune.trainer.publish import sync_directory, write_durably
 from thumbtune.trainer.recipe import Recipe, dump_recipe
 from thumbtune.trainer.snapshot_files import (
     HELD_OUT_NAME,
+    HELD_OUT_PREFERENCES_NAME,
     META_NAME,
+    PREFERENCES_NAME,
     RECIPE_NAME,
     TRAIN_NAME,
     SnapshotMeta,
@@ -109,6 +113,11 @@ def _write_snapshot(
             target.flush()
             os.fsync(target.fileno())
     unsorted.unlink()
+    draft_ids: tuple[str, ...] = ()
+    if recipe.preferences is not None:
+        draft_ids = _write_preferences(directory, store, desk=desk, selection=selection, settings=settings)
+        recipe = recipe if draft_ids else replace(recipe, preferences=None)
+        on_page()
     write_durably(directory / RECIPE_NAME, dump_recipe(recipe))
     meta = SnapshotMeta(
         run_id=run.run_id,
@@ -120,12 +129,31 @@ def _write_snapshot(
         newest_pair_id=max((item.pair_id for item in candidates), default=0),
         dropped=selection.dropped,
         left_out_pair_ids=selection.left_out,
+        rejected_draft_ids=draft_ids,
     )
     write_durably(directory / META_NAME, dump_meta(meta))
     return meta
 
 
-def _write_line(pair: TrainingPair, *, desk: Desk, max_prompt_chars: int) -> bytes:
+def _write_preferences(
+    directory: Path, store: Store, *, desk: Desk, selection: Selection, settings: Settings
+) -> tuple[str, ...]:
+    """Write the preference pairs of both sides and return their drafts; nothing when there are too few to train on."""
+    lines: dict[int, list[bytes]] = {pair_id: [] for pair_id in (*selection.trained, *selection.held_out)}
+    draft_ids = []
+    for found in read_preferences(store, desk_id=desk.desk_id, pair_ids=lines):
+        more = {"pair_id": f"{found.pair.pair_id}:{found.draft_id}", "rejected": found.rejected}
+        line = _write_line(found.pair, desk=desk, max_prompt_chars=settings.max_prompt_chars, **more)
+        lines[found.pair.pair_id].append(line)
+        draft_ids.append(found.draft_id)
+    if sum(len(lines[pair_id]) for pair_id in selection.trained) < settings.train_preference_min:
+        return ()
+    for name, pair_ids in ((PREFERENCES_NAME, selection.trained), (HELD_OUT_PREFERENCES_NAME, selection.held_out)):
+        write_durably(directory / name, b"".join(line for pair_id in pair_ids for line in lines[pair_id]))
+    return tuple(draft_ids)
+
+
+def _write_line(pair: TrainingPair, *, desk: Desk, max_prompt_chars: int, **more: str) -> bytes:
     prompts: list[list[ChatMessage]] = []
     for max_chars in list_budgets(max_prompt_chars):
         prompt = build_prompt(pair.turns, voice=desk.voice, max_chars=max_chars, passages=pair.passages)
@@ -139,12 +167,14 @@ def _write_line(pair: TrainingPair, *, desk: Desk, max_prompt_chars: int) -> byt
     }
     if prompts[1:]:
         line["shorter"] = prompts[1:]
+    line.update(more)
     return (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
 
 def _hash_files(directory: Path) -> str:
     digest = hashlib.sha256()
-    for name in (TRAIN_NAME, HELD_OUT_NAME, RECIPE_NAME):
+    preferences = [name for name in (PREFERENCES_NAME, HELD_OUT_PREFERENCES_NAME) if (directory / name).is_file()]
+    for name in (TRAIN_NAME, HELD_OUT_NAME, RECIPE_NAME, *preferences):
         if not (directory / name).is_file():
             return ""
         with (directory / name).open("rb") as stream:

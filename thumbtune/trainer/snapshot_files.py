@@ -11,6 +11,9 @@ from thumbtune.core.errors import BadInput
 
 TRAIN_NAME = "train.jsonl"
 HELD_OUT_NAME = "held_out.jsonl"
+PREFERENCES_NAME = "preferences.jsonl"
+HELD_OUT_PREFERENCES_NAME = "preferences_held_out.jsonl"
+"""These two are there only when the run has a second stage."""
 META_NAME = "snapshot.json"
 RECIPE_NAME = "recipe.json"
 
@@ -23,7 +26,7 @@ class SnapshotMeta:
     desk_id: str
     voice: str
     snapshot_hash: str
-    """SHA-256 over the two files of examples and the recipe."""
+    """SHA-256 over the files of examples and the recipe."""
     trained_pair_ids: tuple[int, ...]
     held_out_pair_ids: tuple[int, ...]
     newest_pair_id: int
@@ -31,6 +34,8 @@ class SnapshotMeta:
     """How many active pairs were left out, by reason."""
     left_out_pair_ids: tuple[int, ...] = ()
     """Those pairs: seen by the run, and neither trained on nor judged by."""
+    rejected_draft_ids: tuple[str, ...] = ()
+    """The drafts in its preference pairs, of both sides."""
 
 
 def load_meta(snapshot: Path) -> SnapshotMeta:
@@ -40,7 +45,7 @@ def load_meta(snapshot: Path) -> SnapshotMeta:
     """
     try:
         fields = json.loads((snapshot / META_NAME).read_bytes())
-        ids = {name: tuple(value) for name, value in fields.items() if name.endswith("_pair_ids")}
+        ids = {name: tuple(value) for name, value in fields.items() if name.endswith("_ids")}
         return SnapshotMeta(**{**fields, **ids})
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise BadInput(f"snapshot {snapshot} is not complete: {type(exc).__name__}") from exc

@@ -47,10 +47,12 @@ class Course:
 class Training:
     """One fine-tuning of a model that carries fresh adapter weights; every process of a group does the same steps."""
 
+    phase = "finetune"
+
     def __init__(self, model: Any, *, recipe: Recipe, group: Group) -> None:  # Any: a PEFT model of some base's class
-        self._model = model
+        self.model = model
         self._recipe = recipe
-        self._group = group
+        self.group = group
         self._weights = [weight for weight in model.parameters() if weight.requires_grad]
         self._optimizer = torch.optim.AdamW(
             self._weights, lr=recipe.learning_rate, betas=(0.9, 0.99), weight_decay=recipe.weight_decay, fused=True
@@ -73,7 +75,7 @@ class Training:
         validation it is the last step.
         Raises: NotFinite; MemoryError when the smallest forward pass does not fit.
         """
-        reporter = ProgressReporter("finetune", steps=len(steps), on_progress=on_progress)
+        reporter = ProgressReporter(self.phase, steps=len(steps), on_progress=on_progress)
         looks = plan_looks(len(steps), epochs=epochs) if validation else set()
         course, best = Course(), []
         for number, step in enumerate(steps, start=1):
@@ -88,66 +90,82 @@ class Training:
             self._optimizer.step()
             self._optimizer.zero_grad(set_to_none=True)
             course.losses.append(loss)
-            step_tokens = sum(len(row.token_ids) for row in step)
+            step_tokens = self._count_tokens(step)
             course.tokens_run += step_tokens
-            if self._group.number == 0:
+            if self.group.number == 0:
                 reporter.report(number, tokens=step_tokens, loss=loss)
             if number in looks:
-                course.looks.append((number, self._look(validation, number)))
+                course.looks.append((number, self.look(validation, number)))
                 if course.best_step == number:
                     best = [weight.detach().clone() for weight in self._weights]
                 elif course.is_getting_worse:
                     break
         if best and course.best_step != len(course.losses):
-            with torch.no_grad():
-                for weight, kept in zip(self._weights, best, strict=True):
-                    weight.copy_(kept)
+            self._put_back(best)
         return course
+
+    @property
+    def forward_tokens(self) -> int:
+        """How large a forward pass may be, after what full memory has taught."""
+        return self._forward_tokens
+
+    def look(self, validation: Sequence[TokenSequence], number: int) -> float:
+        """Return the mean NLL of the validation replies in nats per token after this step."""
+        self.model.eval()
+        groups = self._split(self.group.share(validation))
+        with torch.inference_mode():
+            nll = sum(self._loss_of.compute(rows).double().sum().item() for rows in groups)
+        self.model.train()
+        [total] = self.group.add_up([nll])
+        mean = total / sum(row.supervised_tokens for row in validation)
+        if not math.isfinite(mean):
+            raise NotFinite(f"step {number}: the validation loss is {mean}")
+        if self.group.number == 0:
+            emit("validation", phase=self.phase, step=number, nll=round(mean, 5))
+        return mean
+
+    def _put_back(self, weights: Sequence[torch.Tensor]) -> None:
+        with torch.no_grad():
+            for weight, kept in zip(self._weights, weights, strict=True):
+                weight.copy_(kept)
 
     def _compute_gradient(self, step: list[TokenSequence]) -> float:
         """Leave the gradient of the mean loss over all reply tokens of a step, and return that loss.
 
         When memory is full, in any process, all halve their forward passes and do the step again.
         """
-        count = sum(row.supervised_tokens for row in step)
         while True:
             loss, is_full = 0.0, False
             try:
-                loss = accumulate_gradient(
-                    self._loss_of, self._group.share(step), count=count, forward_tokens=self._forward_tokens
-                )
+                loss = self._accumulate(self.group.share(step), of=step)
             except (MemoryError, RuntimeError) as exc:
                 if not is_out_of_memory(exc):
                     raise
                 is_full = True
-            loss, full = self._group.add_up([loss, float(is_full)])
+            loss, full = self.group.add_up([loss, float(is_full)])
             if not full:
-                self._group.add_up_gradients(self._weights)
+                self.group.add_up_gradients(self._weights)
                 return loss
             if self._memory_tries == _MEMORY_TRIES:
                 raise MemoryError
             self._memory_tries += 1
             self._forward_tokens //= 2
             self._optimizer.zero_grad(set_to_none=True)
-            if self._group.device.type == "cuda":
+            if self.group.device.type == "cuda":
                 torch.cuda.empty_cache()
-            if self._group.number == 0:
+            if self.group.number == 0:
                 emit("memory", forward_tokens=self._forward_tokens)
 
-    def _look(self, validation: Sequence[TokenSequence], number: int) -> float:
-        """Return the mean NLL of the validation replies in nats per token."""
-        self._model.eval()
-        groups = split_rows(self._group.share(validation), forward_tokens=self._forward_tokens)
-        with torch.inference_mode():
-            nll = sum(self._loss_of.compute(rows).double().sum().item() for rows in groups)
-        self._model.train()
-        [total] = self._group.add_up([nll])
-        mean = total / sum(row.supervised_tokens for row in validation)
-        if not math.isfinite(mean):
-            raise NotFinite(f"step {number}: the validation loss is {mean}")
-        if self._group.number == 0:
-            emit("validation", step=number, nll=round(mean, 5))
-        return mean
+    def _accumulate(self, rows: Sequence[TokenSequence], *, of: Sequence[TokenSequence]) -> float:
+        """Add the gradient of these rows' part in the mean loss of a step, and return that part."""
+        count = sum(row.supervised_tokens for row in of)
+        return accumulate_gradient(self._loss_of, rows, count=count, forward_tokens=self._forward_tokens)
+
+    def _count_tokens(self, step: Sequence[TokenSequence]) -> int:
+        return sum(len(row.token_ids) for row in step)
+
+    def _split(self, rows: Sequence[TokenSequence]) -> list[list[TokenSequence]]:
+        return split_rows(rows, forward_tokens=self._forward_tokens)
 
 
 def accumulate_gradient(loss_of: ReplyLoss, rows: Iterable[TokenSequence], *, count: int, forward_tokens: int) -> float:

@@ -15,6 +15,7 @@ _PHASES = {
     "waiting": "Waiting for a trainer",
     "snapshot": "Choosing the replies to learn from",
     "finetune": "Learning",
+    "preferences": "Learning from rejected drafts",
     "evaluate": "Comparing with what is live",
     "gate": "Deciding",
     "publish": "Publishing",

@@ -27,6 +27,8 @@ class Course:
     best_step: int | None = None
     dropped: Mapping[str, int] = field(default_factory=dict)
     """Pairs that were not used, by reason."""
+    preferred: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By model, where there were held-out preference pairs: how many, and in which share it prefers the approved reply."""
     facts: Mapping[str, Any] = field(default_factory=dict)  # Any: JSON
     """What else was told: tokens, seconds, device, rank and the like."""
 

@@ -36,7 +36,13 @@ def render_page(report: RunReport) -> str:
     heading = HEADINGS.get(report.run.state, "Still running")
     roles = {role: name for role, name in ROLES.items() if any(role in item.drafts for item in report.side_by_side)}
     return page.render(
-        report=report, run=report.run, heading=heading, charts=charts, roles=roles, used=_say_used(report.run)
+        report=report,
+        run=report.run,
+        heading=heading,
+        charts=charts,
+        roles=roles,
+        role_names=ROLES,
+        used=_say_used(report.run),
     )
 
 

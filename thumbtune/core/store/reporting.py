@@ -75,6 +75,7 @@ def _read_course(told: Mapping[str, Any]) -> Course:  # Any: JSON
         looks=tuple((int(step), float(loss)) for step, loss in told.get("looks", ())),
         best_step=told.get("best_step"),
         dropped={**told.get("dropped", {}), **told.get("skipped", {})},
+        preferred=told.get("preferred") or {},
         facts={name.replace("_", " "): told[name] for name in _FACTS if told.get(name) is not None},
     )
 
