@@ -41,7 +41,7 @@ def export_preferences(store: Store, desk: Desk, out: Path, *, settings: Setting
     """Write a desk's preference pairs as JSONL (`prompt`, `chosen`, `rejected` as chat messages); return how many.
 
     It is audited, and `out` is whole or not there.
-    Source of the form: huggingface.co/docs/trl/dataset_formats, "Preference", seen 2026-11-21.
+    Source of the form: huggingface.co/docs/trl, "DPO Trainer", conversational format, seen 2026-11-21.
     Raises: BadInput when `out` cannot be written.
     """
     aside = out.with_name(f".{out.name}.part")

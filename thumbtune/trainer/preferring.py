@@ -2,8 +2,8 @@
 
 It imports torch; only the trainer's child programs may import it. What it learned is kept only if it does not cost what
 the first stage learned.
-Source: Direct Preference Optimization, arxiv.org/abs/2305.18290, equation 7; the added likelihood of the chosen reply as
-in arxiv.org/abs/2404.19733, equation 1, seen 2026-11-21.
+Source: the formula is that of Direct Preference Optimization, arxiv.org/abs/2305.18290, as huggingface.co/docs/trl,
+"DPO Trainer", has it; the added loss of the chosen reply follows arxiv.org/abs/2404.19733; seen 2026-11-21.
 """
 
 from collections.abc import Sequence
