@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ from tests.trainer.children import LIMITS, RECIPE, run_again
 from tests.trainer.installation import make_installation
 from tests.trainer.samples import make_line
 from thumbtune.core.manifest import CONFIG_NAME, WEIGHTS_NAME, hash_file
-from thumbtune.core.reporting import render_page
 from thumbtune.core.store.courses import load_course
 from thumbtune.core.store.reporting import load_report
 from thumbtune.trainer.child import NotFinite
@@ -81,10 +80,14 @@ class Model:
 
 
 @pytest.fixture
-def model(tiny_base: Path, write_snapshot: Callable[..., Path]) -> Model:
+def model(tiny_base: Path, write_snapshot: Callable[..., Path]) -> Iterator[Model]:
     lines = [make_line(thread) for thread in range(110)]
     drafted = [{**make_line(thread), "rejected": f"Hello! Lamp {thread % 7} is gone. Bye."} for thread in range(89)]
-    return Model(tiny_base, write_snapshot(lines, preferences=[*drafted, {**make_line(90), "rejected": "word " * 500}]))
+    import torch
+
+    unfit = {**make_line(90), "rejected": "word " * 500}
+    yield Model(tiny_base, write_snapshot(lines, preferences=[*drafted, unfit]))
+    torch.set_flush_denormal(False)  # of the whole process; NumPy would warn of it
 
 
 def test_approved_replies_are_preferred_more_and_stay_likely(model: Model, capsys: pytest.CaptureFixture[str]) -> None:
@@ -144,7 +147,7 @@ def test_run_with_a_second_stage_is_judged_told_and_repeats_bit_by_bit(tmp_path:
         )
     with installation.store.read() as conn:
         course = load_course(conn, run_id)
-        page = render_page(load_report(conn, run_id, gpu_price_per_hour=0))
+        report = load_report(conn, run_id, gpu_price_per_hour=0)
     assert ended.state == "passed", ended.message
     told, preferred = course["preferences"], course["preferred"]
     assert told["kept"], told
@@ -152,8 +155,7 @@ def test_run_with_a_second_stage_is_judged_told_and_repeats_bit_by_bit(tmp_path:
     assert {"finetune", "evaluate"} <= phases
     assert preferred["candidate"]["pairs"] == preferred["base"]["pairs"] > 20
     assert preferred["candidate"]["margin"] > preferred["base"]["margin"]
-    share = 100 * preferred["candidate"]["share"]
-    assert f"New adapter {share:.0f} %" in page
+    assert report.course.preferred == preferred
     [adapter] = installation.list_adapters()
     assert "Second stage (DPO)" in (Path(adapter.path) / "README.md").read_text()
     again = run_again(installation.settings.snapshots_dir / run_id, tiny_base, tmp_path / "again")

@@ -49,6 +49,13 @@ def make_draft(role: TrialRole, text: str, check: DraftCheck | None = None) -> T
     return TrialDraft("support-0007", "pair:1", role, role, "hash", 1, text, False, checks, NOW)
 
 
+PREFERRED = {
+    "base": {"pairs": 40, "share": 0.45, "margin": -0.1},
+    "live": {"pairs": 40, "share": 0.625, "margin": 0.1},
+    "candidate": {"pairs": 40, "share": 0.8, "margin": 0.4},
+}
+
+
 def make_report(run: TrainingRun = RUN, *, text: str = "Hello.", **changes: object) -> RunReport:
     found = DraftCheck(is_empty=False, is_looping=True, is_cut=False, facts_wanted=3, facts_right=2, leaks=("EMAIL",))
     drafts = {"base": make_draft("base", text), "candidate": make_draft("candidate", text, found)}
@@ -150,3 +157,11 @@ def test_same_report_gives_the_same_picture() -> None:
     assert first == second
     assert first.startswith(b"\x89PNG")
     assert draw_report_svg(make_report()) == draw_report_svg(make_report())
+
+
+def test_how_often_each_model_prefers_the_teams_reply_is_told_where_it_was_measured() -> None:
+    report = make_report()
+    assert "rejected draft" not in render_page(report)
+    page = " ".join(render_page(replace(report, course=replace(report.course, preferred=PREFERRED))).split())
+    assert "Base model 45 %, Live now 62 %, New adapter 80 %" in page
+    assert "(of 40 held-out preference pairs)" in page
