@@ -17,6 +17,7 @@ from thumbtune.core.store.adapters import find_live, list_adapters, lock_adapter
 from thumbtune.core.store.engine import Store
 from thumbtune.core.store.pairs import holds_erased
 from thumbtune.core.store.runs import list_idle_runs
+from thumbtune.core.store.triages import holds_erased_triage
 from thumbtune.trainer.snapshot_files import META_NAME, load_meta
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ def drop_erased_snapshots(store: Store, snapshots_dir: Path) -> list[str]:
 
 
 def is_stale(store: Store, snapshot: Path) -> bool:
-    """Return whether a whole snapshot holds a pair that was erased since."""
+    """Return whether a whole snapshot holds a pair or triage that was erased since."""
     if not (snapshot / META_NAME).is_file():
         return False
     try:
@@ -62,7 +63,8 @@ def is_stale(store: Store, snapshot: Path) -> bool:
         return False
     pair_ids: Sequence[int] = [*meta.trained_pair_ids, *meta.held_out_pair_ids]
     with store.read() as conn:
-        return holds_erased(conn, pair_ids)
+        triage_ids = [*meta.trained_triage_ids, *meta.held_out_triage_ids]
+        return holds_erased(conn, pair_ids) or holds_erased_triage(conn, triage_ids)
 
 
 def drop_replaced_adapters(store: Store, adapters_dir: Path) -> list[str]:

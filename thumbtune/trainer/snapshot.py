@@ -27,10 +27,12 @@ from thumbtune.trainer.snapshot_files import (
     META_NAME,
     RECIPE_NAME,
     TRAIN_NAME,
+    TRIAGE_NAME,
     SnapshotMeta,
     dump_meta,
     load_meta,
 )
+from thumbtune.trainer.triages import freeze_triages
 
 _PAGE = 500
 
@@ -109,6 +111,9 @@ def _write_snapshot(
             target.flush()
             os.fsync(target.fileno())
     unsorted.unlink()
+    triages: tuple[list[int], list[int]] = ([], [])
+    if len(selection.trained) >= settings.min_pairs:
+        triages = freeze_triages(directory / TRIAGE_NAME, store, desk=desk, settings=settings)
     write_durably(directory / RECIPE_NAME, dump_recipe(recipe))
     meta = SnapshotMeta(
         run_id=run.run_id,
@@ -120,6 +125,8 @@ def _write_snapshot(
         newest_pair_id=max((item.pair_id for item in candidates), default=0),
         dropped=selection.dropped,
         left_out_pair_ids=selection.left_out,
+        trained_triage_ids=tuple(triages[0]),
+        held_out_triage_ids=tuple(triages[1]),
     )
     write_durably(directory / META_NAME, dump_meta(meta))
     return meta
@@ -144,7 +151,7 @@ def _write_line(pair: TrainingPair, *, desk: Desk, max_prompt_chars: int) -> byt
 
 def _hash_files(directory: Path) -> str:
     digest = hashlib.sha256()
-    for name in (TRAIN_NAME, HELD_OUT_NAME, RECIPE_NAME):
+    for name in (TRAIN_NAME, HELD_OUT_NAME, TRIAGE_NAME, RECIPE_NAME):
         if not (directory / name).is_file():
             return ""
         with (directory / name).open("rb") as stream:

@@ -11,6 +11,7 @@ from thumbtune.core.errors import BadInput
 
 TRAIN_NAME = "train.jsonl"
 HELD_OUT_NAME = "held_out.jsonl"
+TRIAGE_NAME = "train_triage.jsonl"
 META_NAME = "snapshot.json"
 RECIPE_NAME = "recipe.json"
 
@@ -23,7 +24,7 @@ class SnapshotMeta:
     desk_id: str
     voice: str
     snapshot_hash: str
-    """SHA-256 over the two files of examples and the recipe."""
+    """SHA-256 over the files of examples and the recipe."""
     trained_pair_ids: tuple[int, ...]
     held_out_pair_ids: tuple[int, ...]
     newest_pair_id: int
@@ -31,6 +32,8 @@ class SnapshotMeta:
     """How many active pairs were left out, by reason."""
     left_out_pair_ids: tuple[int, ...] = ()
     """Those pairs: seen by the run, and neither trained on nor judged by."""
+    trained_triage_ids: tuple[int, ...] = ()
+    held_out_triage_ids: tuple[int, ...] = ()
 
 
 def load_meta(snapshot: Path) -> SnapshotMeta:
@@ -40,7 +43,7 @@ def load_meta(snapshot: Path) -> SnapshotMeta:
     """
     try:
         fields = json.loads((snapshot / META_NAME).read_bytes())
-        ids = {name: tuple(value) for name, value in fields.items() if name.endswith("_pair_ids")}
+        ids = {name: tuple(value) for name, value in fields.items() if name.endswith("_ids")}
         return SnapshotMeta(**{**fields, **ids})
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise BadInput(f"snapshot {snapshot} is not complete: {type(exc).__name__}") from exc

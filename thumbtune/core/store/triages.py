@@ -4,6 +4,7 @@ It does not know how a triage is written or shown. Texts are redacted. Of what i
 from it is known.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -113,15 +114,19 @@ def has_learned_triage(conn: sa.Connection, adapter: str) -> bool:
     return bool(conn.execute(sa.select(sa.exists().select_from(joined).where(which))).scalar_one())
 
 
-def list_held_out(conn: sa.Connection, run_id: str) -> list[ThreadTriage]:
-    """Return the triages that a run held out and that are not erased, by id; none when it learned from none."""
+def list_held_out(conn: sa.Connection, run_id: str, *, limit: int) -> list[ThreadTriage]:
+    """Return triages that a run held out and that are not erased; none when it learned from none.
+
+    The choice hangs on the triages alone, so that the next run's is mostly the same.
+    """
     of_run = snapshot_triages.c.run_id == run_id
     learned = sa.select(sa.exists().where(of_run, sa.not_(snapshot_triages.c.held_out)))
     if not conn.execute(learned).scalar_one():
         return []
     ids = sa.select(snapshot_triages.c.triage_id).where(of_run, snapshot_triages.c.held_out)
     which = sa.and_(triages.c.triage_id.in_(ids), triages.c.state.in_(TAUGHT))
-    return [_read(row) for row in conn.execute(sa.select(triages).where(which).order_by(triages.c.triage_id))]
+    found = [_read(row) for row in conn.execute(sa.select(triages).where(which))]
+    return sorted(found, key=lambda item: hashlib.sha256(name_case(item.triage_id).encode()).digest())[:limit]
 
 
 def holds_erased_triage(conn: sa.Connection, triage_ids: Sequence[int]) -> bool:
