@@ -12,7 +12,7 @@ from thumbtune.core.records import ThreadTriage
 from thumbtune.core.store import triages
 from thumbtune.core.store.adapters import load_adapter
 from thumbtune.core.store.desks import save_desk
-from thumbtune.core.triage import Triage, build_pattern, dump_triage
+from thumbtune.core.triage import MAX_TRIAGE_TOKENS, Triage, build_pattern, dump_triage
 
 CATEGORIES = ("Delivery", "Returns")
 SUGGESTED = Triage("Delivery", "normal", "[NAME_1] asks where [ORDER_1] is.", "Look up [ORDER_1].")
@@ -168,6 +168,15 @@ def test_late_triage_does_not_hold_the_draft_up(sorted_office: Office) -> None:
     assert "It arrives on Friday." in str(card)
     assert stored(sorted_office) == []
     may_end.set()
+
+
+def test_model_whose_context_has_no_room_for_a_triage_is_not_asked_for_one(office: Office) -> None:
+    with office.store.write() as conn:
+        save_desk(conn, make_desk(categories=CATEGORIES))
+    office.start_bot(max_model_len=MAX_TRIAGE_TOKENS)
+    _, card = ask(office)
+    assert "It arrives on Friday." in str(card)
+    assert not [request for request in office.model.requests if is_triage(request)]
 
 
 def test_desk_without_categories_has_no_triage(staffed: Office) -> None:

@@ -63,7 +63,7 @@ def write_triage(bot: Bot, desk: Desk, *, turns: Sequence[Turn], choice: Choice)
     """
     client = bot.models.open_client(choice.url)
     room = measure_room(bot, choice, max_tokens=MAX_TRIAGE_TOKENS)
-    for max_chars in list_budgets(bot.settings.max_prompt_chars):
+    for max_chars in list_budgets(bot.settings.max_prompt_chars) if room > 0 else ():
         try:
             reply = client.complete(
                 build_triage_prompt(turns, categories=desk.categories, max_chars=max_chars),
