@@ -3,7 +3,8 @@
 It teaches the demo's base model with triages and replies of the demo's shop, by the trainer's own program, and asks base and
 adapter about questions of which it was taught none. It knows no Slack and no store.
 
-Run: python -m benchmarks.triage [--prompts 1000] [--taught 600] [--temperature 0] [--epochs 8] [--json FILE]
+Run: python -m benchmarks.triage [--prompts 1000] [--taught 600] [--temperature 0] [--epochs 8] [--threads 0]
+    [--json FILE]
 """
 
 import argparse
@@ -35,13 +36,13 @@ from thumbtune.demo.shop import CATEGORIES
 from thumbtune.serving.engine import Engine
 from thumbtune.serving.plan import place_socket, plan_engine
 from thumbtune.serving.replica import ReplicaServer
-from thumbtune.trainer.recipe import Recipe, dump_recipe
+from thumbtune.trainer.recipe import Recipe, count_cores, dump_recipe
 from thumbtune.trainer.snapshot_files import TRAIN_NAME, TRIAGE_NAME
 
 API_KEY = "a key of the benchmark"
 ADAPTER = "bench-0001"
-AT_ONCE = 16
-REPLIES = 100
+AT_ONCE = 64
+REPLIES = 40
 MAX_CHARS = 2400
 URGENT = ("It is urgent! ", "I need this today. ", "Please hurry: ")
 TROUBLE = ("Late parcels", "Refunds", "Broken items", "Wrong tea", "Cancelling an order")
@@ -71,6 +72,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=1000)
     parser.add_argument("--taught", type=int, default=600)
     parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=0, help="of the training; 1 where others hold the cores")
     parser.add_argument("--temperature", type=float, default=0.0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -81,6 +83,7 @@ def main() -> None:
             prompts=options.prompts,
             taught=options.taught,
             epochs=options.epochs,
+            threads=options.threads,
             temperature=options.temperature,
         )
     for name, value in found.items():
@@ -89,7 +92,9 @@ def main() -> None:
         options.json.write_text(json.dumps(found, indent=1) + "\n")
 
 
-def measure(settings: Settings, *, prompts: int, taught: int, epochs: int, temperature: float) -> dict[str, object]:
+def measure(
+    settings: Settings, *, prompts: int, taught: int, epochs: int, threads: int, temperature: float
+) -> dict[str, object]:
     """Return the figures, by name."""
     recipe = Recipe(
         base_model="thumbtune-demo",
@@ -99,6 +104,7 @@ def measure(settings: Settings, *, prompts: int, taught: int, epochs: int, tempe
         max_epochs=epochs,
         max_context_tokens=2048,
         max_reply_tokens=160,
+        threads=threads or count_cores(),
     )
     names = tuple(CATEGORIES)
     began = time.monotonic()
