@@ -20,7 +20,13 @@ ROLES = "system user assistant customer agent"
 
 
 def build_base(
-    directory: Path, *, texts: tuple[str, ...], seed: int = 0, hidden_size: int = 64, chat_template: str = CHAT_TEMPLATE
+    directory: Path,
+    *,
+    texts: tuple[str, ...],
+    seed: int = 0,
+    hidden_size: int = 64,
+    chat_template: str = CHAT_TEMPLATE,
+    context: int = 1024,
 ) -> Path:
     """Write a random two-layer Llama whose head size vLLM's CPU attention supports, and a tokenizer made of `texts`."""
     import torch
@@ -49,7 +55,7 @@ def build_base(
         num_hidden_layers=2,
         num_attention_heads=2,
         num_key_value_heads=1,
-        max_position_embeddings=1024,
+        max_position_embeddings=context,
         initializer_range=0.1,
         tie_word_embeddings=False,
         eos_token_id=fast.eos_token_id,

@@ -30,7 +30,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_base(tmp_path_factory.mktemp("base") / "tiny", texts=TEXTS)
+    return build_base(tmp_path_factory.mktemp("base") / "tiny", texts=TEXTS, context=2048)
 
 
 @pytest.fixture(scope="session")

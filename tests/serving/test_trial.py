@@ -12,14 +12,29 @@ from thumbtune.core.golden import CaseContent, Expectations
 from thumbtune.core.prompt import Passage, Turn
 from thumbtune.core.records import Adapter, Desk, Replica
 from thumbtune.core.settings import Settings
-from thumbtune.core.store import Store, adapters, desks, documents, golden, pairs, replicas, runs, trials
+from thumbtune.core.store import (
+    Store,
+    adapters,
+    desks,
+    documents,
+    drafts,
+    golden,
+    pairs,
+    replicas,
+    runs,
+    triages,
+    trials,
+)
 from thumbtune.core.store.audits import list_acts
+from thumbtune.core.store.schema_training import triages as triages_table
+from thumbtune.core.triage import Triage, build_response_format, dump_triage
 from thumbtune.core.trial import Trial, TrialDraft
 from thumbtune.serving.replica import ReplicaServer
 from thumbtune.serving.trial import ATTEMPTS, STEP_S, Trials
 from thumbtune.serving.wanted import list_ready, list_untried
 
 APPROVED = "Hello [NAME_1]! It comes within 3 days. Thank you for your order!"
+DECIDED = Triage("Delivery", "high", "Where is it?", "Look it up.")
 PASSAGE = Passage("Delivery", "Every parcel comes within 3 days.")
 
 
@@ -94,6 +109,31 @@ class Room:
         )
         with self.store.write() as conn:
             return golden.add_case(conn, content, desk_id="support", added_by="U9", now=self.clock()).case_id
+
+    def teach_triages(self, adapter: Adapter, *, held_out: int = 12) -> None:
+        """Let the adapter's run have learned from a triage and held out others."""
+        with self.store.write() as conn:
+            desks.save_desk(conn, Desk("support", "T1", "Support", "Be kind.", categories=("Delivery", "Returns")))
+            ids = []
+            for number in range(held_out + 1):
+                draft = drafts.request_draft(
+                    conn,
+                    draft_id=f"draft-{number}",
+                    request_key=str(number),
+                    desk_id="support",
+                    team_id="T1",
+                    channel_id="C1",
+                    thread_ts=f"{2000 + number}.0",
+                    asked_by="U1",
+                    last_seen_ts=f"{2000 + number}.0",
+                    now=self.clock(),
+                )
+                turns = [Turn("customer", f"Where is parcel {number}?")]
+                triages.decide_triage(conn, draft, DECIDED, turns=turns, decided_by="U1", now=self.clock())
+                found = triages.find_triage(conn, draft.draft_id)
+                assert found is not None
+                ids.append(found.triage_id)
+            triages.record_triages_used(conn, adapter.run_id, trained=ids[:1], held_out=ids[1:])
 
     def go_live(self, adapter: Adapter) -> None:
         with self.store.write() as conn:
@@ -296,3 +336,33 @@ def test_verdict_on_an_adapter_that_was_set_aside_meanwhile_changes_nothing(room
     room.model.reply = reply
     assert room.hold(candidate).state == "running"
     assert room.load(candidate).reason == "by hand"
+
+
+def test_models_write_held_out_triages_held_to_the_pattern_and_one_that_sorts_worse_is_set_aside(room: Room) -> None:
+    candidate = room.publish(held_out=1)
+    room.teach_triages(candidate)
+    wrong = dump_triage(Triage("Returns", "low", "Where is it?", "Ask."))
+
+    def reply(request: dict[str, object]) -> str:
+        if "response_format" not in request:
+            return APPROVED
+        assert request["response_format"] == build_response_format(("Delivery", "Returns"))
+        return wrong if request["model"] == candidate.name else dump_triage(DECIDED)
+
+    room.model.reply = reply
+    trial = room.hold(candidate)
+    assert trial.state == "vetoed"
+    assert "It sorts 0 of 12 held-out threads as the team did, what answers now 12" in trial.reason
+    assert {role: found["category_right"] for role, found in trial.figures.items()} == {"base": 12, "candidate": 0}
+    assert {role: found["drafts"] for role, found in trial.figures.items()} == {"base": 1, "candidate": 1}
+    with room.store.write() as conn:
+        triages.erase_triages(conn, triages_table.c.desk_id == "support", reason="x")
+    assert [draft.case_key for draft in room.list_drafts(candidate)] == ["pair:1", "pair:1"]
+
+
+def test_adapter_that_learned_from_no_triage_is_not_tried_on_any(room: Room) -> None:
+    candidate = room.publish()
+    room.teach_triages(candidate)
+    with room.store.write() as conn:
+        triages.record_triages_used(conn, candidate.run_id, trained=[], held_out=[2, 3])
+    assert "triages" not in room.hold(candidate).figures["candidate"]

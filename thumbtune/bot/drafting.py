@@ -8,11 +8,12 @@ import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import NoReturn
 
 from thumbtune.bot.asks import Ask
-from thumbtune.bot.blocks.draft_card import build_draft_card, build_failed_card, describe_mode
+from thumbtune.bot.blocks.draft_card import CardTriage, build_draft_card, build_failed_card, describe_mode
 from thumbtune.bot.bot import Bot, Later
 from thumbtune.bot.people import PeopleMissing
 from thumbtune.bot.roles import DeskRoles, may_ask
@@ -26,13 +27,17 @@ from thumbtune.bot.threads import (
     is_request,
     record_live,
 )
+from thumbtune.bot.triage import begin_triage
 from thumbtune.bot.writing import Written, write_draft
 from thumbtune.core.errors import InferenceError
 from thumbtune.core.prompt import Turn
 from thumbtune.core.records import Desk, Draft, DraftState
 from thumbtune.core.redaction import fill_back
+from thumbtune.core.store.desks import load_desk
 from thumbtune.core.store.drafts import fill_draft, load_draft, request_draft, settle_draft
 from thumbtune.core.store.messages import load_thread
+from thumbtune.core.store.triages import find_triage, suggest_triage
+from thumbtune.core.triage import Triage
 
 logger = logging.getLogger(__name__)
 
@@ -86,11 +91,41 @@ def name_allowed(bot: Bot, configured: Sequence[str], resolved: frozenset[str]) 
     return ", ".join(people) or "nobody yet"
 
 
-def load_turns(bot: Bot, *, channel_id: str, thread_ts: str, roles: DeskRoles) -> list[Turn]:
-    """Return a whole thread as turns, from our own messages."""
+def build_card(
+    bot: Bot, draft: Draft, *, live: Sequence[LiveMessage], footer: str, problem: str = "", not_posted: str = ""
+) -> list[Json]:
+    """Return the card of a draft that is ready, filled from the live thread."""
+    return build_draft_card(
+        draft,
+        text=fill_from_live(bot, draft.text, live),
+        footer=footer,
+        link_domains=bot.settings.allowed_link_domains,
+        triage=find_card_triage(bot, draft, live=live),
+        problem=problem,
+        not_posted=not_posted,
+    )
+
+
+def find_card_triage(bot: Bot, draft: Draft, *, live: Sequence[LiveMessage]) -> CardTriage | None:
+    """Return the triage beside a draft, filled from the live thread; None for a desk without categories."""
+    with bot.store.read() as conn:
+        found = find_triage(conn, draft.draft_id)
+        if not load_desk(conn, draft.desk_id).categories:
+            return None
+    triage = (found.decided or found.suggested) if found else None
+    if found is None or triage is None:
+        return CardTriage(None)
+    summary, action = (fill_from_live(bot, text, live) for text in (triage.summary, triage.suggested_action))
+    filled = replace(triage, summary=summary, suggested_action=action)
+    return CardTriage(filled, is_decided=found.decided is not None)
+
+
+def load_turns(bot: Bot, *, channel_id: str, thread_ts: str, roles: DeskRoles, up_to: str = "") -> list[Turn]:
+    """Return a whole thread as turns, from our own messages; `up_to` names the last one, where it went on."""
     place = {"team_id": bot.identity.team_id, "channel_id": channel_id}
     with bot.store.read() as conn:
         messages = load_thread(conn, thread_ts=thread_ts, **place)
+    messages = [message for message in messages if not up_to or message.ts <= up_to]
     authors = {message.user_id for message in messages if not message.is_bot}
     try:
         people = bot.people.get_people(authors)
@@ -125,6 +160,7 @@ def _write(bot: Bot, ask: Ask, desk: Desk, draft: Draft, roles: DeskRoles) -> tu
     if holds_unredacted(turns):
         _give_up(bot, ask, draft, reason="A message here could not be made safe to work with, so there is no draft.")
         return None
+    triage = begin_triage(bot, desk, turns=turns)
     try:
         with _sign_of_work(bot, ask, draft):
             written = write_draft(bot, desk, turns=turns, thread_ts=draft.thread_ts, temperature=ask.temperature)
@@ -134,13 +170,13 @@ def _write(bot: Bot, ask: Ask, desk: Desk, draft: Draft, roles: DeskRoles) -> tu
         return None
     if written is None:
         _wait_for_model(bot, ask, draft)
-    kept = _keep(bot, draft, written)
+    kept = _keep(bot, draft, written, turns=turns, triage=triage.take(written.choice) if triage else None)
     missing, examples = written.choice.missing_adapter, len(written.grounds.examples)
     is_cut = written.is_cut and kept.text == written.text
     return kept, describe_mode(kept, examples=examples, missing_adapter=missing, is_cut=is_cut)
 
 
-def _keep(bot: Bot, draft: Draft, written: Written) -> Draft:
+def _keep(bot: Bot, draft: Draft, written: Written, *, turns: Sequence[Turn], triage: Triage | None) -> Draft:
     """Store what was written and return the draft as it is stored: another worker may have been quicker."""
     mode, adapter = written.grounds.mode, written.choice.adapter
     with bot.store.write() as conn:
@@ -153,6 +189,8 @@ def _keep(bot: Bot, draft: Draft, written: Written) -> Draft:
             passages=written.grounds.passages,
             latency_ms=written.latency_ms,
         )
+        if is_first and triage is not None:
+            suggest_triage(conn, draft, triage, turns=turns, adapter=adapter, now=bot.store.now())
         kept = load_draft(conn, draft.draft_id)
     if is_first:
         fields = {"draft_id": draft.draft_id, "mode": mode, "adapter": adapter}
@@ -175,9 +213,7 @@ def _show(bot: Bot, ask: Ask, draft: Draft, *, live: Sequence[LiveMessage], foot
     """Show a draft on its private card in the thread, unless it was settled meanwhile."""
     if draft.state != "ready":
         return
-    text = fill_from_live(bot, draft.text, live)
-    domains = bot.settings.allowed_link_domains
-    blocks = build_draft_card(draft, text=text, footer=footer, link_domains=domains)
+    blocks = build_card(bot, draft, live=live, footer=footer)
     _show_card(bot, ask, draft, text="Your draft is ready", blocks=blocks)
 
 

@@ -63,7 +63,7 @@ def _write(
             )
         except PromptTooLong:
             continue
-        if reply.prompt_tokens <= _measure_room(bot, choice):
+        if reply.prompt_tokens <= measure_room(bot, choice, max_tokens=settings.max_reply_tokens):
             break
     if reply is None:
         raise PromptTooLong(f"even the shortest prompt is too long for {choice.model}; lower max_prompt_chars")
@@ -74,11 +74,11 @@ def _write(
     return Written(text, reply.finish_reason == "length", latency_ms, choice, grounds)
 
 
-def _measure_room(bot: Bot, choice: Choice) -> int:
+def measure_room(bot: Bot, choice: Choice, *, max_tokens: int) -> int:
     """Return how long a prompt may be in tokens, as the trainer counts: the longest reply has to fit behind it.
 
     The server takes longer ones and shortens the reply; a model is never trained on those.
     Source: vllm 0.32.0, vllm/renderers/params.py, seen 2026-11-21.
     """
     context = min(bot.settings.max_model_len, bot.models.fetch_context(choice.url) or bot.settings.max_model_len)
-    return context - bot.settings.max_reply_tokens
+    return context - max_tokens

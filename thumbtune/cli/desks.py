@@ -12,6 +12,7 @@ from thumbtune.cli.output import console, print_json, print_record, print_table,
 from thumbtune.core.errors import BadInput, Conflict, NotFound
 from thumbtune.core.records import Desk
 from thumbtune.core.store import audits, desks
+from thumbtune.core.triage import check_categories
 from thumbtune.trainer.timetable import load_zone, read_quiet_hours
 
 app = typer.Typer(help="Desks: support teams with their channels, voice and people.", no_args_is_help=True)
@@ -239,6 +240,7 @@ def _changes(**options: Any) -> dict[str, Any]:  # Any: lists, numbers and texts
         changes["quiet_hours"] = "{:%H:%M}-{:%H:%M}".format(*read_quiet_hours(changes["quiet_hours"]))
     if "time_zone" in changes:
         load_zone(changes["time_zone"])
+    check_categories(changes.get("categories", ()))
     for key in NEVER_EMPTY & changes.keys():
         if not changes[key]:
             raise BadInput(f"a desk needs {key}: give at least one")

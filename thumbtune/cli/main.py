@@ -24,6 +24,7 @@ from thumbtune.cli import (
     processes,
     run_report,
     runs,
+    triage,
     trials,
 )
 from thumbtune.cli.output import errors
@@ -51,6 +52,7 @@ app.add_typer(desks.app, name="desks")
 app.add_typer(documents.app, name="documents")
 app.add_typer(golden.app, name="golden")
 app.add_typer(drafts.app, name="drafts")
+app.add_typer(triage.app, name="triage")
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(audit.app, name="audit")
 

@@ -29,6 +29,14 @@ WORDS = {
     "facts_made_up": "facts made up",
     "style_distance": "distance in style",
 }
+TRIAGE_WORDS = {
+    "triages": "triages",
+    "triages_valid": "that can be read",
+    "category_right": "category right",
+    "priority_right": "priority right",
+    "summary_chrf": "likeness to the team's summary (chrF)",
+    "suggested_action_chrf": "likeness to the team's suggested action (chrF)",
+}
 
 
 def register(*, adapters: typer.Typer, runs: typer.Typer) -> None:
@@ -62,7 +70,8 @@ def show_trial(name: str, as_json: Annotated[bool, typer.Option("--json", help="
 
 def print_figures(figures: Mapping[str, Mapping[str, Any]]) -> None:  # Any: numbers
     """Print what each model's drafts came to, side by side."""
-    rows = [(words, *(found.get(key) for found in figures.values())) for key, words in WORDS.items()]
+    shown = WORDS | (TRIAGE_WORDS if any("triages" in found for found in figures.values()) else {})
+    rows = [(words, *(found.get(key) for found in figures.values())) for key, words in shown.items()]
     print_table(("", *figures), rows if figures else [], empty="There was nothing to try it on.")
 
 

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
+from thumbtune.core.triage import PRIORITIES
+
 Role = Literal["customer", "agent"]
 
 PROMPT_SHARES = (1.0, 0.5, 0.25, 0.125)
@@ -31,6 +33,11 @@ _STOPPED_CLOCK = (
 
 TEAM_WRITES_FIRST = "(The team writes first.)"
 NOTHING_NEW = "(Nothing new from the customer.)"
+
+TRIAGE_TASK = (
+    "Triage this conversation of a support team with a customer. Answer with one line of JSON: category, one of {categories}; "
+    "priority, one of {priorities}; summary, what the customer wants; suggested_action, what the team should do next."
+)
 
 
 class ChatMessage(TypedDict):
@@ -88,6 +95,14 @@ def build_prompt(
     for turn in kept:
         messages.append({"role": "user" if turn.role == "customer" else "assistant", "content": turn.text})
     return messages
+
+
+def build_triage_prompt(turns: Sequence[Turn], *, categories: Sequence[str], max_chars: int) -> list[ChatMessage]:
+    """Return the messages that ask for the triage of this thread, its newest turns where not all of them fit."""
+    system = TRIAGE_TASK.format(categories=", ".join(categories), priorities=", ".join(PRIORITIES))
+    kept = _keep_newest(_merge_turns(turns), max_chars=max(max_chars - len(system), max_chars // 4))
+    told = "\n".join(f"{turn.role.capitalize()}: {turn.text}" for turn in kept)
+    return [{"role": "system", "content": system}, {"role": "user", "content": told or NOTHING_NEW}]
 
 
 def list_budgets(max_prompt_chars: int) -> list[int]:

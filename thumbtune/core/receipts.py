@@ -9,6 +9,7 @@ _WORDS = {
     "messages": ("message", "messages"),
     "pairs": ("training pair", "training pairs"),
     "golden_cases": ("golden case", "golden cases"),
+    "triages": ("triage", "triages"),
     "drafts": ("draft", "drafts"),
     "events": ("event not worked on yet", "events not worked on yet"),
     "posts": ("reply not sent yet", "replies not sent yet"),

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from thumbtune.core.prompt import Passage, Turn
+from thumbtune.core.triage import Triage
 
 PairState = Literal["active", "merged", "withdrawn", "quarantined"]
 FindingKind = Literal[
@@ -18,6 +19,7 @@ DraftState = Literal["requested", "ready", "sent", "edited", "discarded", "faile
 DraftMode = Literal["grounded", "few-shot", "adapter"]
 RunState = Literal["queued", "running", "evaluating", "passed", "rejected", "inconclusive", "failed", "cancelled"]
 AdapterState = Literal["held", "published", "proven", "canary", "live", "retired", "quarantined"]
+TriageState = Literal["suggested", "confirmed", "corrected", "erased"]
 EventKind = Literal["event", "shortcut", "command", "action", "view"]
 
 OPEN_RUN_STATES: tuple[RunState, ...] = ("queued", "running", "evaluating")
@@ -193,6 +195,32 @@ class Draft:
     last_seen_ts: str
     """Newest message of the thread when the draft was asked for."""
     requested_at: datetime
+
+
+@dataclass(frozen=True)
+class ThreadTriage:
+    """A thread's triage beside one draft: what a model suggested, and what an agent made of it."""
+
+    triage_id: int
+    desk_id: str
+    team_id: str
+    channel_id: str
+    thread_ts: str
+    draft_id: str
+    last_seen_ts: str
+    """Newest message of the thread that it is about."""
+    turns: tuple[Turn, ...]
+    suggested: Triage | None
+    """None when no model did."""
+    adapter: str | None
+    """Which adapter suggested it; None for the base model."""
+    decided: Triage | None
+    """As an agent confirmed or corrected it: what is learned."""
+    state: TriageState
+    reason: str
+    decided_by: str
+    decided_at: datetime | None
+    created_at: datetime
 
 
 @dataclass(frozen=True)

@@ -206,6 +206,11 @@ class Settings(PlaceSettings):
         description="Share of a candidate's drafts that may be empty, stuck in a loop or cut at the limit before it is set "
         "aside, when what answers now breaks fewer. More is laxer; over half is never let through.",
     )
+    triage_untrained: bool = Field(
+        True,
+        description="Whether a model that learned from none of the desk's triages suggests them too: the base model, or an "
+        "adapter trained before there were enough. False suits a base too small to be right untaught; agents then begin.",
+    )
     held_adapter_days: float = Field(
         30.0,
         gt=0,

@@ -4,11 +4,13 @@ It does not know models, rows or servers.
 """
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from thumbtune.core.triage import Triage
+from thumbtune.core.triage_trial import find_triage_veto, read_triages, sum_up_triages
 from thumbtune.core.tripwires import DraftCheck, Style, measure_distance
 
 TrialState = Literal["running", "passed", "vetoed"]
@@ -39,7 +41,7 @@ class TrialDraft:
     adapter: str
     """The candidate whose trial it is."""
     case_key: str
-    """`pair:<id>` for a held-out pair, `golden:<id>` for a golden case."""
+    """`pair:<id>` for a held-out pair, `golden:<id>` for a golden case, `triage:<id>` for a held-out triage."""
     role: TrialRole
     model: str
     """What wrote it: an adapter's name, or the base's fingerprint."""
@@ -59,6 +61,11 @@ class TrialDraft:
     def is_golden(self) -> bool:
         """Whether it answers a golden case."""
         return self.case_key.startswith("golden:")
+
+    @property
+    def is_triage(self) -> bool:
+        """Whether it is a thread's triage and no reply."""
+        return self.case_key.startswith("triage:")
 
 
 @dataclass(frozen=True)
@@ -85,19 +92,26 @@ class RoleFigures:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a candidate's drafts let it go live, why not, and what each model's came to."""
+    """Whether a candidate's drafts and triages let it go live, why not, and what each model's came to."""
 
     state: TrialState
     reason: str
     figures: dict[str, Any] = field(default_factory=dict)  # Any: JSON
 
 
-def judge_trial(drafts: Sequence[TrialDraft], *, max_broken: float, style: Style | None = None) -> Verdict:
-    """Return the verdict over all drafts of a trial.
+def judge_trial(
+    drafts: Sequence[TrialDraft],
+    *,
+    max_broken: float,
+    style: Style | None = None,
+    triages: Mapping[str, Triage] | None = None,
+    categories: Sequence[str] = (),
+) -> Verdict:
+    """Return the verdict over all drafts of a trial; `triages` are what agents decided, by case.
 
     Drafts can stop a candidate and never recommend it: what is no veto is figures.
     """
-    written = [draft for draft in drafts if not draft.error]
+    written = [draft for draft in drafts if not draft.error and not draft.is_triage]
     by_role = {role: [draft for draft in written if draft.role == role] for role in ("base", "live", "candidate")}
     figures = {role: asdict(_sum_up(found, style=style)) for role, found in by_role.items() if found}
     candidate, now = by_role["candidate"], by_role["live"] or by_role["base"]
@@ -106,6 +120,18 @@ def judge_trial(drafts: Sequence[TrialDraft], *, max_broken: float, style: Style
         *_find_broken_veto(candidate, now, max_broken=max_broken),
         *_find_leak_veto(candidate),
     ]
+    if triages:
+        sorted_by = {
+            role: read_triages(
+                {draft.case_key: draft.text for draft in drafts if draft.role == role and draft.case_key in triages},
+                categories,
+            )
+            for role in by_role
+        }
+        for role, found in sorted_by.items():
+            if found:
+                figures[role] = figures.get(role, {}) | asdict(sum_up_triages(found, triages))
+        reasons += find_triage_veto(sorted_by["candidate"], sorted_by["live"] or sorted_by["base"], triages)
     return Verdict("vetoed" if reasons else "passed", " ".join(reasons), figures)
 
 

@@ -31,9 +31,10 @@ TUNING = {
     "HELD_OUT_MIN": "16",
     "BURST_APPROVALS": "0",
     "APPROVALS_PER_DAY": "0",
+    "TRIAGE_UNTRAINED": "false",
 }
 """What differs from the defaults: the demo's base model and its data are small, and its few people approve everything
-as fast as the machine goes."""
+as fast as the machine goes. A base that small triages by chance until it is taught."""
 
 SHOP_RECIPE = {"TRAIN_LEARNING_RATE": "2e-3", "TRAIN_MIN_STEPS": "120", "TRAIN_MAX_EPOCHS": "12"}
 OTHER_RECIPE = {"TRAIN_LEARNING_RATE": "4e-3", "TRAIN_MIN_STEPS": "600", "TRAIN_MAX_EPOCHS": "4"}
@@ -80,6 +81,7 @@ def open_installation(settings: Settings, *, threshold: int, with_shop: bool) ->
         agents=(seed.AGENTS_GROUP,),
         leads=(seed.LEADS_GROUP,),
         threshold=threshold,
+        categories=tuple(shop.CATEGORIES) if with_shop else (),
         training_channel=seed.SUPPORT_CHANNEL,
     )
     with store.write() as conn:

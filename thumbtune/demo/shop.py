@@ -12,6 +12,16 @@ VOICE = "You answer customers of Lantern Tea, a small tea shop by the harbour. B
 
 SIGN_OFF = "Happy sipping from your Lantern Tea crew! 🍵"
 
+CATEGORIES = {
+    "Delivery": ("Delivery",),
+    "Orders and paying": ("Orders", "Paying", "Gifts"),
+    "Returns": ("Returns",),
+    "Tea and teapots": ("Brewing guide", "Our teas", "Teapots"),
+    "Club and points": ("Tea Club", "Leaf points"),
+    "Shop and tastings": ("Shop and tea room", "Tastings"),
+}
+"""What conversations are sorted into: categories, and the help centre's pages on each."""
+
 _OPENINGS = ("Hi", "Hello", "Of course,", "With pleasure,", "You are very welcome,", "Thank you so much,")
 _GREETING = re.compile(rf"({'|'.join(_OPENINGS)}) (\[NAME_\d\]|[^\W\d_][\w'-]*)[,!]")
 

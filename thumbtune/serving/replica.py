@@ -153,12 +153,21 @@ class ReplicaServer:
             for choice, token in zip(choices, reply_ids, strict=True)
         )
 
-    def write_reply(self, messages: Sequence[ChatMessage], *, model: str, max_tokens: int) -> Completion:
-        """Return the reply that a model writes greedily.
+    def write_reply(
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        model: str,
+        max_tokens: int,
+        response_format: Mapping[str, object] | None = None,
+    ) -> Completion:
+        """Return the reply that a model writes greedily, held to a form where one is given.
 
         Raises: PromptTooLong, AdapterNotLoaded, EngineUnavailable; InferenceError when the server refuses otherwise.
         """
-        return self._client.complete(messages, model=model, max_tokens=max_tokens, temperature=0.0)
+        return self._client.complete(
+            messages, model=model, max_tokens=max_tokens, temperature=0.0, response_format=response_format
+        )
 
     def warm_up(self, *, model: str) -> None:
         """Let the server do once what it compiles when it is first asked: log probabilities, and drawing a token.

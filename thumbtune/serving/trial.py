@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,7 +16,15 @@ import sqlalchemy as sa
 
 from thumbtune.core.errors import AdapterNotLoaded, EngineUnavailable, InferenceError, PromptTooLong, RedactionFailed
 from thumbtune.core.golden import GoldenCase, check_reply
-from thumbtune.core.prompt import ChatMessage, Passage, Turn, build_prompt, find_question, list_budgets
+from thumbtune.core.prompt import (
+    ChatMessage,
+    Passage,
+    Turn,
+    build_prompt,
+    build_triage_prompt,
+    find_question,
+    list_budgets,
+)
 from thumbtune.core.records import Adapter, Desk
 from thumbtune.core.redaction import Redactor
 from thumbtune.core.settings import Settings
@@ -28,6 +36,8 @@ from thumbtune.core.store.documents import is_public, search_passages
 from thumbtune.core.store.golden import list_cases
 from thumbtune.core.store.pairs import list_pairs
 from thumbtune.core.store.runs import overturn_run
+from thumbtune.core.store.triages import list_held_out, name_case
+from thumbtune.core.triage import MAX_TRIAGE_TOKENS, Triage, build_response_format
 from thumbtune.core.trial import TrialDraft, TrialRole, Verdict, judge_trial
 from thumbtune.core.tripwires import DraftCheck, check_draft, describe_style, find_leaks
 from thumbtune.serving.replica import ReplicaServer
@@ -43,6 +53,8 @@ ATTEMPTS = 3
 """Times that the server may fail to write the candidate's drafts before the candidate is to blame."""
 STYLE_REPLIES = 200
 MAX_DRAFT_CHARS = 12_000
+MOST_TRIAGES = 60
+"""Held-out triages that each model writes: enough to tell a worse sorter, and soon written, being short."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,8 @@ class Case:
     passages: Sequence[Passage]
     approved: str | None = None
     golden: GoldenCase | None = None
+    triage: Triage | None = None
+    """What agents made of the thread's triage, where that is what the models write."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +83,8 @@ class _Asked:
     """What tells this model from every other, of any time."""
     prompts: tuple[list[ChatMessage], ...]
     prompt_hash: str
+    max_tokens: int
+    response_format: Mapping[str, object] | None
 
 
 class Trials:
@@ -130,15 +146,26 @@ class Trials:
         models.append(("candidate", candidate, candidate))
         asked = []
         for role, model, mark in models:
-            for case in cases:
-                prompts = tuple(
-                    build_prompt(case.turns, voice=desk.voice, max_chars=max_chars, passages=case.passages)
-                    for max_chars in list_budgets(self._settings.max_prompt_chars)
-                )
-                content = json.dumps([prompts[0], self._settings.max_reply_tokens], sort_keys=True)
-                prompt_hash = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
-                asked.append(_Asked(case, role, model, mark, prompts, prompt_hash))
+            asked += [self._ask(case, desk, role=role, model=model, mark=mark) for case in cases]
         return asked
+
+    def _ask(self, case: Case, desk: Desk, *, role: TrialRole, model: str, mark: str) -> _Asked:
+        budgets, max_tokens = list_budgets(self._settings.max_prompt_chars), self._settings.max_reply_tokens
+        if case.triage is not None:
+            prompts = tuple(
+                build_triage_prompt(case.turns, categories=desk.categories, max_chars=max_chars)
+                for max_chars in budgets
+            )
+            form, max_tokens = build_response_format(desk.categories), MAX_TRIAGE_TOKENS
+        else:
+            prompts = tuple(
+                build_prompt(case.turns, voice=desk.voice, max_chars=max_chars, passages=case.passages)
+                for max_chars in budgets
+            )
+            form = None
+        content = json.dumps([prompts[0], max_tokens, *([form] if form else [])], sort_keys=True)
+        prompt_hash = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+        return _Asked(case, role, model, mark, prompts, prompt_hash, max_tokens, form)
 
     def _write_batch(self, adapter: Adapter, desk: Desk, batch: Sequence[_Asked]) -> bool:
         """Write and store some drafts of one model; return whether that could be done now."""
@@ -171,7 +198,10 @@ class Trials:
             for prompt in asked.prompts:
                 try:
                     reply = self._server.write_reply(
-                        prompt, model=asked.model, max_tokens=self._settings.max_reply_tokens
+                        prompt,
+                        model=asked.model,
+                        max_tokens=asked.max_tokens,
+                        response_format=asked.response_format,
                     )
                 except PromptTooLong as exc:
                     error = str(exc)
@@ -195,6 +225,8 @@ class Trials:
         )
 
     def _check(self, text: str, *, is_cut: bool, prompt: Sequence[ChatMessage], case: Case, desk: Desk) -> DraftCheck:
+        if case.triage is not None:
+            return DraftCheck(is_empty=not text, is_looping=False, is_cut=is_cut)
         if self._redactor is None:
             self._redactor = Redactor(order_number_patterns=self._settings.order_number_patterns)
         try:
@@ -219,8 +251,15 @@ class Trials:
         with self._store.read() as conn:
             drafts = [draft for draft in trials.list_trial_drafts(conn, adapter.name) if draft.case_key in asked]
             approved = list_pairs(conn, desk_id=adapter.desk_id, state="active", limit=STYLE_REPLIES, newest_first=True)
-        style = describe_style([pair.reply for pair in approved])
-        self._settle(adapter, judge_trial(drafts, max_broken=self._settings.trial_max_broken, style=style))
+            categories = load_desk(conn, adapter.desk_id).categories
+        verdict = judge_trial(
+            drafts,
+            max_broken=self._settings.trial_max_broken,
+            style=describe_style([pair.reply for pair in approved]),
+            triages={case.key: case.triage for case in cases if case.triage is not None},
+            categories=categories,
+        )
+        self._settle(adapter, verdict)
 
     def _settle(self, adapter: Adapter, verdict: Verdict) -> None:
         """Store the verdict; a veto sets the adapter aside and tells its run so."""
@@ -242,7 +281,7 @@ class Trials:
 
 
 def list_trial_cases(conn: sa.Connection, adapter: Adapter, *, settings: Settings) -> list[Case]:
-    """Return what an adapter is tried on: held-out pairs of its run, and its desk's golden cases."""
+    """Return what an adapter is tried on: held-out pairs and triages of its run, and its desk's golden cases."""
     cases = [
         Case(f"pair:{pair.pair_id}", pair.pair_id, pair.turns, pair.passages, approved=pair.reply)
         for pair in trials.list_trial_pairs(conn, adapter.run_id, limit=settings.trial_drafts)
@@ -252,4 +291,8 @@ def list_trial_cases(conn: sa.Connection, adapter: Adapter, *, settings: Setting
         limit = settings.grounding_passages if golden.grounded else 0
         found = search_passages(conn, question, desk_id=adapter.desk_id, limit=limit) if limit else []
         cases.append(Case(f"golden:{golden.case_id}", golden.pair_id, golden.turns, found, golden=golden))
+    categories = load_desk(conn, adapter.desk_id).categories
+    for item in list_held_out(conn, adapter.run_id, limit=MOST_TRIAGES):
+        if item.decided is not None and item.decided.category in categories:
+            cases.append(Case(name_case(item.triage_id), None, item.turns, (), triage=item.decided))
     return cases

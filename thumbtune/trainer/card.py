@@ -26,6 +26,7 @@ def build_card(
         ("Licence of the base", licence),
         ("Data (SHA-256 of the snapshot)", f"`{manifest.snapshot_hash}`"),
         ("Training pairs", str(len(meta.trained_pair_ids))),
+        ("Triages learned from", str(len(meta.trained_triage_ids))),
         ("Left out while training", left_out),
         ("Held-out pairs", str(len(meta.held_out_pair_ids))),
         (

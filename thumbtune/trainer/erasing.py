@@ -18,6 +18,7 @@ from thumbtune.core.store.engine import Store
 from thumbtune.core.store.pairs import holds_erased
 from thumbtune.core.store.preferences import holds_erased_draft
 from thumbtune.core.store.runs import list_idle_runs
+from thumbtune.core.store.triages import holds_erased_triage
 from thumbtune.trainer.snapshot_files import META_NAME, load_meta
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ def drop_erased_snapshots(store: Store, snapshots_dir: Path) -> list[str]:
 
 
 def is_stale(store: Store, snapshot: Path) -> bool:
-    """Return whether a whole snapshot holds a pair or a draft that was erased since."""
+    """Return whether a whole snapshot holds a pair, a draft or a triage that was erased since."""
     if not (snapshot / META_NAME).is_file():
         return False
     try:
@@ -63,7 +64,12 @@ def is_stale(store: Store, snapshot: Path) -> bool:
         return False
     pair_ids: Sequence[int] = [*meta.trained_pair_ids, *meta.held_out_pair_ids]
     with store.read() as conn:
-        return holds_erased(conn, pair_ids) or holds_erased_draft(conn, meta.rejected_draft_ids)
+        triage_ids = [*meta.trained_triage_ids, *meta.held_out_triage_ids]
+        return (
+            holds_erased(conn, pair_ids)
+            or holds_erased_draft(conn, meta.rejected_draft_ids)
+            or holds_erased_triage(conn, triage_ids)
+        )
 
 
 def drop_replaced_adapters(store: Store, adapters_dir: Path) -> list[str]:

@@ -2,28 +2,29 @@
 
 Command: python -m thumbtune.trainer.finetune --snapshot DIR --base DIR --recipe FILE --out DIR [--report-to NAME]
 
-It does not know the store, runs or desks. It reads DIR/train.jsonl, prints progress as JSON lines, and writes the
-adapter (bfloat16 safetensors and its configuration) and result.json. Where the recipe says so, a second stage learns from
-DIR/preferences.jsonl. The same snapshot, recipe and thread count give the same
-bytes on a CPU. Exit codes: 0 done, 2 bad input, 3 loss or gradient not finite, 4 out of memory,
-5 disk full, 143 cancelled.
+It does not know the store, runs or desks. It reads DIR/train.jsonl and DIR/train_triage.jsonl, prints progress as JSON
+lines, and writes the adapter (bfloat16 safetensors and its configuration) and result.json. Where the recipe says so, a
+second stage learns from DIR/preferences.jsonl. The same snapshot, recipe and thread count give the same bytes on a CPU.
+Exit codes: 0 done, 2 bad input, 3 loss or gradient not finite, 4 out of memory, 5 disk full, 143 cancelled.
 """
 
 import argparse
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from thumbtune.core.errors import BadInput
 from thumbtune.core.manifest import CONFIG_NAME, WEIGHTS_NAME
+from thumbtune.core.triage import MAX_TRIAGE_TOKENS
 from thumbtune.trainer.child import NotFinite, emit, exit_on_sigterm, run_program
 from thumbtune.trainer.examples import encode_lines, find_end_of_turn, merge_prefixes, plan_steps, read_lines
 from thumbtune.trainer.preferences import read_choices
 from thumbtune.trainer.recipe import Recipe, check_base_unchanged, load_recipe
 from thumbtune.trainer.reporting import open_reports
-from thumbtune.trainer.snapshot_files import PREFERENCES_NAME, TRAIN_NAME
+from thumbtune.trainer.snapshot_files import PREFERENCES_NAME, TRAIN_NAME, TRIAGE_NAME
 from thumbtune.trainer.validation import split_validation
 
 
@@ -59,6 +60,7 @@ def finetune(
 ) -> None:
     """Train on the snapshot, save the adapter in `out` and say what was done, there and in the last line printed."""
     lines = read_lines(snapshot / TRAIN_NAME)
+    triage_lines = read_lines(snapshot / TRIAGE_NAME) if (snapshot / TRIAGE_NAME).exists() else []
     if not (base / "config.json").is_file():
         raise BadInput(f"base model {base} has no config.json")
     from thumbtune.trainer import model as models
@@ -71,17 +73,19 @@ def finetune(
     device = models.prepare_torch(seed=recipe.seed, threads=recipe.threads // recipe.gpus)
     group = Group(processes=recipe.gpus, on_gpu=device.type == "cuda")
     tokenizer = models.load_tokenizer(base)
-    limits = {
+    fitting = {
         "end_of_turn": find_end_of_turn(tokenizer, stop_ids=models.find_stop_ids(base)),
         "max_context_tokens": recipe.max_context_tokens,
-        "max_reply_tokens": recipe.max_reply_tokens,
     }
-    examples, skipped = encode_lines(lines, tokenizer, **limits)
-    choices, _ = read_choices(snapshot / PREFERENCES_NAME, tokenizer, **limits) if recipe.preferences else ([], 0)
+    of_replies = {**fitting, "max_reply_tokens": recipe.max_reply_tokens}
+    examples, skipped = encode_lines(lines, tokenizer, **of_replies)
+    choices, _ = read_choices(snapshot / PREFERENCES_NAME, tokenizer, **of_replies) if recipe.preferences else ([], 0)
+    triages, unfit = encode_lines(triage_lines, tokenizer, **fitting, max_reply_tokens=MAX_TRIAGE_TOKENS)
+    skipped += Counter({f"triage: {reason}": count for reason, count in unfit.items()})
     if not examples:
         raise BadInput(f"no example of the snapshot can be trained on; skipped: {dict(skipped)}")
     trained, chosen_by = split_validation(examples, share=recipe.validation_share)
-    sequences = merge_prefixes(trained)
+    sequences = merge_prefixes([*trained, *triages])
     steps = plan_run(sequences, recipe)
     model = add_adapter(models.load_base(base, device=group.device, four_bit=recipe.four_bit), recipe)
     check_base_unchanged(recipe, base)
@@ -107,6 +111,7 @@ def finetune(
     taken = steps[: len(course.losses)]
     result = {
         "examples": len(trained),
+        "triages": len(triages),
         "validation": len(chosen_by),
         "skipped": dict(skipped),
         "sequences": len(sequences),

@@ -32,6 +32,7 @@ from thumbtune.core.settings import Settings
 from thumbtune.core.store import adapters, desks, runs
 from thumbtune.core.store.courses import record_course
 from thumbtune.core.store.engine import Store
+from thumbtune.core.store.triages import record_triages_used
 from thumbtune.core.store.trials import record_scores
 from thumbtune.trainer.backend import Job, TrainerBackend
 from thumbtune.trainer.card import build_card
@@ -199,6 +200,7 @@ class Pipeline:
                 held_out=meta.held_out_pair_ids,
                 left_out=meta.left_out_pair_ids,
             )
+            record_triages_used(conn, run.run_id, trained=meta.trained_triage_ids, held_out=meta.held_out_triage_ids)
             runs.update_run(
                 conn,
                 run,

@@ -31,10 +31,12 @@ from thumbtune.trainer.snapshot_files import (
     PREFERENCES_NAME,
     RECIPE_NAME,
     TRAIN_NAME,
+    TRIAGE_NAME,
     SnapshotMeta,
     dump_meta,
     load_meta,
 )
+from thumbtune.trainer.triages import freeze_triages
 
 _PAGE = 500
 
@@ -113,6 +115,9 @@ def _write_snapshot(
             target.flush()
             os.fsync(target.fileno())
     unsorted.unlink()
+    triages: tuple[list[int], list[int]] = ([], [])
+    if len(selection.trained) >= settings.min_pairs:
+        triages = freeze_triages(directory / TRIAGE_NAME, store, desk=desk, settings=settings)
     draft_ids: tuple[str, ...] = ()
     if recipe.preferences is not None:
         draft_ids = _write_preferences(directory, store, desk=desk, selection=selection, settings=settings)
@@ -129,6 +134,8 @@ def _write_snapshot(
         newest_pair_id=max((item.pair_id for item in candidates), default=0),
         dropped=selection.dropped,
         left_out_pair_ids=selection.left_out,
+        trained_triage_ids=tuple(triages[0]),
+        held_out_triage_ids=tuple(triages[1]),
         rejected_draft_ids=draft_ids,
     )
     write_durably(directory / META_NAME, dump_meta(meta))
@@ -174,7 +181,7 @@ def _write_line(pair: TrainingPair, *, desk: Desk, max_prompt_chars: int, **more
 def _hash_files(directory: Path) -> str:
     digest = hashlib.sha256()
     preferences = [name for name in (PREFERENCES_NAME, HELD_OUT_PREFERENCES_NAME) if (directory / name).is_file()]
-    for name in (TRAIN_NAME, HELD_OUT_NAME, RECIPE_NAME, *preferences):
+    for name in (TRAIN_NAME, HELD_OUT_NAME, TRIAGE_NAME, RECIPE_NAME, *preferences):
         if not (directory / name).is_file():
             return ""
         with (directory / name).open("rb") as stream:

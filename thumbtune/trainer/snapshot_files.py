@@ -11,6 +11,7 @@ from thumbtune.core.errors import BadInput
 
 TRAIN_NAME = "train.jsonl"
 HELD_OUT_NAME = "held_out.jsonl"
+TRIAGE_NAME = "train_triage.jsonl"
 PREFERENCES_NAME = "preferences.jsonl"
 HELD_OUT_PREFERENCES_NAME = "preferences_held_out.jsonl"
 """These two are there only when the run has a second stage."""
@@ -34,6 +35,8 @@ class SnapshotMeta:
     """How many active pairs were left out, by reason."""
     left_out_pair_ids: tuple[int, ...] = ()
     """Those pairs: seen by the run, and neither trained on nor judged by."""
+    trained_triage_ids: tuple[int, ...] = ()
+    held_out_triage_ids: tuple[int, ...] = ()
     rejected_draft_ids: tuple[str, ...] = ()
     """The drafts in its preference pairs, of both sides."""
 

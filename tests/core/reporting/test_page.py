@@ -128,6 +128,21 @@ def test_page_tells_what_went_in_how_it_went_and_what_it_cost() -> None:
     assert "support-0007 is live." in text
 
 
+def test_page_tells_how_triages_went_where_there_were_any() -> None:
+    figures = {"drafts": 1, "triages": 12, "triages_valid": 12, "priority_right": 9, "summary_chrf": 44.4}
+    by_role = {"base": figures | {"category_right": 3}, "candidate": figures | {"category_right": 11}}
+    trial = Trial("support-0007", "passed", None, "", by_role, NOW, NOW)
+    text = Reader(render_page(make_report(trial=trial))).text
+    for told in (
+        "Sorted into the team's category 3 of 12 11 of 12",
+        "can be read 12 of 12",
+        "priority 9 of 12",
+        "44.4",
+    ):
+        assert told in text, told
+    assert "riage" not in Reader(render_page(make_report())).text
+
+
 def test_nothing_in_a_page_is_markup_or_loaded() -> None:
     reader = Reader(render_page(make_report(text=EVIL)))
     assert reader.active == []

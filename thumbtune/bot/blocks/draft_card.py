@@ -4,15 +4,17 @@ It does not know how drafts are written or sent.
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import astuple, dataclass
 
-from slack_sdk.models.blocks import Block
+from slack_sdk.models.blocks import Block, ButtonElement
 
 from thumbtune.bot.blocks.edit_modal import MAX_INPUT_CHARS
-from thumbtune.bot.blocks.parts import button, buttons, render_blocks, section, small, split_text
+from thumbtune.bot.blocks.parts import button, buttons, render_blocks, section, section_with, small, split_text
 from thumbtune.bot.markup import encode_text
 from thumbtune.bot.slack import Json
 from thumbtune.core.records import Draft
 from thumbtune.core.redaction import find_unfilled
+from thumbtune.core.triage import Triage
 
 POST, POST_ANYWAY, EDIT, RETRY, DISMISS = (
     "draft_post",
@@ -21,7 +23,17 @@ POST, POST_ANYWAY, EDIT, RETRY, DISMISS = (
     "draft_retry",
     "draft_dismiss",
 )
+TRIAGE = "triage_correct"
 MAX_TITLE_CHARS = 120
+
+
+@dataclass(frozen=True)
+class CardTriage:
+    """The triage as a card shows it, filled back; without one, agents may still write it."""
+
+    triage: Triage | None
+    is_decided: bool = False
+    """Whether an agent confirmed or corrected it."""
 
 
 def build_draft_card(
@@ -30,12 +42,14 @@ def build_draft_card(
     text: str,
     footer: str,
     link_domains: Collection[str],
+    triage: CardTriage | None = None,
     problem: str = "",
     not_posted: str = "",
 ) -> list[Json]:
     """Return the card of a draft that is ready; `text` is filled back already.
 
-    `problem` says why an edited text was `not_posted`; that text is shown so that it is not lost.
+    `triage` is None for a desk that has no categories. `problem` says why an edited text was `not_posted`; that text is
+    shown so that it is not lost.
     """
     blocks: list[Block] = [section(f":warning: {problem}")] if problem else []
     if not_posted:
@@ -54,13 +68,19 @@ def build_draft_card(
         blocks.append(section(f":warning: {', '.join(unfilled)} cannot be filled in here, so this cannot go out."))
     if not can_edit:
         blocks.append(small(f"Too long to edit here: Slack's editor holds {MAX_INPUT_CHARS:,} characters."))
+    if triage is not None and triage.triage is not None:
+        word = "Change triage" if triage.is_decided else "Correct triage"
+        correct = button(word, action_id=TRIAGE, value=draft.draft_id)
+        blocks.append(section_with(_describe_triage(triage.triage, is_decided=triage.is_decided), correct))
     blocks.append(small(footer, *_list_sources(draft, link_domains=link_domains)))
     post = button("Post", action_id=POST, value=draft.draft_id, style="primary")
     edit = button("Edit", action_id=EDIT, value=draft.draft_id, style="primary" if unfilled else None)
-    rest = (
+    rest: tuple[ButtonElement, ...] = (
         button("Try again", action_id=RETRY, value=draft.draft_id),
         button("Dismiss", action_id=DISMISS, value=draft.draft_id),
     )
+    if triage is not None and triage.triage is None:
+        rest = (*rest, button("Triage", action_id=TRIAGE, value=draft.draft_id))
     blocks.append(buttons(*([] if unfilled else [post]), *([edit] if can_edit else []), *rest))
     return render_blocks(blocks)
 
@@ -115,6 +135,12 @@ def describe_mode(draft: Draft, *, examples: int, missing_adapter: str | None, i
         f"{draft.latency_ms / 1000:.1f} s" if draft.latency_ms is not None else "",
     ]
     return " · ".join([words, *(note for note in notes if note)])
+
+
+def _describe_triage(triage: Triage, *, is_decided: bool) -> str:
+    category, priority, summary, action = (encode_text(text, link_domains=()) for text in astuple(triage))
+    mark = ":white_check_mark: " if is_decided else ""
+    return f"{mark}*{category}* · {priority}\n{summary}\n_Next:_ {action}"
 
 
 def _list_sources(draft: Draft, *, link_domains: Collection[str]) -> list[str]:

@@ -16,6 +16,7 @@ from thumbtune.bot.blocks import (
     pair_modal,
     retraining,
     run_progress,
+    triage_modal,
 )
 from thumbtune.bot.bot import Handler
 from thumbtune.bot.listeners.actions import (
@@ -31,6 +32,7 @@ from thumbtune.bot.listeners.actions import (
     retrain_start,
     run_cancel,
     run_put_live,
+    triage_correct,
 )
 from thumbtune.bot.listeners.commands import draft, forget, retrain
 from thumbtune.bot.listeners.events import (
@@ -43,7 +45,7 @@ from thumbtune.bot.listeners.events import (
 )
 from thumbtune.bot.listeners.shortcuts import draft_reply
 from thumbtune.bot.listeners.views import draft_edit as draft_edit_submitted
-from thumbtune.bot.listeners.views import golden_case
+from thumbtune.bot.listeners.views import golden_case, triage
 from thumbtune.bot.listeners.views import pair_edit as pair_edit_submitted
 from thumbtune.core.records import EventKind
 
@@ -63,6 +65,7 @@ LISTENERS: Mapping[tuple[EventKind, str], Handler] = {
     ("action", draft_card.EDIT): draft_edit.handle_draft_edit,
     ("action", draft_card.RETRY): draft_retry.handle_draft_retry,
     ("action", draft_card.DISMISS): draft_dismiss.handle_draft_dismiss,
+    ("action", draft_card.TRIAGE): triage_correct.handle_triage_correct,
     ("action", forgetting.CONFIRM): forget_confirm.handle_forget_confirm,
     ("action", home.RETRAIN): home_retrain.handle_home_retrain,
     ("action", retraining.START): retrain_start.handle_retrain_start,
@@ -78,5 +81,6 @@ LISTENERS: Mapping[tuple[EventKind, str], Handler] = {
     ("action", override.PUT_LIVE): run_put_live.handle_run_put_live,
     ("view", edit_modal.CALLBACK_ID): draft_edit_submitted.handle_draft_edit_submitted,
     ("view", pair_modal.CALLBACK_ID): pair_edit_submitted.handle_pair_edit_submitted,
+    ("view", triage_modal.CALLBACK_ID): triage.handle_triage_submitted,
     ("view", golden_modal.CALLBACK_ID): golden_case.handle_golden_case_submitted,
 }

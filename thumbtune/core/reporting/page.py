@@ -34,7 +34,12 @@ def render_page(report: RunReport) -> str:
     page = environment.from_string(source)
     charts = Markup(draw_report_svg(report))  # matplotlib escapes its letters
     heading = HEADINGS.get(report.run.state, "Still running")
-    roles = {role: name for role, name in ROLES.items() if any(role in item.drafts for item in report.side_by_side)}
+    figures = report.trial.figures if report.trial else {}
+    roles = {
+        role: name
+        for role, name in ROLES.items()
+        if role in figures or any(role in item.drafts for item in report.side_by_side)
+    }
     return page.render(
         report=report,
         run=report.run,

@@ -14,6 +14,7 @@ from thumbtune.core.errors import Conflict, NotFound
 from thumbtune.core.records import Adapter, AdapterState
 from thumbtune.core.store.replicas import list_replicas
 from thumbtune.core.store.schema import adapters, pairs, snapshot_pairs
+from thumbtune.core.store.triages import select_learned
 from thumbtune.core.store.trials import may_go_live
 
 ROLLED_BACK = "rolled back"
@@ -139,16 +140,15 @@ def roll_back(conn: sa.Connection, *, desk_id: str, now: datetime, by_hand: bool
 
 
 def mark_to_replace(conn: sa.Connection, *, desk_ids: Collection[str], reason: str, now: datetime) -> list[str]:
-    """Mark the adapters that learned from a pair with this reason as to be replaced; return the names of new ones.
+    """Mark the adapters that learned from a pair or triage with this reason as to be replaced; return new ones' names.
 
     What is live stays until its replacement is; nothing else of them ever goes live.
     """
     joined = snapshot_pairs.join(pairs, pairs.c.pair_id == snapshot_pairs.c.pair_id)
     learned = sa.select(snapshot_pairs.c.run_id).select_from(joined)
     learned = learned.where(sa.not_(snapshot_pairs.c.held_out), pairs.c.reason == reason)
-    which = sa.and_(
-        adapters.c.desk_id.in_(desk_ids), adapters.c.replace_since.is_(None), adapters.c.run_id.in_(learned)
-    )
+    runs_of_it = sa.or_(adapters.c.run_id.in_(learned), adapters.c.run_id.in_(select_learned(reason)))
+    which = sa.and_(adapters.c.desk_id.in_(desk_ids), adapters.c.replace_since.is_(None), runs_of_it)
     names = list(conn.execute(sa.select(adapters.c.name).where(which).order_by(adapters.c.name)).scalars())
     marked = adapters.c.name.in_(names)
     conn.execute(sa.update(adapters).where(marked).values(replace_since=now))

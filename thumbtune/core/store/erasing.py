@@ -32,9 +32,10 @@ from thumbtune.core.store.schema import (
     placeholders,
     runs,
 )
-from thumbtune.core.store.schema_training import golden_cases, overrides
+from thumbtune.core.store.schema_training import golden_cases, overrides, triages
 from thumbtune.core.store.signs import add_signs
 from thumbtune.core.store.tombstones import Tombstone, digest_person, is_kept
+from thumbtune.core.store.triages import erase_triages
 
 _PLACEHOLDER = re.compile(r"\[([A-Z]+)_(\d+)\]")
 _BATCH = 200
@@ -76,6 +77,7 @@ class Eraser:
         counts = Counter(
             pairs=len(found),
             golden_cases=drop_cases_of(self._conn, list(found), now=self._store.now()),
+            triages=self._erase_triages(),
             messages=self._erase_messages(),
             approvals=self._rename_approvals(),
             drafts=self._erase_drafts(threads),
@@ -106,7 +108,7 @@ class Eraser:
     def _find_user_ids(self) -> list[str]:
         columns = [messages.c.user_id, approvals.c.user_id, drafts.c.asked_by, runs.c.requested_by]
         columns += [pairs.c.approved_by, pairs.c.decided_by, pairs.c.corrected_by, overrides.c.overridden_by]
-        columns += [golden_cases.c.added_by, golden_cases.c.changed_by]
+        columns += [golden_cases.c.added_by, golden_cases.c.changed_by, triages.c.decided_by]
         query = sa.union(*(sa.select(column) for column in columns))
         return [user_id for user_id in self._conn.execute(query).scalars() if user_id and self._is_person(user_id)]
 
@@ -131,6 +133,13 @@ class Eraser:
         query = sa.union(said, imported).order_by("pair_id")
         return {row.pair_id: row.desk_id for row in self._conn.execute(query)}
 
+    def _erase_triages(self) -> int:
+        """Erase triages of what they wrote, and those that they put in their own words."""
+        same = [messages.c[name] == triages.c[name] for name in ("team_id", "channel_id", "thread_ts")]
+        said = sa.exists().where(self._own_messages(), *same, messages.c.ts <= triages.c.last_seen_ts)
+        worded = sa.and_(self._are_named(triages, "decided_by"), triages.c.state == "corrected")
+        return erase_triages(self._conn, sa.and_(self._ours(triages), sa.or_(said, worded)), reason=FORGOTTEN)
+
     def _rename(self) -> None:
         """Take their name out of pairs, runs and golden cases.
 
@@ -149,7 +158,8 @@ class Eraser:
         in_private = sa.or_(*(runs.c.announce_channel.startswith(letter) for letter in "DUW"))
         told = sa.and_(self._are_named(runs, "requested_by"), in_private)
         self._conn.execute(sa.update(runs).where(told).values(announce_channel=None))
-        for table, column in ((runs, "requested_by"), (golden_cases, "added_by"), (golden_cases, "changed_by")):
+        columns = ((runs, "requested_by"), (golden_cases, "added_by"), (golden_cases, "changed_by"))
+        for table, column in (*columns, (triages, "decided_by")):
             named = self._are_named(table, column)
             self._conn.execute(sa.update(table).where(named).values({column: self._pseudonym}))
         of_ours = sa.select(runs.c.run_id).where(self._ours(runs))

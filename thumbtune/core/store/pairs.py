@@ -18,6 +18,7 @@ from thumbtune.core.store.findings import OF_APPROVAL
 from thumbtune.core.store.golden import drop_cases_of
 from thumbtune.core.store.schema import approvals, findings, messages, pair_bands, pairs, runs, snapshot_pairs
 from thumbtune.core.store.schema_training import trial_drafts
+from thumbtune.core.store.triages import erase_deleted
 
 Change = Literal["new", "changed", ""]
 """What became of a pair; empty when it was there as it is."""
@@ -144,7 +145,7 @@ def withdraw_reply(
 def erase_texts(
     conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts: str, deleted_ts: str, now: datetime
 ) -> list[int]:
-    """Erase what pairs still hold of a deleted message; return which were withdrawn by it.
+    """Erase what pairs and triages still hold of a deleted message; return which pairs were withdrawn by it.
 
     Those that count by approvals are settled anew instead; an imported one that nobody approved here is withdrawn.
     """
@@ -157,6 +158,7 @@ def erase_texts(
         approvals.c.message_ts == pairs.c.reply_ts,
     )
     drop_cases_of(conn, conn.execute(sa.select(pairs.c.pair_id).where(later)).scalars().all(), now=now)
+    erase_deleted(conn, team_id=team_id, channel_id=channel_id, thread_ts=thread_ts, deleted_ts=deleted_ts)
     lost: list[int] = []
     for which, reason in ((own, DELETED), (sa.and_(later, sa.not_(reacted)), QUESTION_DELETED)):
         withdrawn = {"state": "withdrawn", "reason": reason, "decided_by": "", "changed_at": now}

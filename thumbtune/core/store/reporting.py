@@ -85,6 +85,8 @@ def _list_side_by_side(conn: sa.Connection, run: TrainingRun) -> tuple[SideBySid
     shown: list[SideBySide] = []
     for case_key, by_role in sorted(drafts.items(), key=lambda item: (not item[0].startswith("golden:"), item[0])):
         kind, _, number = case_key.partition(":")
+        if kind == "triage":
+            continue
         try:
             if kind == "golden":
                 case = load_case(conn, int(number))

@@ -1,16 +1,17 @@
-"""Erases texts that are older than the installation keeps them: messages that no pair in use needs, drafts, pairs.
+"""Erases texts older than the installation keeps them: messages that no pair in use needs, drafts, pairs, triages.
 
 It does not know settings or when it is called. It goes by small transactions, so that nobody waits long for it; what a
 kill leaves is erased at the next call.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from functools import partial
 
 import sqlalchemy as sa
 
+from thumbtune.core.records import TriageState
 from thumbtune.core.store.audits import record_act
 from thumbtune.core.store.engine import Store
 from thumbtune.core.store.erasing import erase_for_good
@@ -18,6 +19,8 @@ from thumbtune.core.store.golden import drop_cases_of
 from thumbtune.core.store.messages import lock_channel
 from thumbtune.core.store.pairs import EXPIRED
 from thumbtune.core.store.schema import drafts, messages, pairs
+from thumbtune.core.store.schema_training import triages
+from thumbtune.core.store.triages import TAUGHT, UNTAUGHT, erase_triages
 from thumbtune.core.store.trials import drop_stale_drafts
 
 BATCH = 500
@@ -47,6 +50,7 @@ def expire_texts(store: Store, *, message_days: float, pair_days: float, shows_s
     if pair_days:
         before = now - timedelta(days=pair_days)
         repeat("pairs", partial(_expire_pairs, store=store, before=before, shows_sign=shows_sign))
+        repeat("triages", partial(_expire_triages, before=before, states=TAUGHT))
     if message_days:
         before = now - timedelta(days=message_days)
         before_ts = f"{before.timestamp():.6f}"
@@ -57,6 +61,7 @@ def expire_texts(store: Store, *, message_days: float, pair_days: float, shows_s
             _empty_stale_pairs(conn, before_ts, now=now)
             drop_stale_drafts(conn, before)
         repeat("drafts", partial(_expire_drafts, before=before))
+        repeat("triages", partial(_expire_triages, before=before, states=UNTAUGHT))
     return +counts
 
 
@@ -100,6 +105,11 @@ def _empty_stale_pairs(conn: sa.Connection, before_ts: str, *, now: datetime) ->
     stale = sa.and_(pairs.c.state == "withdrawn", pairs.c.reply != "", pairs.c.reply_ts < before_ts, sa.not_(left))
     emptied = sa.update(pairs).where(stale).values(turns=[], passages=[], reply="").returning(pairs.c.pair_id)
     drop_cases_of(conn, conn.execute(emptied).scalars().all(), now=now)
+
+
+def _expire_triages(conn: sa.Connection, *, before: datetime, states: Collection[TriageState]) -> int:
+    old = sa.and_(triages.c.created_at < before, triages.c.state.in_(states))
+    return erase_triages(conn, old, reason=EXPIRED, limit=BATCH)
 
 
 def _expire_drafts(conn: sa.Connection, *, before: datetime) -> int:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from thumbtune.core.errors import LeaseLost, NotFound
 from thumbtune.core.records import OPEN_RUN_STATES, RunState, TrainingRun
 from thumbtune.core.store.schema import pairs, runs, snapshot_pairs
+from thumbtune.core.store.triages import saw_erased_triage
 
 _COLUMNS = [runs.c[field.name] for field in fields(TrainingRun)]
 
@@ -262,10 +263,11 @@ def record_snapshot(
 
 
 def saw_erased(conn: sa.Connection, run_id: str) -> bool:
-    """Return whether a run saw a pair whose texts were erased since, to train on it or to be judged by it."""
+    """Return whether a run saw a pair or triage whose texts were erased since, to train on it or to be judged by it."""
     joined = snapshot_pairs.join(pairs, pairs.c.pair_id == snapshot_pairs.c.pair_id)
     which = sa.and_(snapshot_pairs.c.run_id == run_id, pairs.c.reply == "")
-    return bool(conn.execute(sa.select(sa.exists().select_from(joined).where(which))).scalar_one())
+    saw_pair = conn.execute(sa.select(sa.exists().select_from(joined).where(which))).scalar_one()
+    return bool(saw_pair) or saw_erased_triage(conn, run_id)
 
 
 def count_withdrawn_pairs(conn: sa.Connection, run_id: str) -> int:

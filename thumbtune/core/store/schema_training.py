@@ -1,4 +1,4 @@
-"""More tables, of training and its judging: the golden set, the split's sides, scores of replies, trials, overrides.
+"""More tables, of training and its judging: the golden set, the split's sides, scores of replies, trials, overrides, triages.
 
 It does not know how rows are read or written; it shares the metadata of `schema`.
 """
@@ -26,7 +26,9 @@ __all__ = [
     "overrides",
     "reply_scores",
     "run_courses",
+    "snapshot_triages",
     "thread_sides",
+    "triages",
     "trial_drafts",
     "trials",
 ]
@@ -113,4 +115,35 @@ run_courses = Table(
     metadata,
     Column("run_id", String(40), ForeignKey("runs.run_id"), primary_key=True),
     Column("course", JSON, nullable=False),
+)
+
+triages = Table(
+    "triages",
+    metadata,
+    Column("triage_id", Integer, primary_key=True),
+    Column("desk_id", String(40), ForeignKey("desks.desk_id"), nullable=False),
+    Column("team_id", String(32), nullable=False),
+    Column("channel_id", String(32), nullable=False),
+    Column("thread_ts", String(32), nullable=False),
+    Column("draft_id", String(40), ForeignKey("drafts.draft_id"), nullable=False, unique=True),
+    Column("last_seen_ts", String(32), nullable=False),
+    Column("turns", JSON, nullable=False),
+    Column("suggested", JSON(none_as_null=True)),
+    Column("adapter", String(64)),
+    Column("decided", JSON(none_as_null=True)),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("decided_by", String(32), nullable=False, server_default=""),
+    Column("decided_at", UtcTime),
+    Column("created_at", UtcTime, nullable=False),
+    Index("ix_triages_desk_state", "desk_id", "state", "triage_id"),
+    Index("ix_triages_thread", "team_id", "channel_id", "thread_ts"),
+)
+
+snapshot_triages = Table(
+    "snapshot_triages",
+    metadata,
+    Column("run_id", String(40), ForeignKey("runs.run_id"), primary_key=True),
+    Column("triage_id", Integer, ForeignKey("triages.triage_id"), primary_key=True),
+    Column("held_out", Boolean, nullable=False),
 )

@@ -3,11 +3,10 @@
 It does not know what becomes of the edited text.
 """
 
-from thumbtune.bot.blocks.draft_card import build_draft_card
 from thumbtune.bot.blocks.edit_modal import MAX_INPUT_CHARS, build_edit_modal
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.cards import open_card
-from thumbtune.bot.drafting import fill_from_live, load_turns
+from thumbtune.bot.drafting import build_card, fill_from_live, load_turns
 from thumbtune.bot.sending import find_newcomer
 from thumbtune.bot.threads import fetch_thread
 from thumbtune.core.errors import SlackRefused
@@ -32,8 +31,7 @@ def handle_draft_edit(event: InboxEvent, bot: Bot) -> None:
     turns = load_turns(bot, channel_id=draft.channel_id, thread_ts=draft.thread_ts, roles=card.roles)
     text = fill_from_live(bot, draft.text, live)
     if len(text) > MAX_INPUT_CHARS:
-        domains = bot.settings.allowed_link_domains
-        card.replace(bot, text="Your draft", blocks=build_draft_card(draft, text=text, footer="", link_domains=domains))
+        card.replace(bot, text="Your draft", blocks=build_card(bot, draft, live=live, footer=""))
         return
     view = build_edit_modal(
         draft_id=draft.draft_id,

@@ -3,11 +3,10 @@
 It does not know how posts reach Slack.
 """
 
-from thumbtune.bot.blocks.draft_card import build_draft_card
 from thumbtune.bot.blocks.edit_modal import read_edit_modal
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.cards import open_draft
-from thumbtune.bot.drafting import fill_from_live
+from thumbtune.bot.drafting import build_card, fill_from_live
 from thumbtune.bot.sending import send_draft
 from thumbtune.bot.threads import fetch_thread
 from thumbtune.core.records import InboxEvent
@@ -29,11 +28,11 @@ def handle_draft_edit_submitted(event: InboxEvent, bot: Bot) -> None:
     unfilled = find_unfilled(text)
     if unfilled or not text.strip():
         problem = f"{', '.join(unfilled)} is still to be filled in" if unfilled else "there was no text"
-        blocks = build_draft_card(
+        blocks = build_card(
+            bot,
             card.draft,
-            text=drafted,
+            live=live,
             footer="Not posted",
-            link_domains=bot.settings.allowed_link_domains,
             problem=f"Not posted: {problem}. Press *Edit* again.",
             not_posted=text.strip(),
         )
