@@ -41,7 +41,8 @@ from thumbtune.trainer.snapshot_files import TRAIN_NAME, TRIAGE_NAME
 
 API_KEY = "a key of the benchmark"
 ADAPTER = "bench-0001"
-AT_ONCE = 64
+AT_ONCE = 16
+PATIENCE_S = 900.0
 REPLIES = 40
 MAX_CHARS = 2400
 URGENT = ("It is urgent! ", "I need this today. ", "Please hurry: ")
@@ -124,7 +125,7 @@ def measure(
         engine.start()
         with (
             ReplicaServer(plan.url, API_KEY, adapters_dir=settings.adapters_dir) as server,
-            InferenceClient(plan.url, API_KEY) as client,
+            InferenceClient(plan.url, API_KEY, timeout_s=PATIENCE_S) as client,
         ):
             server.load_adapter(ADAPTER, settings.adapters_dir / ADAPTER)
             scores = {
