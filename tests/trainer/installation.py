@@ -18,6 +18,7 @@ from thumbtune.core.prompt import Turn
 from thumbtune.core.records import Adapter, Desk, TrainingRun
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store, adapters, connect_store, desks, drafts, migrate_store, pairs, runs
+from thumbtune.demo.installation import BASE_MODEL
 
 DESK = Desk("support", "T1", "Support", VOICE, channels=("C1",), threshold=1000)
 PROGRAM = (
@@ -158,6 +159,7 @@ def make_installation(tmp_path: Path, base: Path, *, pairs: int = 60, **changes:
         "train_tick_s": 1.0,
         "held_out_share": 0.25,
         "gate_min_threads": 5,
+        "gate_mixed_up": base == BASE_MODEL,  # the tiny ones know no language
         "lease_s": 4.0,
     }
     settings = Settings(**{**values, **changes}, _env_file=None)

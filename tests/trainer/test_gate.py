@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from thumbtune.trainer.gate import ReplyScore, compare_models, compute_sign_p, decide
+from thumbtune.trainer.gate import PromptScore, ReplyScore, compare_models, compute_sign_p, decide
 
 
 def make_scores(
@@ -148,35 +148,35 @@ def test_sign_test_is_exact() -> None:
     assert compute_sign_p(400, 100) < 1e-40
 
 
-def put_to_other_prompts(scores: list[ReplyScore], *, base: float, candidate: float) -> list[ReplyScore]:
-    """Add what each reply costs more after another conversation's prompt, in nats per token, with some noise."""
-    dice = np.random.default_rng(3)
+def make_prompt_scores(spared: float, *, threads: int = 60, seed: int = 3) -> list[PromptScore]:
+    """Return replies that cost so much more after another conversation's prompt, in nats per token, with much noise."""
+    dice = np.random.default_rng(seed)
     return [
-        replace(
-            score,
-            swapped_base=score.base + float(dice.normal(base, 0.3)) * score.tokens,
-            swapped_candidate=score.candidate + float(dice.normal(candidate, 0.3)) * score.tokens,
-        )
-        for score in scores
+        PromptScore(f"t{number}", 20, own=40.0, other=40.0 + 20 * float(dice.normal(spared, 0.8)))
+        for number in range(threads)
     ]
 
 
 @pytest.mark.parametrize(
-    ("base", "candidate", "decision", "word"),
-    [
-        (0.7, 0.5, "passed", "better"),
-        (0.0, 0.3, "passed", "better"),
-        (0.7, 0.0, "rejected", "did not learn what to answer"),
-        (0.0, 0.0, "rejected", "did not learn what to answer"),
-        (0.7, 0.15, "rejected", "less than half as well"),
-        (0.7, 0.3, "inconclusive", "as far as so few conversations can say"),
-    ],
+    ("spared", "threads", "decision"),
+    [(0.7, 60, "passed"), (1.0, 20, "passed"), (0.0, 60, "rejected"), (0.0, 19, "passed")],
 )
-def test_reply_must_be_likelier_after_its_own_question(base: float, candidate: float, decision: str, word: str) -> None:
-    scores = put_to_other_prompts(make_scores(4, gain=0.5), base=base, candidate=candidate)
-    result = judge(scores)
+def test_replies_must_follow_from_what_was_asked(spared: float, threads: int, decision: str) -> None:
+    result = decide(
+        make_scores(4, gain=0.5), min_threads=15, margin=0.02, prompts=make_prompt_scores(spared, threads=threads)
+    )
     assert result.decision == decision, result
-    assert word in result.reason
+    assert ("as likely after another customer's question" in result.reason) == (decision == "rejected")
+    assert not result.may_be_overridden
+
+
+def test_mixed_up_replies_are_found_in_nearly_all_cases() -> None:
+    scores = make_scores(4, gain=0.5)
+    missed = sum(
+        decide(scores, min_threads=15, margin=0.02, prompts=make_prompt_scores(0.0, seed=seed)).decision != "rejected"
+        for seed in range(50)
+    )
+    assert missed == 0
 
 
 def test_outlier_in_the_weights_is_rejected_whatever_the_likelihoods() -> None:

@@ -27,7 +27,6 @@ RECIPE = {
     "train_batch_tokens": 2048,
     "train_rank": 16,
     "train_alpha": 32,
-    "gate_swapped": True,
 }
 
 
@@ -83,8 +82,8 @@ def check_refused(tmp_path: Path, *, seed: int, which: str) -> None:
     approve_replies(made)
     shuffle_replies(made, seed=seed, which=which)
     run = carry_out(made)
-    assert run.state in ("rejected", "inconclusive"), run.gate
-    assert "after another customer's question" in run.message or "another customer's less than half" in run.message
+    assert run.state == "rejected", run.gate
+    assert "as likely after another customer's question" in run.message
     with made.store.read() as conn:
         assert adapters.find_live(conn, desk_id="support") is None
     made.store.engine.dispose()
@@ -99,7 +98,7 @@ def test_candidate_of_the_same_answers_in_their_places_passes(tmp_path: Path) ->
     approve_replies(made)
     run = carry_out(made)
     assert run.state == "passed", run.gate
-    assert run.gate["own_candidate"]["high"] < 0
+    assert run.gate["own_prompts"]["high"] < 0
     made.store.engine.dispose()
 
 

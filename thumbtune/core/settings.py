@@ -187,10 +187,11 @@ class Settings(PlaceSettings):
         "live learned from pairs that were withdrawn since. Else it must be surely better. More lets withdrawn pairs be "
         "forgotten with fewer held-out threads, and may cost quality.",
     )
-    gate_swapped: bool = Field(
-        False,
-        description="Also compare replies after another conversation's prompt, and reject an adapter that finds them as likely "
-        "there: it learned from answers that were mixed up. Takes as long again as the comparison itself.",
+    gate_mixed_up: bool = Field(
+        True,
+        description="Ask of up to 120 replies that a run learned from whether the base model finds them likelier after their own "
+        "question than after another customer's, and reject the adapter when it does not: they were mixed up. Turn it off "
+        "where replies do not depend on what was asked, or the base model knows no language.",
     )
     trial_drafts: int = Field(
         10,

@@ -1,12 +1,13 @@
 """Measures base, live and candidate on a snapshot's held-out replies; a child program of the trainer.
 
 Command: python -m thumbtune.trainer.evaluate --snapshot DIR --base DIR --recipe FILE --candidate DIR [--live DIR]
-    [--swapped] --out FILE
+    [--mixed-up] --out FILE
 
-It decides nothing and does not know the store. OUT holds per reply the negative log likelihood under each model, with
---swapped under base and candidate also after another thread's prompt; how often each model prefers approved replies to
-rejected drafts, where the snapshot has such; and the candidate's probes for serving to compare with. Exit codes as
-`finetune`: 0, 2 bad input, 3 a likelihood is not finite, 4 out of memory, 5 disk full, 143 cancelled.
+It decides nothing and does not know the store. OUT holds per reply the negative log likelihood under each model; with
+--mixed-up, that of some replies that were learned from, under the base, after their own and another thread's prompt; how
+often each model prefers approved replies to rejected drafts, where the snapshot has such; and the candidate's probes for
+serving to compare with. Exit codes as `finetune`: 0, 2 bad input, 3 a likelihood is not finite, 4 out of memory, 5 disk
+full, 143 cancelled.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import json
 import math
 import sys
 import time
+from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -26,12 +28,13 @@ from thumbtune.trainer.examples import (
     find_end_of_turn,
     merge_prefixes,
     read_lines,
+    sample_examples,
     split_rows,
     swap_prompts,
 )
 from thumbtune.trainer.preferences import compare_choices, list_rows, read_choices
 from thumbtune.trainer.recipe import Recipe, check_base_unchanged, load_recipe
-from thumbtune.trainer.snapshot_files import HELD_OUT_NAME, HELD_OUT_PREFERENCES_NAME, load_meta
+from thumbtune.trainer.snapshot_files import HELD_OUT_NAME, HELD_OUT_PREFERENCES_NAME, TRAIN_NAME, load_meta
 
 PROBE_QUESTIONS = (
     "Hello, where is my order?",
@@ -39,6 +42,8 @@ PROBE_QUESTIONS = (
     "Thank you, that was quick. One more thing: when are you open?",
 )
 _PROBE_TOKENS = 12
+_ASKED_TWICE = 120
+"""Replies that were learned from, of which it is asked whether they follow from their prompts."""
 _FORWARD_TOKENS = {"cpu": 4096, "cuda": 32768}
 
 
@@ -49,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     for name in ("snapshot", "base", "recipe", "candidate", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--live", type=Path)
-    parser.add_argument("--swapped", action="store_true")
+    parser.add_argument("--mixed-up", action="store_true")
     arguments = parser.parse_args(argv)
     return run_program(lambda: write_evaluation(arguments))
 
@@ -62,11 +67,9 @@ def write_evaluation(arguments: argparse.Namespace) -> None:
         recipe=load_recipe(arguments.recipe),
         candidate=arguments.candidate,
         live=arguments.live,
-        swapped=arguments.swapped,
+        mixed_up=arguments.mixed_up,
     )
-    likelihoods = [
-        value for score in result["scores"] for value in (*score["nll"].values(), *score["swapped"].values())
-    ]
+    likelihoods = [value for score in result["scores"] for value in score["nll"].values()]
     if not all(math.isfinite(value) for value in likelihoods):
         raise NotFinite("a likelihood is not finite")
     arguments.out.write_text(json.dumps(result, indent=1) + "\n")
@@ -74,9 +77,12 @@ def write_evaluation(arguments: argparse.Namespace) -> None:
 
 
 def evaluate(
-    snapshot: Path, *, base: Path, recipe: Recipe, candidate: Path, live: Path | None, swapped: bool = False
+    snapshot: Path, *, base: Path, recipe: Recipe, candidate: Path, live: Path | None, mixed_up: bool = False
 ) -> dict:
-    """Return per held-out reply its tokens and summed negative log likelihoods in nats, and the probes."""
+    """Return per held-out reply its tokens and summed negative log likelihoods in nats, and the probes.
+
+    With `mixed_up` also, of some replies that were learned from, what they are after their own prompt and another's.
+    """
     lines = read_lines(snapshot / HELD_OUT_NAME)
     meta = load_meta(snapshot)
     from thumbtune.trainer import model as models
@@ -103,12 +109,14 @@ def evaluate(
     loss_of = models.ReplyLoss(model, device=device)
     forward_tokens = recipe.forward_tokens or _FORWARD_TOKENS[device.type]
     rows = split_rows(merge_prefixes(examples), forward_tokens=forward_tokens)
-    others = swap_prompts(examples, max_context_tokens=recipe.max_context_tokens) if swapped else []
-    other_rows = split_rows(merge_prefixes(others), forward_tokens=forward_tokens)
+    learned, _ = encode_lines(read_lines(snapshot / TRAIN_NAME), tokenizer, **limits) if mixed_up else ([], Counter())
+    asked = sample_examples(learned, most=_ASKED_TWICE, seed=recipe.seed)
+    others = swap_prompts(asked, max_context_tokens=recipe.max_context_tokens)
+    own_rows, other_rows = (split_rows(merge_prefixes(some), forward_tokens=forward_tokens) for some in (asked, others))
     choice_rows = split_rows(list_rows(choices), forward_tokens=forward_tokens)
     names = ["base", *(["live"] if live is not None else []), "candidate"]
-    passes = [(name, "nll", rows) for name in names] + [(name, "swapped", other_rows) for name in ("base", "candidate")]
-    passes += [(name, "preferences", choice_rows) for name in names]
+    passes = [(name, "nll", rows) for name in names] + [(name, "preferences", choice_rows) for name in names]
+    passes += [("base", "own", own_rows), ("base", "other", other_rows)]
     reporter = ProgressReporter("evaluate", steps=max(1, sum(len(groups) for _, _, groups in passes)))
     scores = {
         example.pair_id: {
@@ -116,27 +124,35 @@ def evaluate(
             "thread_id": example.thread_id,
             "tokens": len(example.reply_ids),
             "nll": {},
-            "swapped": {},
         }
         for example in examples
     }
-    chosen: dict[str, dict[str, float]] = {name: {} for name in names}
+    found: dict[tuple[str, str], dict[str, float]] = {(name, kind): {} for name, kind, _ in passes}
     done = 0
     for name, kind, groups in passes:
         with use_model(model, name):
             for group in groups:
-                found = models.score_rows(loss_of, group)
-                if kind == "preferences":
-                    chosen[name] |= found
-                else:
-                    for pair_id, nll in found.items():
-                        scores[pair_id][kind][name] = nll
+                found[name, kind] |= models.score_rows(loss_of, group)
                 done += 1
                 reporter.report(done, tokens=sum(len(row.token_ids) for row in group))
+    for name in names:
+        for pair_id, nll in found[name, "nll"].items():
+            scores[pair_id]["nll"][name] = nll
     return {
         "scores": [scores[example.pair_id] for example in examples],
         "skipped": dict(skipped),
-        "preferences": {name: compare_choices(choices, chosen[name]) for name in names} if choices else {},
+        "preferences": {name: compare_choices(choices, found[name, "preferences"]) for name in names}
+        if choices
+        else {},
+        "prompts": [
+            {
+                "thread_id": example.thread_id,
+                "tokens": len(example.reply_ids),
+                "own": found["base", "own"][example.pair_id],
+                "other": found["base", "other"][example.pair_id],
+            }
+            for example in others
+        ],
         "probes": [
             make_probe(question, model=model, loss_of=loss_of, tokenizer=tokenizer, voice=meta.voice)
             for question in PROBE_QUESTIONS

@@ -4,6 +4,7 @@ It does not know torch or models; it is given a tokenizer. A reply's prompt is r
 template, exactly as the model server renders it.
 """
 
+import itertools
 import json
 import random
 from collections import Counter
@@ -152,6 +153,15 @@ def encode_lines(
             continue
         examples.append(Example(line.pair_id, line.thread_id, tuple(prompt_ids), reply_ids))
     return examples, skipped
+
+
+def sample_examples(examples: Sequence[Example], *, most: int, seed: int) -> list[Example]:
+    """Return at most so many examples, of as many threads as possible."""
+    by_thread: dict[str, list[Example]] = {}
+    for example in random.Random(seed).sample(list(examples), len(examples)):
+        by_thread.setdefault(example.thread_id, []).append(example)
+    rounds = itertools.zip_longest(*by_thread.values())
+    return [example for found in rounds for example in found if example is not None][:most]
 
 
 def swap_prompts(examples: Sequence[Example], *, max_context_tokens: int) -> list[Example]:

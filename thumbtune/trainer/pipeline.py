@@ -37,7 +37,7 @@ from thumbtune.core.store.trials import record_scores
 from thumbtune.trainer.backend import Job, TrainerBackend
 from thumbtune.trainer.card import build_card
 from thumbtune.trainer.child import EXIT_OK, REASONS
-from thumbtune.trainer.gate import GateResult, ReplyScore, decide
+from thumbtune.trainer.gate import GateResult, PromptScore, ReplyScore, decide
 from thumbtune.trainer.lease import Cancelled, RunLease, Stopped
 from thumbtune.trainer.norms import find_outlier, measure_earlier, measure_norms
 from thumbtune.trainer.preferences import describe_second_stage
@@ -146,7 +146,7 @@ class Pipeline:
         live = self._find_comparable_live(run, base)
         inputs += ["--candidate", str(candidate), "--out", str(work / "evaluation.json")]
         inputs += ["--live", live.path] if live else []
-        self._run_child(lease, "evaluate", [*inputs, *(["--swapped"] if self._settings.gate_swapped else [])])
+        self._run_child(lease, "evaluate", [*inputs, *(["--mixed-up"] if self._settings.gate_mixed_up else [])])
         evaluation = json.loads((work / "evaluation.json").read_bytes())
         with self._store.write() as conn:
             record_scores(conn, run.run_id, evaluation["scores"])
@@ -158,6 +158,7 @@ class Pipeline:
             forgets=live is not None and (live.replace_since is not None or self._forgets(live)),
             seed=self._settings.train_seed,
             outlier=find_outlier(measure_norms(candidate), self._measure_earlier(run.desk_id)),
+            prompts=[PromptScore(**score) for score in evaluation["prompts"]],
         )
         told = _tell("Not learned from", trained["skipped"]) + _tell("Not judged by", evaluation["skipped"])
         told += f" {describe_second_stage(trained['preferences'])}" if "preferences" in trained else ""
@@ -351,8 +352,7 @@ def _tell(what: str, skipped: Mapping[str, int]) -> str:
 
 def _read_score(score: dict[str, Any]) -> ReplyScore:  # Any: JSON
     nll = score["nll"]
-    swapped = (score["swapped"].get(name) for name in ("base", "candidate"))
-    return ReplyScore(score["thread_id"], score["tokens"], nll["base"], nll["candidate"], nll.get("live"), *swapped)
+    return ReplyScore(score["thread_id"], score["tokens"], nll["base"], nll["candidate"], nll.get("live"))
 
 
 def _read_probe(item: dict[str, Any]) -> Probe:  # Any: JSON
