@@ -10,6 +10,13 @@ const dateOf = (ts) => new Date(Number(ts) * 1000);
 
 export const dayKey = (ts) => dateOf(ts).toDateString();
 export const sayClock = (ts) => CLOCK.format(dateOf(ts));
+
+/** The clock without AM or PM, for the margin beside a message, which has no room for them. */
+export const sayNarrowClock = (ts) =>
+  CLOCK.formatToParts(dateOf(ts))
+    .filter((part) => part.type === "hour" || part.type === "minute")
+    .map((part) => part.value)
+    .join(":");
 export const sayFull = (ts) => FULL.format(dateOf(ts));
 export const isoDate = (ts) => dateOf(ts).toISOString();
 

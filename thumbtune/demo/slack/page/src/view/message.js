@@ -7,7 +7,7 @@ import { openThread, remove, toggleReaction } from "../state/doings.js";
 import { place } from "../state/place.js";
 import { findUser, me, roleOf, userName } from "../state/session.js";
 import { isReply } from "../state/timelines.js";
-import { isoDate, sayAgo, sayClock, sayFull } from "../text/dates.js";
+import { isoDate, sayAgo, sayClock, sayFull, sayNarrowClock } from "../text/dates.js";
 import { Markdown, Mrkdwn } from "../text/nodes.js";
 import { Files } from "./files.js";
 import { MessageEditor } from "./message_editor.js";
@@ -141,7 +141,7 @@ function Message({ message, channel, hasHead, isThread, isTabStop }) {
       ${
         hasHead
           ? html`<${Avatar} user=${user} name=${name} isApp=${Boolean(message.bot_id) || undefined} />`
-          : html`<time class="when-side" datetime=${isoDate(message.ts)}>${sayClock(message.ts)}</time>`
+          : html`<time class="when-side" datetime=${isoDate(message.ts)}>${sayNarrowClock(message.ts)}</time>`
       }
     </div>
     <div class="message-main">
