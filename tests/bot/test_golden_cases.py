@@ -48,8 +48,14 @@ def fill(**texts: str) -> dict[str, Any]:
 
 def write(office: Office, action_id: str, *, by: str = RUTH, **texts: str) -> str:
     """Press a button of the Home tab, fill in the modal that opens, and keep it; return the modal as it was opened."""
-    office.press_in_home(by, office.open_home(by, holding=action_id), action_id)
-    view = wait_for(lambda: office.view(by), what="the modal")
+    view = None
+    for _ in range(3):  # a press that waited too long opens nothing, and a person presses again
+        office.press_in_home(by, office.open_home(by, holding=action_id), action_id)
+        office.wait_quiet()
+        view = office.view(by)
+        if view is not None:
+            break
+    assert view is not None
     answer = office.page("view_submit", user=by, view_id=view["id"], values=fill(**texts))
     assert answer["ok"], answer
     office.wait_quiet()

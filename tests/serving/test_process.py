@@ -29,7 +29,7 @@ from thumbtune.serving.plan import EnginePlan, place_socket
 from thumbtune.serving.process import run_serving
 from thumbtune.serving.replica import ReplicaServer
 
-pytestmark = pytest.mark.xdist_group("vllm")
+pytestmark = pytest.mark.xdist_group("heavy")
 
 PROGRAM = """
 import sys

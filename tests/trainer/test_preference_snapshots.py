@@ -63,7 +63,7 @@ def test_snapshot_without_a_second_stage_says_nothing_of_it(installation: Instal
     run = installation.queue_run()
     snapshot, meta = freeze(installation, run)
     names = {path.name for path in snapshot.iterdir()}
-    assert names == {"train.jsonl", "held_out.jsonl", "recipe.json", "snapshot.json"}
+    assert names == {"train.jsonl", "train_triage.jsonl", "held_out.jsonl", "recipe.json", "snapshot.json"}
     shutil.rmtree(snapshot)
     assert freeze(installation, run, **{**DPO, "train_preference_min": 61})[1] == meta, "too few: as if not asked for"
 

@@ -11,7 +11,6 @@ from thumbtune.bot.bot import Bot
 from thumbtune.bot.slack import Json
 from thumbtune.core.records import Post
 from thumbtune.core.reporting import draw_report_png, render_page
-from thumbtune.core.store.adapters import load_adapter
 from thumbtune.core.store.outbox import add_post, find_post
 from thumbtune.core.store.reporting import list_unreported_runs, load_report, name_report
 
@@ -29,12 +28,9 @@ def queue_reports(bot: Bot) -> None:
     now = bot.store.now()
     with bot.store.read() as conn:
         due: list[tuple[str, str, str]] = []
-        for run in list_unreported_runs(conn, since=now - WORTH_TELLING):
+        for run in list_unreported_runs(conn, since=now - WORTH_TELLING, trials_since=now - PATIENCE):
             posted = find_post(conn, f"run:{run.run_id}")
-            if posted is None or posted[1] is None:
-                continue
-            is_on_trial = run.adapter is not None and load_adapter(conn, run.adapter).state in ("published", "proven")
-            if not is_on_trial or (run.finished_at and run.finished_at < now - PATIENCE):
+            if posted is not None and posted[1] is not None:
                 due.append((run.run_id, str(run.announce_channel), posted[1]))
     for run_id, channel_id, ts in due:
         with bot.store.write() as conn:

@@ -1,5 +1,7 @@
 """A run's report as it is gathered from the rows."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.core.store.test_trials import SOUND, publish
@@ -84,10 +86,16 @@ def test_report_of_a_run_that_is_not_there(store: Store) -> None:
 def test_runs_are_reported_once_and_when_their_result_was_told(store: Store) -> None:
     run_id, _ = publish(store)
     with store.write() as conn:
-        assert list_unreported_runs(conn, since=store.now()) == []
+        assert list_unreported_runs(conn, since=store.now(), trials_since=store.now()) == []
         conn.execute(runs.runs.update().where(runs.runs.c.run_id == run_id).values(announce_channel="C1"))
         runs.mark_announced(conn, run_id, announced="closed")
-        assert [run.run_id for run in list_unreported_runs(conn, since=store.now())] == [run_id]
+        assert [run.run_id for run in list_unreported_runs(conn, since=store.now(), trials_since=store.now())] == [
+            run_id
+        ]
+        conn.execute(runs.runs.update().values(adapter="support-0001"))  # which is on trial
+        assert list_unreported_runs(conn, since=store.now(), trials_since=store.now()) == []
+        later = store.now() + timedelta(seconds=1)
+        assert [run.run_id for run in list_unreported_runs(conn, since=store.now(), trials_since=later)] == [run_id]
         report = {"dedupe_key": name_report(run_id), "method": "upload", "channel_id": "C1", "payload": {}}
         add_post(conn, store.sealer, now=store.now(), **report)  # type: ignore[arg-type]
-        assert list_unreported_runs(conn, since=store.now()) == []
+        assert list_unreported_runs(conn, since=store.now(), trials_since=later) == []
