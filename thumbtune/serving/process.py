@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from thumbtune.core.base_model import find_base
-from thumbtune.core.errors import AdapterError, ConfigError, InferenceError, ThumbtuneError
+from thumbtune.core.errors import AdapterError, ConfigError, EngineUnavailable, InferenceError, ThumbtuneError
 from thumbtune.core.inference import resolve_api_key
 from thumbtune.core.logs import hide_text
 from thumbtune.core.manifest import hash_base, load_manifest, load_template
@@ -114,10 +114,13 @@ class Keeper:
         try:
             if not self._engine.start(stop=self._stop, on_progress=self._tell_progress):
                 return 0.0
-            server.warm_up(model=self._plan.base_name)
-        except InferenceError as exc:
+        except EngineUnavailable as exc:
             logger.error("engine_not_started", extra={"error": str(exc)})
             return 0.0
+        try:
+            server.warm_up(model=self._plan.base_name)
+        except InferenceError as exc:  # then the first who asks waits
+            logger.warning("engine_not_warm", extra={"error": str(exc)})
         began = time.monotonic()
         watch = ProgressWatch(server, model=self._plan.base_name)
         while not self._stop.is_set() and self._engine.is_running():
