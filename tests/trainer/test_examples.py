@@ -18,7 +18,7 @@ from thumbtune.trainer.examples import (
     merge_prefixes,
     plan_steps,
     read_lines,
-    sample_examples,
+    sample_lines,
     split_rows,
     swap_prompts,
 )
@@ -165,12 +165,12 @@ def test_broken_line_is_named(tmp_path: Path, broken: str) -> None:
         read_lines(path)
 
 
-def test_examples_are_sampled_from_as_many_threads_as_possible() -> None:
-    examples = [Example(str(at), f"t{at // 4}", (1, at), (7, at, 9)) for at in range(20)]
-    assert {item.thread_id for item in sample_examples(examples, most=5, seed=1)} == {f"t{at}" for at in range(5)}
-    assert sorted(sample_examples(examples, most=50, seed=1), key=lambda item: int(item.pair_id)) == examples
-    assert sample_examples(examples, most=7, seed=1) == sample_examples(examples, most=7, seed=1)
-    assert sample_examples([], most=7, seed=1) == []
+def test_lines_are_sampled_from_as_many_threads_as_possible() -> None:
+    examples = [Line(str(at), f"t{at // 4}", (), "") for at in range(20)]
+    assert {item.thread_id for item in sample_lines(examples, most=5, seed=1)} == {f"t{at}" for at in range(5)}
+    assert sorted(sample_lines(examples, most=50, seed=1), key=lambda item: int(item.pair_id)) == examples
+    assert sample_lines(examples, most=7, seed=1) == sample_lines(examples, most=7, seed=1)
+    assert sample_lines([], most=7, seed=1) == []
 
 
 def test_prompts_are_swapped_between_threads_and_only_where_they_fit() -> None:

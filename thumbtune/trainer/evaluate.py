@@ -15,7 +15,6 @@ import json
 import math
 import sys
 import time
-from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from thumbtune.trainer.examples import (
     find_end_of_turn,
     merge_prefixes,
     read_lines,
-    sample_examples,
+    sample_lines,
     split_rows,
     swap_prompts,
 )
@@ -70,6 +69,7 @@ def write_evaluation(arguments: argparse.Namespace) -> None:
         mixed_up=arguments.mixed_up,
     )
     likelihoods = [value for score in result["scores"] for value in score["nll"].values()]
+    likelihoods += [score[prompt] for score in result["prompts"] for prompt in ("own", "other")]
     if not all(math.isfinite(value) for value in likelihoods):
         raise NotFinite("a likelihood is not finite")
     arguments.out.write_text(json.dumps(result, indent=1) + "\n")
@@ -109,8 +109,8 @@ def evaluate(
     loss_of = models.ReplyLoss(model, device=device)
     forward_tokens = recipe.forward_tokens or _FORWARD_TOKENS[device.type]
     rows = split_rows(merge_prefixes(examples), forward_tokens=forward_tokens)
-    learned, _ = encode_lines(read_lines(snapshot / TRAIN_NAME), tokenizer, **limits) if mixed_up else ([], Counter())
-    asked = sample_examples(learned, most=_ASKED_TWICE, seed=recipe.seed)
+    learned = read_lines(snapshot / TRAIN_NAME) if mixed_up else []
+    asked, _ = encode_lines(sample_lines(learned, most=_ASKED_TWICE, seed=recipe.seed), tokenizer, **limits)
     others = swap_prompts(asked, max_context_tokens=recipe.max_context_tokens)
     own_rows, other_rows = (split_rows(merge_prefixes(some), forward_tokens=forward_tokens) for some in (asked, others))
     choice_rows = split_rows(list_rows(choices), forward_tokens=forward_tokens)

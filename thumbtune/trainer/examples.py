@@ -155,13 +155,13 @@ def encode_lines(
     return examples, skipped
 
 
-def sample_examples(examples: Sequence[Example], *, most: int, seed: int) -> list[Example]:
-    """Return at most so many examples, of as many threads as possible."""
-    by_thread: dict[str, list[Example]] = {}
-    for example in random.Random(seed).sample(list(examples), len(examples)):
-        by_thread.setdefault(example.thread_id, []).append(example)
+def sample_lines(lines: Sequence[Line], *, most: int, seed: int) -> list[Line]:
+    """Return at most so many lines, of as many threads as possible."""
+    by_thread: dict[str, list[Line]] = {}
+    for line in random.Random(seed).sample(list(lines), len(lines)):
+        by_thread.setdefault(line.thread_id, []).append(line)
     rounds = itertools.zip_longest(*by_thread.values())
-    return [example for found in rounds for example in found if example is not None][:most]
+    return [line for found in rounds for line in found if line is not None][:most]
 
 
 def swap_prompts(examples: Sequence[Example], *, max_context_tokens: int) -> list[Example]:

@@ -5,18 +5,16 @@ It does not know tokenizers or models, nor which pairs are used: `core.selection
 """
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from thumbtune.core.candidates import Candidate, weigh_pair
 from thumbtune.core.errors import SnapshotError
 from thumbtune.core.preferences import read_preferences
-from thumbtune.core.prompt import ChatMessage, build_prompt, list_budgets
+from thumbtune.core.prompt import build_prompt, list_budgets
 from thumbtune.core.records import Desk, TrainingPair, TrainingRun
 from thumbtune.core.selection import Selection, read_pairs, settle_pairs
 from thumbtune.core.settings import Settings
@@ -33,6 +31,7 @@ from thumbtune.trainer.snapshot_files import (
     TRAIN_NAME,
     TRIAGE_NAME,
     SnapshotMeta,
+    dump_line,
     dump_meta,
     load_meta,
 )
@@ -161,21 +160,16 @@ def _write_preferences(
 
 
 def _write_line(pair: TrainingPair, *, desk: Desk, max_prompt_chars: int, **more: str) -> bytes:
-    prompts: list[list[ChatMessage]] = []
-    for max_chars in list_budgets(max_prompt_chars):
-        prompt = build_prompt(pair.turns, voice=desk.voice, max_chars=max_chars, passages=pair.passages)
-        if not prompts or prompt != prompts[-1]:
-            prompts.append(prompt)
-    line: dict[str, Any] = {  # Any: JSON
-        "pair_id": str(pair.pair_id),
-        "thread_id": f"{pair.team_id}:{pair.channel_id}:{pair.thread_ts}",
-        "messages": prompts[0],
-        "reply": pair.reply,
-    }
-    if prompts[1:]:
-        line["shorter"] = prompts[1:]
-    line.update(more)
-    return (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+    return dump_line(
+        pair_id=more.pop("pair_id", str(pair.pair_id)),
+        thread_id=f"{pair.team_id}:{pair.channel_id}:{pair.thread_ts}",
+        prompts=(
+            build_prompt(pair.turns, voice=desk.voice, max_chars=max_chars, passages=pair.passages)
+            for max_chars in list_budgets(max_prompt_chars)
+        ),
+        reply=pair.reply,
+        **more,
+    )
 
 
 def _hash_files(directory: Path) -> str:

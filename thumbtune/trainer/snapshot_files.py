@@ -4,10 +4,14 @@ It does not know the store or torch, so the pipeline and the child programs can 
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from thumbtune.core.errors import BadInput
+from thumbtune.core.prompt import ChatMessage
 
 TRAIN_NAME = "train.jsonl"
 HELD_OUT_NAME = "held_out.jsonl"
@@ -39,6 +43,20 @@ class SnapshotMeta:
     held_out_triage_ids: tuple[int, ...] = ()
     rejected_draft_ids: tuple[str, ...] = ()
     """The drafts in its preference pairs, of both sides."""
+
+
+def dump_line(*, pair_id: str, thread_id: str, prompts: Iterable[list[ChatMessage]], reply: str, **more: str) -> bytes:
+    """Return one line of a file of examples; of `prompts`, the longest first, each that differs from the one before."""
+    longest, *shorter = [prompt for prompt, _ in groupby(prompts)]
+    line: dict[str, Any] = {
+        "pair_id": pair_id,
+        "thread_id": thread_id,
+        "messages": longest,
+        "reply": reply,
+    }  # Any: JSON
+    if shorter:
+        line["shorter"] = shorter
+    return (json.dumps(line | more, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
 
 def load_meta(snapshot: Path) -> SnapshotMeta:

@@ -3,12 +3,10 @@
 It does not know tokenizers or models. A thread is on one side for both tasks.
 """
 
-import json
 from pathlib import Path
-from typing import Any
 
 from thumbtune.core.candidates import Place, weigh_conversation
-from thumbtune.core.prompt import ChatMessage, build_triage_prompt, list_budgets
+from thumbtune.core.prompt import build_triage_prompt, list_budgets
 from thumbtune.core.records import Desk, ThreadTriage
 from thumbtune.core.settings import Settings
 from thumbtune.core.split import is_held_out
@@ -17,6 +15,7 @@ from thumbtune.core.store.sides import keep_sides, load_sides, lock_sides
 from thumbtune.core.store.triages import list_taught
 from thumbtune.core.triage import MIN_TRIAGES, dump_triage
 from thumbtune.trainer.publish import write_durably
+from thumbtune.trainer.snapshot_files import dump_line
 
 
 def freeze_triages(path: Path, store: Store, *, desk: Desk, settings: Settings) -> tuple[list[int], list[int]]:
@@ -52,16 +51,12 @@ def _place(item: ThreadTriage) -> Place:
 
 def _write_line(item: ThreadTriage, *, desk: Desk, max_prompt_chars: int) -> bytes:
     assert item.decided is not None
-    prompts: list[list[ChatMessage]] = []
-    for max_chars in list_budgets(max_prompt_chars):
-        prompt = build_triage_prompt(item.turns, categories=desk.categories, max_chars=max_chars)
-        if not prompts or prompt != prompts[-1]:
-            prompts.append(prompt)
-    line: dict[str, Any] = {  # Any: JSON
-        "pair_id": f"triage-{item.triage_id}",
-        "thread_id": ":".join(_place(item)),
-        "messages": prompts[0],
-        "reply": dump_triage(item.decided),
-        "shorter": prompts[1:],
-    }
-    return (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+    return dump_line(
+        pair_id=f"triage-{item.triage_id}",
+        thread_id=":".join(_place(item)),
+        prompts=(
+            build_triage_prompt(item.turns, categories=desk.categories, max_chars=max_chars)
+            for max_chars in list_budgets(max_prompt_chars)
+        ),
+        reply=dump_triage(item.decided),
+    )
