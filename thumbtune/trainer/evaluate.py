@@ -28,7 +28,6 @@ from thumbtune.trainer.examples import (
     merge_prefixes,
     read_lines,
     sample_lines,
-    split_rows,
     swap_prompts,
 )
 from thumbtune.trainer.preferences import compare_choices, list_rows, read_choices
@@ -108,12 +107,14 @@ def evaluate(
         models.attach_adapter(model, live, name="live")
     loss_of = models.ReplyLoss(model, device=device)
     forward_tokens = recipe.forward_tokens or _FORWARD_TOKENS[device.type]
-    rows = split_rows(merge_prefixes(examples), forward_tokens=forward_tokens)
+    rows = loss_of.split(merge_prefixes(examples), forward_tokens=forward_tokens)
     learned = read_lines(snapshot / TRAIN_NAME) if mixed_up else []
     asked, _ = encode_lines(sample_lines(learned, most=_ASKED_TWICE, seed=recipe.seed), tokenizer, **limits)
     others = swap_prompts(asked, max_context_tokens=recipe.max_context_tokens)
-    own_rows, other_rows = (split_rows(merge_prefixes(some), forward_tokens=forward_tokens) for some in (asked, others))
-    choice_rows = split_rows(list_rows(choices), forward_tokens=forward_tokens)
+    own_rows, other_rows = (
+        loss_of.split(merge_prefixes(some), forward_tokens=forward_tokens) for some in (asked, others)
+    )
+    choice_rows = loss_of.split(list_rows(choices), forward_tokens=forward_tokens)
     names = ["base", *(["live"] if live is not None else []), "candidate"]
     passes = [(name, "nll", rows) for name in names] + [(name, "preferences", choice_rows) for name in names]
     passes += [("base", "own", own_rows), ("base", "other", other_rows)]

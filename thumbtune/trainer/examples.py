@@ -212,14 +212,18 @@ def plan_steps(sequences: Sequence[TokenSequence], *, batch_tokens: int, seed: i
     return steps
 
 
-def split_rows(sequences: Sequence[TokenSequence], *, forward_tokens: int) -> list[list[TokenSequence]]:
-    """Return groups of rows whose padded size stays within `forward_tokens`; a longer row stands alone."""
+def split_rows(
+    sequences: Sequence[TokenSequence], *, forward_tokens: int, padded: bool = True
+) -> list[list[TokenSequence]]:
+    """Return groups of rows whose tokens stay within `forward_tokens`, padding counted; a longer row stands alone."""
     groups: list[list[TokenSequence]] = []
+    tokens = 0
     for sequence in sorted(sequences, key=lambda item: len(item.token_ids), reverse=True):
-        if groups and len(groups[-1][0].token_ids) * (len(groups[-1]) + 1) <= forward_tokens:
-            groups[-1].append(sequence)
-        else:
-            groups.append([sequence])
+        tokens += len(groups[-1][0].token_ids) if padded and groups else len(sequence.token_ids)
+        if not groups or tokens > forward_tokens:
+            groups.append([])
+            tokens = len(sequence.token_ids)
+        groups[-1].append(sequence)
     return groups
 
 

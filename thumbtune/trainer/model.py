@@ -6,6 +6,7 @@ It imports torch, transformers and peft, so nothing but `finetune` and `evaluate
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from thumbtune.core.errors import BadInput, WrongBase
 from thumbtune.core.manifest import CONFIG_NAME, WEIGHTS_NAME, load_template
 from thumbtune.core.prompt import TEMPLATE_OPTIONS
-from thumbtune.trainer.examples import TokenSequence
+from thumbtune.trainer.examples import TokenSequence, split_rows
+from thumbtune.trainer.packing import plan_packed, try_packing
 
 _EVERY_ROLE = [{"role": role, "content": "x"} for role in ("system", "user", "assistant", "user")]
 
@@ -143,28 +145,38 @@ class ReplyLoss:
     """Computes the losses of reply tokens with logits for those tokens only.
 
     The output layer sees the selected positions instead of the whole batch, whatever the architecture does to its
-    logits afterwards; on models with a large vocabulary this is most of the saved time and memory.
+    logits afterwards; on models with a large vocabulary this is most of the saved time and memory. Where the model can be
+    packed (`packs`), its rows lie one behind another without padding.
     """
 
     def __init__(self, model: Any, *, device: torch.device) -> None:
         self._model = model
         self._device = device
         self._keep: torch.Tensor | None = None
+        self.packs = try_packing(model, device=device)
         model.get_output_embeddings().register_forward_pre_hook(self._select)
 
     def compute(self, rows: Sequence[TokenSequence]) -> torch.Tensor:
         """Return the negative log likelihood of each reply token, by row and span: (reply tokens) float32, nats."""
-        width = max(len(row.token_ids) for row in rows)
-        ids = torch.zeros((len(rows), width), dtype=torch.long)  # (row, token) int64, padded on the right with 0
-        keep = torch.zeros((len(rows), width), dtype=torch.bool)  # (row, token): the next token is a reply's
-        for number, row in enumerate(rows):
-            ids[number, : len(row.token_ids)] = torch.tensor(row.token_ids)
+        lengths = [len(row.token_ids) for row in rows]
+        shape = (1, sum(lengths)) if self.packs else (len(rows), max(lengths))
+        ids = torch.zeros(shape, dtype=torch.long)  # (row, token) int64, padded on the right with 0 where not packed
+        keep = torch.zeros(shape, dtype=torch.bool)  # (row, token): the next token is a reply's
+        starts = accumulate(lengths[:-1], initial=0)
+        places = [(0, start) for start in starts] if self.packs else [(line, 0) for line in range(len(rows))]
+        for row, (line, start) in zip(rows, places, strict=True):
+            ids[line, start : start + len(row.token_ids)] = torch.tensor(row.token_ids)
             for span in row.spans:
-                keep[number, span.start - 1 : span.stop - 1] = True
+                keep[line, start + span.start - 1 : start + span.stop - 1] = True
         targets = ids.roll(-1, dims=1)[keep].to(self._device)  # (reply tokens) int64
+        packed = plan_packed(lengths, device=self._device) if self.packs else {}
         with self._selecting(keep), torch.autocast("cuda", torch.bfloat16, enabled=self._device.type == "cuda"):
-            logits = self._model(input_ids=ids.to(self._device), use_cache=False).logits
+            logits = self._model(input_ids=ids.to(self._device), use_cache=False, **packed).logits
         return cross_entropy(logits[0].float(), targets.to(logits.device), reduction="none")
+
+    def split(self, rows: Sequence[TokenSequence], *, forward_tokens: int) -> list[list[TokenSequence]]:
+        """Return groups of rows of at most `forward_tokens` tokens, padding counted; a longer row stands alone."""
+        return split_rows(rows, forward_tokens=forward_tokens, padded=not self.packs)
 
     @contextmanager
     def _selecting(self, keep: torch.Tensor) -> Iterator[None]:

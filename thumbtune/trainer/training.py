@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from thumbtune.trainer.child import NotFinite, ProgressReporter, emit
-from thumbtune.trainer.examples import TokenSequence, split_rows
+from thumbtune.trainer.examples import TokenSequence
 from thumbtune.trainer.gpus import Group
 from thumbtune.trainer.model import ReplyLoss, is_out_of_memory
 from thumbtune.trainer.recipe import Recipe
@@ -165,13 +165,13 @@ class Training:
         return sum(len(row.token_ids) for row in step)
 
     def _split(self, rows: Sequence[TokenSequence]) -> list[list[TokenSequence]]:
-        return split_rows(rows, forward_tokens=self._forward_tokens)
+        return self._loss_of.split(rows, forward_tokens=self._forward_tokens)
 
 
 def accumulate_gradient(loss_of: ReplyLoss, rows: Iterable[TokenSequence], *, count: int, forward_tokens: int) -> float:
     """Add the gradient of the summed loss over `count` reply tokens, in as many forward passes as fit."""
     total = 0.0
-    for group in split_rows(list(rows), forward_tokens=forward_tokens):
+    for group in loss_of.split(list(rows), forward_tokens=forward_tokens):
         loss = loss_of.compute(group).sum() / count
         loss.backward()
         total += loss.item()
