@@ -11,8 +11,9 @@ from tests.trainer.children import finetune
 from tests.trainer.installation import DESK, Installation, make_installation
 from tests.trainer.samples import QUESTIONS, make_line
 from tests.trainer.test_snapshot import freeze, read_lines
+from thumbtune.core.golden import CaseContent, Expectations
 from thumbtune.core.prompt import Turn, build_triage_prompt
-from thumbtune.core.store import desks, drafts, triages
+from thumbtune.core.store import desks, drafts, golden, triages
 from thumbtune.core.store.schema_training import triages as table
 from thumbtune.core.store.sides import load_sides
 from thumbtune.core.triage import MIN_TRIAGES, Triage, dump_triage, read_triage
@@ -88,6 +89,26 @@ def test_same_conversation_is_not_judged_by_where_it_is_learned_from(installatio
     meta = freeze(installation, installation.queue_run(), desk=SORTED)
     assert len(meta.trained_triage_ids) > MIN_TRIAGES
     assert meta.held_out_triage_ids == ()
+
+
+def test_nothing_of_a_golden_case_is_learned_or_judged(installation: Installation) -> None:
+    teach(installation, range(30, 120))
+    before = freeze(installation, installation.queue_run(), desk=SORTED)
+    with installation.store.write() as conn:
+        conn.exec_driver_sql("update runs set state = 'failed'")
+        items = {item.triage_id: item for item in triages.list_taught(conn, desk_id="support")}
+        of_pair = next(number for number in before.trained_triage_ids if float(items[number].thread_ts) < 60)
+        pair_id = conn.exec_driver_sql(
+            f"select min(pair_id) from pairs where thread_ts = '{items[of_pair].thread_ts}'"
+        ).scalar_one()
+        alike = next(number for number in before.trained_triage_ids if float(items[number].thread_ts) > 60)
+        for turns, source in ((items[alike].turns, None), ((Turn("customer", "Something else?"),), pair_id)):
+            content = CaseContent(title="One", turns=turns, expectations=Expectations(max_chars=600))
+            golden.add_case(
+                conn, content, desk_id="support", pair_id=source, added_by="U1", now=installation.store.now()
+            )
+    after = freeze(installation, installation.queue_run(), desk=SORTED)
+    assert set(before.trained_triage_ids) - set(after.trained_triage_ids) == {of_pair, alike}
 
 
 @pytest.mark.parametrize(("threads", "desk"), [(range(100, 100 + MIN_TRIAGES - 1), SORTED), (range(100, 200), DESK)])

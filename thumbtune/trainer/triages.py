@@ -3,7 +3,10 @@
 It does not know tokenizers or models. A thread is on one side for both tasks.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
+
+import sqlalchemy as sa
 
 from thumbtune.core.candidates import Place, weigh_conversation
 from thumbtune.core.prompt import build_triage_prompt, list_budgets
@@ -11,6 +14,7 @@ from thumbtune.core.records import Desk, ThreadTriage
 from thumbtune.core.settings import Settings
 from thumbtune.core.split import is_held_out
 from thumbtune.core.store.engine import Store
+from thumbtune.core.store.golden import list_cases, list_places
 from thumbtune.core.store.sides import keep_sides, load_sides, lock_sides
 from thumbtune.core.store.triages import list_taught
 from thumbtune.core.triage import MIN_TRIAGES, dump_triage
@@ -21,11 +25,12 @@ from thumbtune.trainer.snapshot_files import dump_line
 def freeze_triages(path: Path, store: Store, *, desk: Desk, settings: Settings) -> tuple[list[int], list[int]]:
     """Write the triages that a run trains on, and return their ids and those of the ones held out; none while too few.
 
-    A held-out one whose conversation is the same as one that is trained on is left out.
+    A held-out one whose conversation is the same as one that is trained on is left out, and so is one of a golden case.
     """
     with store.write() as conn:
         lock_sides(conn, desk_id=desk.desk_id)
         taught = list_taught(conn, desk_id=desk.desk_id) if desk.categories else []
+        taught = _leave_out_golden(conn, taught, desk_id=desk.desk_id)
         sides = load_sides(conn, desk_id=desk.desk_id)
         new = {
             place: is_held_out(place, {}, share=settings.held_out_share)
@@ -43,6 +48,13 @@ def freeze_triages(path: Path, store: Store, *, desk: Desk, settings: Settings) 
     lines = [_write_line(item, desk=desk, max_prompt_chars=settings.max_prompt_chars) for item in trained]
     write_durably(path, b"".join(lines))
     return [item.triage_id for item in trained], [item.triage_id for item in judges]
+
+
+def _leave_out_golden(conn: sa.Connection, items: Sequence[ThreadTriage], *, desk_id: str) -> list[ThreadTriage]:
+    """Return the triages of threads that no golden case was made from, and that ask what none asks."""
+    asked = {weigh_conversation(case.turns)[0] for case in list_cases(conn, desk_id=desk_id)}
+    places = set(list_places(conn, desk_id=desk_id))
+    return [item for item in items if _place(item) not in places and weigh_conversation(item.turns)[0] not in asked]
 
 
 def _place(item: ThreadTriage) -> Place:
