@@ -1,23 +1,26 @@
 """Measures fine-tuning against TRL's SFT with its defaults: supervised tokens a second at equal held-out NLL.
 
-Command: python -m benchmarks.training --threads-file FILE --base DIR [--threads 60] [--trl-path DIR]
+Command: python -m benchmarks.training --threads-file FILE --base DIR [--threads 60] [--trl-path DIR] [--shape 1.5b]
 
 FILE holds conversations as JSON lines ({"thread_id", "messages": [{"role", "text"}]}). TRL is no dependency of this
 project: give the folder it was installed into (pip install --target DIR --no-deps trl datasets …) to compare with it.
 Both train on the same pairs of the same base on the same device, with the same LoRA, epochs and learning rate; TRL's own
 rate (2e-5) is made for whole models and would teach an adapter next to nothing. Time is that of the training alone. What
 was learned is measured by our evaluation, on conversations neither saw: the ratio counts only where ours learned as much.
+With `--shape` the base is one of that size with random weights and DIR's tokenizer, for a GPU that a small base leaves idle.
 """
 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.training_gpu import describe
 from thumbtune.core.prompt import Turn, build_prompt
 from thumbtune.trainer.backend import build_env
 from thumbtune.trainer.recipe import Recipe, dump_recipe
@@ -75,14 +78,15 @@ class Timing:
 
 
 def write_snapshot(threads_file: Path, directory: Path, *, threads: int, held_out: int) -> int:
-    """Write the pairs of the first threads for training and those of the next for judging; return how many train."""
+    """Write the pairs of the first conversations for training and those of the last for judging; return how many train."""
+    texts = threads_file.read_text(encoding="utf-8").splitlines()
+    if threads + held_out > len(texts):
+        raise SystemExit(f"{threads_file} has {len(texts)} conversations, fewer than {threads} and {held_out}")
     counts = []
-    with threads_file.open(encoding="utf-8") as source:
-        for name, share in (("train", threads), ("held_out", held_out)):
-            with (directory / f"{name}.jsonl").open("w", encoding="utf-8") as target:
-                lines = [line for _, text in zip(range(share), source, strict=False) for line in list_pairs(text)]
-                target.writelines(json.dumps(line) + "\n" for line in lines)
-                counts.append(len(lines))
+    for name, share in (("train", texts[:threads]), ("held_out", texts[-held_out:])):
+        lines = [line for text in share for line in list_pairs(text)]
+        (directory / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+        counts.append(len(lines))
     (directory / "snapshot.json").write_bytes(dump_meta(SnapshotMeta("bench", "bench", VOICE, "", (), (), 0, {})))
     return counts[0]
 
@@ -99,6 +103,20 @@ def list_pairs(text: str) -> list[dict[str, object]]:
             pairs.append({**place, "messages": prompt, "reply": message["text"]})
         turns.append(Turn(message["role"], message["text"]))
     return pairs
+
+
+def write_random_base(base: Path, directory: Path, *, shape: str) -> Path:
+    """Write a base of this shape with random weights and the tokenizer of `base`; return its folder."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    shutil.copytree(base, directory, ignore=shutil.ignore_patterns("*.safetensors", "config.json"))
+    torch.manual_seed(0)
+    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+        model = AutoModelForCausalLM.from_config(describe(shape), dtype=torch.bfloat16)
+    model.generation_config = None
+    model.save_pretrained(directory)
+    return directory
 
 
 def measure_ours(directory: Path, *, base: Path, recipe: Recipe) -> Timing:
@@ -157,6 +175,7 @@ def main() -> None:
     parser.add_argument("--batch-tokens", type=int, default=4096)
     parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--trl-path", type=Path)
+    parser.add_argument("--shape", choices=["tiny", "1.5b", "8b"], help="random weights of this size")
     options = parser.parse_args()
     recipe = Recipe(
         "base",
@@ -172,15 +191,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         pairs = write_snapshot(options.threads_file, directory, threads=options.threads, held_out=options.held_out)
-        timings = [measure_ours(directory, base=options.base, recipe=recipe)]
+        base = options.base
+        if options.shape:
+            base = write_random_base(base, directory / "base", shape=options.shape)
+        timings = [measure_ours(directory, base=base, recipe=recipe)]
         if options.trl_path:
             tokens = timings[0].supervised_tokens
             timings.append(
-                measure_trl(
-                    directory, base=options.base, recipe=recipe, trl_path=options.trl_path, supervised_tokens=tokens
-                )
+                measure_trl(directory, base=base, recipe=recipe, trl_path=options.trl_path, supervised_tokens=tokens)
             )
-        nll = judge(directory, base=options.base, with_trl=bool(options.trl_path))
+        nll = judge(directory, base=base, with_trl=bool(options.trl_path))
     print(f"{pairs} pairs of {options.threads} conversations, {options.epochs} epochs; base: NLL {nll['base']:.3f}")
     for timing, learned in zip(timings, (nll["candidate"], nll.get("live")), strict=False):
         print(
