@@ -20,6 +20,7 @@ from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store, adapters, connect_store, desks, drafts, migrate_store, pairs, runs
 from thumbtune.demo.installation import BASE_MODEL
 
+PATIENCE_S = 200.0
 DESK = Desk("support", "T1", "Support", VOICE, channels=("C1",), threshold=1000)
 PROGRAM = (
     "import sys; from thumbtune.core.logs import configure_logs; from thumbtune.core.settings import load_settings\n"
@@ -112,9 +113,11 @@ class Installation:
         with self.store.read() as conn:
             return adapters.list_adapters(conn)
 
-    def await_run(self, run_id: str, condition: Callable[[TrainingRun], bool]) -> TrainingRun:
+    def await_run(
+        self, run_id: str, condition: Callable[[TrainingRun], bool], *, timeout_s: float = PATIENCE_S
+    ) -> TrainingRun:
         """Return the run as soon as it is as wanted."""
-        return wait_for(lambda: run if condition(run := self.load_run(run_id)) else None)
+        return wait_for(lambda: run if condition(run := self.load_run(run_id)) else None, timeout_s=timeout_s)
 
     @contextmanager
     def start_trainer(self) -> Iterator[psutil.Process]:
@@ -172,7 +175,7 @@ def make_installation(tmp_path: Path, base: Path, *, pairs: int = 60, **changes:
     return made
 
 
-def wait_for(look: Callable[[], Any], *, timeout_s: float = 200.0) -> Any:
+def wait_for(look: Callable[[], Any], *, timeout_s: float = PATIENCE_S) -> Any:
     """Return what `look` finds, looking again until it does."""
     ends_at = time.monotonic() + timeout_s
     while time.monotonic() < ends_at:

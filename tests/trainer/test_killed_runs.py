@@ -88,7 +88,8 @@ def test_two_hundred_kills_leave_one_run_at_a_time_and_the_same_adapter(
             run_id = installation.queue_run().run_id
             rounds += 1
             killed += kill_at_random_moments(installation, trainer, kills=10, longest_s=20.0, dice=dice)
-            ended = installation.await_run(run_id, lambda found: found.finished_at is not None)
+            ended = installation.await_run(run_id, lambda found: found.finished_at is not None, timeout_s=1800)
+            print(f"{killed} kills in {rounds} runs", flush=True)
             assert ended.state == "passed", ended.message
     adapters = installation.list_adapters()
     assert len(adapters) == rounds
