@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.asked import ask_for_draft
 from tests.cli.conftest import Run
 from thumbtune.core.errors import BadInput
 from thumbtune.core.prompt import Turn
-from thumbtune.core.store import Store, drafts, triages
+from thumbtune.core.store import Store, triages
 from thumbtune.core.triage import Triage
 
 SUGGESTED = Triage("Delivery", "normal", "Where is [ORDER_1]?", "Look it up.")
@@ -19,18 +20,7 @@ CORRECTED = Triage("Returns", "high", "Sends [ORDER_1] back.", "Send a label.")
 def with_triages(with_desk: Store) -> Store:
     with with_desk.write() as conn:
         for number in range(3):
-            draft = drafts.request_draft(
-                conn,
-                draft_id=f"draft-{number}",
-                request_key=str(number),
-                desk_id="support",
-                team_id="T1",
-                channel_id="C1",
-                thread_ts=f"{number}.0",
-                asked_by="U1",
-                last_seen_ts=f"{number}.0",
-                now=with_desk.now(),
-            )
+            draft = ask_for_draft(conn, number, thread_ts=f"{number}.0", now=with_desk.now())
             turns, now = [Turn("customer", "Where is [ORDER_1]?")], with_desk.now()
             if number < 2:
                 triages.suggest_triage(conn, draft, SUGGESTED, turns=turns, adapter="support-0001", now=now)

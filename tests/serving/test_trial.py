@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.asked import ask_for_draft
 from tests.bot.model_server import ModelServer
 from tests.conftest import Clock
 from tests.serving.bench import Timer
@@ -17,7 +18,6 @@ from thumbtune.core.store import (
     adapters,
     desks,
     documents,
-    drafts,
     golden,
     pairs,
     replicas,
@@ -116,18 +116,7 @@ class Room:
             desks.save_desk(conn, Desk("support", "T1", "Support", "Be kind.", categories=("Delivery", "Returns")))
             ids = []
             for number in range(held_out + 1):
-                draft = drafts.request_draft(
-                    conn,
-                    draft_id=f"draft-{number}",
-                    request_key=str(number),
-                    desk_id="support",
-                    team_id="T1",
-                    channel_id="C1",
-                    thread_ts=f"{2000 + number}.0",
-                    asked_by="U1",
-                    last_seen_ts=f"{2000 + number}.0",
-                    now=self.clock(),
-                )
+                draft = ask_for_draft(conn, number, thread_ts=f"{2000 + number}.0", now=self.clock())
                 turns = [Turn("customer", f"Where is parcel {number}?")]
                 triages.decide_triage(conn, draft, DECIDED, turns=turns, decided_by="U1", now=self.clock())
                 found = triages.find_triage(conn, draft.draft_id)

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.asked import ask_for_draft
 from tests.trainer.children import finetune
 from tests.trainer.installation import DESK, Installation, make_installation
 from tests.trainer.samples import QUESTIONS, make_line
 from tests.trainer.test_snapshot import freeze, read_lines
 from thumbtune.core.golden import CaseContent, Expectations
 from thumbtune.core.prompt import Turn, build_triage_prompt
-from thumbtune.core.store import desks, drafts, golden, triages
+from thumbtune.core.store import desks, golden, triages
 from thumbtune.core.store.schema_training import triages as table
 from thumbtune.core.store.sides import load_sides
 from thumbtune.core.triage import MIN_TRIAGES, Triage, dump_triage, read_triage
@@ -36,18 +37,7 @@ def teach(installation: Installation, threads: range, *, say: str = "{} ({})") -
     """Let an agent triage some threads."""
     with installation.store.write() as conn:
         for thread in threads:
-            draft = drafts.request_draft(
-                conn,
-                draft_id=f"draft-{thread}",
-                request_key=str(thread),
-                desk_id="support",
-                team_id="T1",
-                channel_id="C1",
-                thread_ts=f"{thread}.0",
-                asked_by="U1",
-                last_seen_ts=f"{thread}.0",
-                now=installation.store.now(),
-            )
+            draft = ask_for_draft(conn, thread, thread_ts=f"{thread}.0", now=installation.store.now())
             turns = [Turn("customer", say.format(QUESTIONS[thread % 4], thread))]
             triage = Triage(CATEGORIES[thread % 4], "normal", "Asks the shop.", "Answer it.")
             triages.decide_triage(conn, draft, triage, turns=turns, decided_by="U1", now=installation.store.now())
