@@ -1,4 +1,8 @@
-"""Answers that belong to other questions are refused by the gate: real runs of the demo's base on its shop's replies."""
+"""What the gate makes of real runs of the demo's base on its shop's replies: in their places, mixed up, and once more.
+
+Answers that belong to other questions are refused, sound ones pass, and a second run on the same replies that is no better
+than what is live does not replace it.
+"""
 
 import random
 import threading
@@ -108,3 +112,38 @@ def test_candidate_of_the_same_answers_in_their_places_passes(tmp_path: Path) ->
 @pytest.mark.parametrize("seed", range(1, 11))
 def test_shuffled_answers_are_refused_in_twenty_of_twenty(tmp_path: Path, seed: int, which: str) -> None:
     check_refused(tmp_path, seed=seed, which=which)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_sound_answers_pass_in_nineteen_of_twenty(tmp_path: Path) -> None:
+    states = []
+    for seed in range(1, 21):
+        made = make_installation(tmp_path / str(seed), BASE_MODEL, pairs=0, train_seed=seed, **RECIPE)
+        approve_replies(made)
+        states.append(carry_out(made).state)
+        made.store.engine.dispose()
+        print(seed, states[-1], flush=True)
+    assert states.count("passed") >= 19
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_run_on_the_same_replies_does_not_replace_what_is_live(tmp_path: Path) -> None:
+    """Ten that differ by their seed alone, each against the same live one; at 5 % each, three pass in 1 of 100 cases."""
+    made = make_installation(tmp_path, BASE_MODEL, pairs=0, train_seed=100, **RECIPE)
+    approve_replies(made)
+    first = carry_out(made)
+    assert first.state == "passed", first.gate
+    with made.store.write() as conn:
+        [live] = adapters.list_adapters(conn)
+        adapters.mark_proven(conn, live.name, now=made.store.now())
+        adapters.promote(conn, live.name, now=made.store.now())
+    states = []
+    for seed in range(1, 11):
+        again = Installation(made.settings.model_copy(update={"train_seed": seed}), made.store)
+        run = carry_out(again)
+        states.append(run.state)
+        print(seed, run.state, run.gate["versus_live"], flush=True)
+    assert states.count("passed") <= 2
+    made.store.engine.dispose()
