@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import pysqlite3 as sqlite3
 import pytest
+import sqlalchemy as sa
 from cryptography.fernet import Fernet
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,6 +18,7 @@ from thumbtune.bot.intake import read_entry
 from thumbtune.bot.listeners.table import LISTENERS
 from thumbtune.bot.workers import Workers
 from thumbtune.core.sealing import Sealer
+from thumbtune.core.store.audits import verify_chain
 from thumbtune.core.store.desks import save_desk
 from thumbtune.core.store.engine import open_store
 from thumbtune.core.store.inbox import add_event, count_events
@@ -164,6 +167,42 @@ def test_reactions_without_a_time_count_as_they_come(quiet_bot: Bot, changes: li
         workers.work_once()
     with quiet_bot.store.read() as conn:
         assert [pair.reply for pair in list_pairs(conn, state="active")] == feed.expected
+
+
+def test_work_that_a_power_cut_undid_is_done_anew_with_the_same_end(quiet_bot: Bot) -> None:
+    """The work's commit does not wait for the disk, the event's does: a power cut may undo the one, not the other."""
+    feed = Feed(0, [f"+{JONAS}", "edit", f"+{AIKO}"])
+    workers, on_disk = Workers(quiet_bot, LISTENERS), sqlite3.connect(":memory:")
+    for index, event in enumerate(feed.events):
+        deliver(quiet_bot, f"Ev{index}", event)
+        copy_database(quiet_bot, to=on_disk)
+        workers.work_once()
+        with quiet_bot.store.read() as conn:
+            before = list_pairs(conn)
+        restore_database(quiet_bot, on_disk)
+        with quiet_bot.store.read() as conn:
+            assert count_events(conn).get("received") == 1
+        workers.work_once()
+        with quiet_bot.store.read() as conn:
+            assert list_pairs(conn) == before
+            assert not verify_chain(conn).finding
+    assert [pair.reply for pair in before if pair.state == "active"] == feed.expected
+
+
+def copy_database(bot: Bot, *, to: sqlite3.Connection) -> None:
+    with bot.store.read() as conn:
+        find_driver(conn).backup(to)
+
+
+def restore_database(bot: Bot, copy: sqlite3.Connection) -> None:
+    with bot.store.engine.connect() as conn:
+        copy.backup(find_driver(conn))
+
+
+def find_driver(conn: sa.Connection) -> sqlite3.Connection:
+    driver = conn.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
 
 
 def deliver(bot: Bot, event_id: str, event: Json) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.bot.conftest import MAYA, PRIYA, SUPPORT, Office, make_desk
 from tests.conftest import Clock
+from tests.core.store.test_engine import FULL, PASSING, read_waits
 from tests.core.store.test_forgetting import is_waited_for
 from thumbtune.bot.app import build_bot
 from thumbtune.bot.bot import Bot, Later, Write
@@ -102,6 +103,28 @@ def test_draft_of_an_ask_that_is_set_aside_has_failed(bot: Bot, office: Office, 
     assert work(bot, clock, KeyError("x"), times=MAX_ATTEMPTS) == {"dead": 1}
     with bot.store.read() as conn:
         assert [draft.state for draft in list_drafts(conn)] == ["failed"]
+
+
+@pytest.mark.parametrize(("name", "waits"), [("message", PASSING), ("app_mention", FULL)])
+def test_only_what_is_collected_is_committed_without_waiting_for_the_disk(
+    bot: Bot, name: str, waits: dict[str, object]
+) -> None:
+    """It follows from its event, which waited for the disk before it was acknowledged."""
+    dialect = bot.store.engine.dialect.name
+    seen: list[object] = []
+    Workers(bot, {}).work_once()  # the mention is no matter here
+    if dialect == "postgresql":  # the tests' own server waits for nothing
+        with bot.store.engine.begin() as conn:
+            conn.exec_driver_sql("SET SESSION synchronous_commit TO on")
+    with bot.store.write() as conn:
+        place = {"team_id": TEAM_ID, "event_key": "Ev2", "kind": "event", "name": name}
+        add_event(conn, bot.store.sealer, **place, body={"event": {}}, now=bot.store.now())
+
+    def handle(event: InboxEvent, bot: Bot) -> Write:
+        return lambda conn: seen.append(read_waits(conn))
+
+    Workers(bot, {("event", name): handle}).work_once()
+    assert set(seen) == {waits[dialect]}
 
 
 def test_stop_gives_the_last_worker_all_of_its_time(bot: Bot) -> None:

@@ -170,7 +170,9 @@ class Workers:
     def _commit(self, prepared: Sequence[tuple[InboxEvent, Write | None]]) -> None:
         if not prepared:
             return
-        with self._bot.store.write() as conn:
+        # The events are on the disk: what follows from them alone is done anew after a power cut, with their end.
+        is_lasting = any(event.name not in COLLECTED for event, _ in prepared)
+        with self._bot.store.write(is_lasting=is_lasting) as conn:
             if len(prepared) > 1:  # all at once, so that two batches do not wait for each other
                 lock_channels(conn, [(event.team_id, _find_channel(event)) for event, write in prepared if write])
             for _, write in prepared:

@@ -62,8 +62,10 @@ class Store:
     def write(self, *, is_lasting: bool = True) -> Iterator[sa.Connection]:
         """Open a transaction that may write; it commits at the end of the block or leaves nothing behind.
 
-        On SQLite writers follow one another from the start of the block. What is not lasting, such as a lease, survives
-        the end of every process but may be gone after a power cut: its commit does not wait for the disk.
+        On SQLite writers follow one another from the start of the block. What is not lasting, such as a lease or what
+        can be done anew, survives the end of every process but may be undone by a power cut: its commit does not wait
+        for the disk. Whatever is lasting and comes after it brings it to the disk too, so nothing is there without what
+        it follows from.
         Raises: StoreUnavailable when the database does not answer; StoreBusy when two writers waited for each other.
         """
         with _mapped_errors(), self.turn, self.engine.connect() as conn:
