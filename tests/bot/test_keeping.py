@@ -14,6 +14,8 @@ from tests.bot.conftest import wait_for
 from tests.bot.outages import take_away
 from tests.conftest import Clock
 from thumbtune.bot.keeping import PATIENCE_S, Keeper
+from thumbtune.bot.relay import LEASE_S as HANDED_LEASE_S
+from thumbtune.bot.relay import ROOM, HandedEvent, Relay
 from thumbtune.bot.spool import SealedEvent, Spool
 from thumbtune.core.errors import SpoolUnavailable, StoreError
 from thumbtune.core.store import Store
@@ -30,11 +32,19 @@ class Case:
         self.store = store
         self.woken: list[str] = []
         self.spool = Spool(folder / "spool", max_bytes=max_bytes)
-        self.keeper = Keeper(store, self.spool, wake=self.woken.append)
+        self.relay = Relay()
+        self.keeper = Keeper(store, self.spool, wake=self.woken.append, relay=self.relay)
 
     def make_event(self, number: int, *, name: str = "message") -> SealedEvent:
         sealed = self.store.sealer.seal({"number": number})
         return SealedEvent("T1", f"Ev{number}", "event", name, sealed, self.store.now())
+
+    def claim(self, owner: str) -> list[tuple[str, int]]:
+        """Return which of the numbered events another worker gets, and for the how-manieth time they are tried."""
+        store = self.store
+        with store.write() as conn:
+            events = claim_events(conn, store.sealer, owner=owner, limit=99, now=store.now(), lease_s=60)
+        return [(f"Ev{event.body['number']}", event.attempts) for event in events]
 
     def list_keys(self) -> list[str]:
         with self.store.read() as conn:
@@ -163,3 +173,51 @@ def test_event_the_database_refuses_harms_no_other(
     clock.advance(seconds=2 * 24 * 3600)
     wait_for(lambda: not case.spool.list_refused())
     case.keeper.stop(timeout_s=10)
+
+
+def keys_of(taken: list[HandedEvent]) -> list[str]:
+    return [handed.event.event_key for handed in taken]
+
+
+def test_event_is_handed_to_a_worker_that_keeps_up_and_is_nobody_elses(case: Case) -> None:
+    case.keeper.keep(case.make_event(1))
+    case.relay.open("me")
+    case.keeper.keep(case.make_event(2))
+    assert case.relay.take(case.store.now()) == [], "the worker has to look for what was there before"
+    case.relay.begin_look()
+    assert case.claim("me") == [("Ev1", 1), ("Ev2", 1)]
+    case.keeper.keep(case.make_event(3))
+    case.keeper.keep(case.make_event(3))
+    assert case.claim("other") == []
+    assert keys_of(case.relay.take(case.store.now())) == ["Ev3"]
+    assert case.woken == ["message", "message"]
+
+
+def test_clicks_and_what_a_busy_worker_has_no_room_for_are_anyones(case: Case) -> None:
+    case.relay.open("me")
+    case.relay.begin_look()
+    case.keeper.keep(case.make_event(0, name="draft_post"))
+    for number in range(1, ROOM + 2):
+        case.keeper.keep(case.make_event(number))
+    assert case.claim("other") == [("Ev0", 1), (f"Ev{ROOM + 1}", 1)]
+    assert keys_of(case.relay.take(case.store.now())) == [f"Ev{number}" for number in range(1, ROOM + 1)]
+    wait_for(lambda: case.woken == ["draft_post", "message"])
+
+
+def test_event_handed_to_a_killed_bot_is_anothers_within_seconds(case: Case, clock: Clock) -> None:
+    case.relay.open("me")
+    case.relay.begin_look()
+    case.keeper.keep(case.make_event(1))
+    clock.advance(seconds=HANDED_LEASE_S - 0.1)
+    assert case.claim("other") == []
+    assert case.relay.take(case.store.now()) == [], "a slow worker leaves it"
+    clock.advance(seconds=0.2)
+    assert case.claim("other") == [("Ev1", 2)]
+
+
+def test_nothing_is_handed_on_while_workers_stop(case: Case) -> None:
+    case.relay.open("me")
+    case.relay.begin_look()
+    case.relay.close()
+    case.keeper.keep(case.make_event(1))
+    assert case.claim("other") == [("Ev1", 1)]

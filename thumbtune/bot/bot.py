@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from thumbtune.bot.models import Models
 from thumbtune.bot.people import People
+from thumbtune.bot.relay import Relay
 from thumbtune.bot.slack import SlackApi
 from thumbtune.core.records import Desk, InboxEvent
 from thumbtune.core.redaction import Redactor
@@ -48,7 +49,7 @@ class Identity:
 class Signals:
     """Wakes the loops of this process at once; other processes' rows are found by looking now and then."""
 
-    collect: threading.Event = field(default_factory=threading.Event)
+    collect: Relay = field(default_factory=Relay)
     click: threading.Event = field(default_factory=threading.Event)
     ask: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     send: threading.Event = field(default_factory=threading.Event)

@@ -15,6 +15,7 @@ from slack_bolt.middleware import Middleware
 
 from thumbtune.bot.bot import Identity, Signals
 from thumbtune.bot.keeping import Keeper
+from thumbtune.bot.relay import COLLECTED
 from thumbtune.bot.slack import Json
 from thumbtune.bot.spool import SealedEvent, Spool
 from thumbtune.core.errors import StoreError
@@ -23,9 +24,6 @@ from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store
 
 logger = logging.getLogger(__name__)
-
-COLLECTED = ("message", "reaction_added", "reaction_removed", "member_joined_channel")
-"""Names of what is worked on in batches; everything else is somebody waiting for an answer."""
 
 _KINDS: dict[str, EventKind] = {
     "block_actions": "action",
@@ -90,13 +88,13 @@ def build_keeper(settings: Settings, store: Store, *, signals: Signals) -> Keepe
 
     def wake(name: str) -> None:
         if name in COLLECTED:
-            signals.collect.set()
+            signals.collect.call()
         else:
             signals.click.set()
             signals.ask.release()
 
     spool = Spool(settings.spool_dir, max_bytes=settings.spool_max_mb * 1_000_000)
-    return Keeper(store, spool, wake=wake)
+    return Keeper(store, spool, wake=wake, relay=signals.collect)
 
 
 def _make_entry(body: Json, kind: EventKind, name: str, key: str) -> Entry:

@@ -15,6 +15,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from thumbtune.bot.relay import COLLECTED, HandedEvent, Relay
 from thumbtune.bot.spool import SealedEvent, Spool
 from thumbtune.core.errors import StoreError, StoreUnavailable
 from thumbtune.core.logs import hide_text
@@ -36,13 +37,14 @@ _Waiting = tuple[SealedEvent, "Future[None]"]
 class Keeper:
     """Keeps events for the requests of one process; before it is started and after it was stopped, in the spool alone.
 
-    `wake` is called with the name of each event that is new in the inbox.
+    `wake` is called with the name of each event that is new in the inbox and was not handed on by the relay.
     """
 
-    def __init__(self, store: Store, spool: Spool, *, wake: Callable[[str], None]) -> None:
+    def __init__(self, store: Store, spool: Spool, *, wake: Callable[[str], None], relay: Relay) -> None:
         self._store = store
         self._spool = spool
         self._wake = wake
+        self._relay = relay
         self._waiting: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
         self._is_up = False
         self._stop = threading.Event()
@@ -99,7 +101,7 @@ class Keeper:
         if not batch:
             return
         try:
-            self._store_events([event for event, _ in batch])
+            self._store_events([event for event, _ in batch], room=self._relay.count_room())
         except StoreUnavailable as exc:
             for _, committed in batch:
                 committed.set_exception(exc)
@@ -154,12 +156,24 @@ class Keeper:
             logger.error("event_refused_by_store", extra={"kind": event.kind, "error": type(exc).__name__})
             return False
 
-    def _store_events(self, events: Sequence[SealedEvent]) -> None:
-        """Commit events in the order of their keys, in which no two processes can deadlock, and wake the workers."""
+    def _store_events(self, events: Sequence[SealedEvent], *, room: int = 0) -> None:
+        """Commit events in the order of their keys, in which no two processes can deadlock, and wake the workers.
+
+        Up to `room` of those that are collected are handed on to this process's own.
+        """
+        handed: list[HandedEvent] = []
         new: list[str] = []
+        lease = self._relay.make_lease(self._store.now())
         with self._store.write() as conn:
             for event in sorted(events, key=lambda event: (event.team_id, event.event_key)):
-                if add_sealed_event(conn, **vars(event)):
+                is_handed = event.name in COLLECTED and len(handed) < room
+                inbox_id = add_sealed_event(conn, **vars(event), lease=lease if is_handed else None)
+                if inbox_id is None:
+                    continue
+                if is_handed:
+                    handed.append(HandedEvent(inbox_id, event, lease))
+                else:
                     new.append(event.name)
+        self._relay.hand_on(handed)
         for name in new:
             self._wake(name)

@@ -16,9 +16,9 @@ from datetime import timedelta
 from thumbtune.bot.asks import key_request
 from thumbtune.bot.blocks import draft_card
 from thumbtune.bot.bot import Bot, Handler, Later, Write
-from thumbtune.bot.intake import COLLECTED
 from thumbtune.bot.people import PeopleMissing
 from thumbtune.bot.regrets import say_sorry
+from thumbtune.bot.relay import COLLECTED, LEASE_S
 from thumbtune.bot.slack import SlackBusy, SlackLockedOut, describe_error
 from thumbtune.core.errors import SlackUnknown, StoreUnavailable
 from thumbtune.core.logs import hide_text
@@ -42,6 +42,7 @@ MAX_ATTEMPTS = 10
 CLICK_KINDS: Sequence[EventKind] = ("action", "view")
 MAX_PAUSE_S = 300.0
 MAX_OUTAGE_PAUSE_S = 30.0
+CLEARING_S = 1000.0
 KEEP_DONE, KEEP_DEAD = timedelta(days=7), timedelta(days=30)
 
 
@@ -55,6 +56,8 @@ class Workers:
         self._owner = f"{socket.gethostname()[:24]}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._relay = bot.signals.collect
+        self._next_look = 0.0
         self._in_hand: set[int] = set()
         self._hand_lock = threading.Lock()
         clicks = {name for kind, name in handlers if kind in CLICK_KINDS}
@@ -63,6 +66,7 @@ class Workers:
 
     def start(self) -> None:
         """Start all threads."""
+        self._relay.open(self._owner)
         loops: list[tuple[str, Callable[[], None]]] = [
             ("collect", self._collect),
             ("click", self._click),
@@ -77,7 +81,7 @@ class Workers:
     def stop(self, *, timeout_s: float) -> bool:
         """Take nothing new, finish what is in hand, and return whether all ended in time."""
         self._stop.set()
-        self._bot.signals.collect.set()
+        self._relay.close()
         self._bot.signals.click.set()
         for _ in self._threads:
             self._bot.signals.ask.release()
@@ -95,7 +99,7 @@ class Workers:
         return done
 
     def _collect(self) -> None:
-        self._loop(lambda: self._claim(BATCH, names=COLLECTED), lambda: _wait_for(self._bot.signals.collect))
+        self._loop(self._take_collected, lambda: self._relay.wait(LOOK_S))
 
     def _answer(self) -> None:
         self._loop(
@@ -121,6 +125,32 @@ class Workers:
                 logger.error("worker_failed", exc_info=hide_text(exc))
                 self._stop.wait(LOOK_S)
 
+    def _take_collected(self) -> list[InboxEvent]:
+        """Return what was handed on, and what else is due where there may be something or the last look was long ago."""
+        events: list[InboxEvent] = []
+        if self._relay.is_behind or time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + LOOK_S
+            self._relay.begin_look()
+            events = self._claim(BATCH, names=COLLECTED)
+            if len(events) == BATCH:
+                self._relay.call()
+        return sorted([*events, *self._take_handed()], key=lambda event: event.inbox_id)
+
+    def _take_handed(self) -> list[InboxEvent]:
+        events: list[InboxEvent] = []
+        for handed in self._relay.take(self._bot.store.now()):
+            kept = handed.event
+            body = self._bot.store.sealer.open(kept.sealed_body)
+            events.append(
+                InboxEvent(handed.inbox_id, kept.team_id, kept.kind, kept.name, body, 1, received_at=kept.received_at)
+            )
+        self._hold(events)
+        return events
+
+    def _hold(self, events: Sequence[InboxEvent]) -> None:
+        with self._hand_lock:
+            self._in_hand.update(event.inbox_id for event in events)
+
     def _claim(
         self, limit: int, *, names: Sequence[str] | None = None, but_names: Sequence[str] = ()
     ) -> list[InboxEvent]:
@@ -136,8 +166,7 @@ class Workers:
                 names=names,
                 but_names=but_names,
             )
-        with self._hand_lock:
-            self._in_hand.update(event.inbox_id for event in events)
+        self._hold(events)
         return events
 
     def _work_on_batch(self, events: Sequence[InboxEvent]) -> None:
@@ -235,26 +264,35 @@ class Workers:
         signals = self._bot.signals
         wake: Callable[[], None] = signals.ask.release
         if name in COLLECTED or name in self._clicks:
-            wake = signals.collect.set if name in COLLECTED else signals.click.set
+            wake = signals.collect.call if name in COLLECTED else signals.click.set
         timer = threading.Timer(pause_s + 0.01, wake)
         timer.daemon = True
         timer.start()
 
     def _keep_leases(self) -> None:
-        looks = 0
-        while not self._stop.wait(self._lease_s / 3):
-            looks += 1
+        next_clearing = 0.0
+        while not self._stop.wait(min(self._lease_s, LEASE_S) / 3):
+            with self._hand_lock:
+                in_hand = sorted(self._in_hand)
             try:
-                store = self._bot.store
-                with self._hand_lock:
-                    in_hand = sorted(self._in_hand)
-                with store.write() as conn:
-                    extend_leases(conn, in_hand, owner=self._owner, now=store.now(), lease_s=self._lease_s)
-                    if looks % 100 == 1:
-                        now = store.now()
-                        forget_old_events(conn, done_before=now - KEEP_DONE, dead_before=now - KEEP_DEAD)
+                if in_hand:
+                    self._extend_leases(in_hand)
+                if time.monotonic() >= next_clearing:
+                    next_clearing = time.monotonic() + CLEARING_S
+                    self._forget_old_events()
             except Exception as exc:  # the next look comes before the lease ends
                 logger.error("leases_not_extended", exc_info=hide_text(exc))
+
+    def _extend_leases(self, inbox_ids: list[int]) -> None:
+        store = self._bot.store
+        with store.write(is_lasting=False) as conn:
+            extend_leases(conn, inbox_ids, owner=self._owner, now=store.now(), lease_s=self._lease_s)
+
+    def _forget_old_events(self) -> None:
+        store = self._bot.store
+        with store.write() as conn:
+            now = store.now()
+            forget_old_events(conn, done_before=now - KEEP_DONE, dead_before=now - KEEP_DEAD)
 
 
 def _find_channel(event: InboxEvent) -> str:

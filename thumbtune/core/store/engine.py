@@ -161,19 +161,30 @@ def changes_a_row(conn: sa.Connection, insert: Any) -> bool:  # Any: either dial
 class PreparedInsert:
     """An INSERT with ON CONFLICT that is made once for each dialect: to make one takes longer than to run it."""
 
-    def __init__(self, table: sa.Table, on_conflict: Callable[[Any], Any]) -> None:  # Any: either dialect's Insert
-        self._by_dialect = {
-            name: on_conflict(insert(table)).returning(sa.literal(1)) for name, insert in _INSERTS.items()
-        }
+    def __init__(
+        self,
+        table: sa.Table,
+        on_conflict: Callable[[Any], Any],  # Any: either dialect's Insert
+        *,
+        returning: sa.ColumnElement[Any] | None = None,  # Any: a column of any type
+    ) -> None:
+        told = sa.literal(1) if returning is None else returning
+        self._by_dialect = {name: on_conflict(insert(table)).returning(told) for name, insert in _INSERTS.items()}
+
+    def run(self, conn: sa.Connection, values: Mapping[str, Any]) -> Any:  # Any: columns of several types
+        """Run it and return the column `returning` of the row that it added or changed, None when there is none."""
+        return conn.execute(self._by_dialect[conn.dialect.name], dict(values)).scalar()
 
     def changes_a_row(self, conn: sa.Connection, values: Mapping[str, Any]) -> bool:  # Any: columns of several types
         """Run it and return whether it added or changed a row."""
-        return conn.execute(self._by_dialect[conn.dialect.name], dict(values)).first() is not None
+        return self.run(conn, values) is not None
 
 
-def prepare_insert_of_new(table: sa.Table) -> PreparedInsert:
+def prepare_insert_of_new(
+    table: sa.Table, *, returning: sa.ColumnElement[Any] | None = None
+) -> PreparedInsert:  # Any: a column of any type
     """Return an INSERT that leaves a row alone which is there already."""
-    return PreparedInsert(table, lambda insert: insert.on_conflict_do_nothing())
+    return PreparedInsert(table, lambda insert: insert.on_conflict_do_nothing(), returning=returning)
 
 
 def _open_sqlite(url: str) -> sa.Engine:

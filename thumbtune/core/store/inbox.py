@@ -4,7 +4,7 @@ It does not know what an event means.
 """
 
 from collections.abc import Collection
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,16 @@ from thumbtune.core.store.schema import inbox
 
 OTHER_KEY = "sealed with another key"
 
-_ADD = prepare_insert_of_new(inbox)
+
+@dataclass(frozen=True)
+class Lease:
+    """Whose an event is from the moment it is kept, and until when."""
+
+    owner: str
+    until: datetime
+
+
+_ADD = prepare_insert_of_new(inbox, returning=inbox.c.inbox_id)
 _NAMES: sa.BindParameter[Any] = sa.bindparam("names", expanding=True)
 _IS_FREE = (
     inbox.c.state != sa.literal_column("'done'"),  # written out, or the index of open events is not used
@@ -63,9 +72,10 @@ def add_event(
 ) -> bool:
     """Store an event unless this team already sent one with the same key; return whether it is new."""
     sealed_body = sealer.seal(body)
-    return add_sealed_event(
+    inbox_id = add_sealed_event(
         conn, team_id=team_id, event_key=event_key, kind=kind, name=name, sealed_body=sealed_body, received_at=now
     )
+    return inbox_id is not None
 
 
 def add_sealed_event(
@@ -77,8 +87,12 @@ def add_sealed_event(
     name: str,
     sealed_body: str,
     received_at: datetime,
-) -> bool:
-    """As `add_event`, for a body that the store's sealer has sealed already."""
+    lease: Lease | None = None,
+) -> int | None:
+    """As `add_event`, for a body that the store's sealer has sealed already; return the id, None when it is not new.
+
+    With a lease it is kept as one that its owner has claimed.
+    """
     values = {
         "team_id": team_id,
         "event_key": event_key,
@@ -86,8 +100,13 @@ def add_sealed_event(
         "name": name,
         "sealed_body": sealed_body,
         "received_at": received_at,
+        "state": "received" if lease is None else "working",
+        "attempts": 0 if lease is None else 1,
+        "lease_owner": lease and lease.owner,
+        "lease_until": lease and lease.until,
     }
-    return _ADD.changes_a_row(conn, values)
+    inbox_id: int | None = _ADD.run(conn, values)
+    return inbox_id
 
 
 def claim_events(
