@@ -27,7 +27,7 @@ from thumbtune.core.store.approvals import list_reacted, load_approvals
 from thumbtune.core.store.audits import record_act
 from thumbtune.core.store.curating import Inspector, ask_curation
 from thumbtune.core.store.documents import search_passages
-from thumbtune.core.store.drafts import find_sent_draft
+from thumbtune.core.store.drafts import find_sent_state
 from thumbtune.core.store.messages import load_conversation, load_message
 from thumbtune.core.store.pairs import (
     DELETED,
@@ -188,7 +188,7 @@ def _find_approval_time(approvals: Sequence[Approval], user_id: str, *, desk: De
 
 
 def _find_source(conn: sa.Connection, message: Message) -> PairSource:
-    draft = find_sent_draft(conn, team_id=message.team_id, channel_id=message.channel_id, sent_ts=message.ts)
-    if draft is None:
+    state = find_sent_state(conn, team_id=message.team_id, channel_id=message.channel_id, sent_ts=message.ts)
+    if state is None:
         return "human"
-    return "edited" if draft.state == "edited" else "draft"
+    return "edited" if state == "edited" else "draft"

@@ -9,7 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from thumbtune.core.records import Approval
-from thumbtune.core.store.engine import PreparedInsert, match_columns
+from thumbtune.core.store.engine import match_columns
+from thumbtune.core.store.prepared import Prepared, PreparedInsert
 from thumbtune.core.store.schema import approvals, messages
 
 
@@ -24,14 +25,16 @@ def _let_the_later_win(insert: Any) -> Any:  # Any: either dialect's Insert
 
 
 _RECORD = PreparedInsert(approvals, _let_the_later_win)
-_OF_MESSAGE = sa.select(*(approvals.c[field.name] for field in fields(Approval))).where(
-    match_columns(approvals, ("team_id", "channel_id", "message_ts"))
+_OF_MESSAGE = Prepared(
+    sa.select(*(approvals.c[field.name] for field in fields(Approval))).where(
+        match_columns(approvals, ("team_id", "channel_id", "message_ts"))
+    )
 )
 _ITS_MESSAGE = sa.and_(
     *(approvals.c[name] == messages.c[name] for name in ("team_id", "channel_id")),
     approvals.c.message_ts == messages.c.ts,
 )
-_REACTED = (
+_REACTED = Prepared(
     sa.select(messages.c.ts)
     .distinct()
     .join(approvals, _ITS_MESSAGE)
@@ -55,7 +58,7 @@ def record_approval(conn: sa.Connection, approval: Approval, *, team_id: str, ch
 def list_reacted(conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts: str, after_ts: str) -> list[str]:
     """Return the `ts` of a thread's messages after one that have or had reactions, oldest first."""
     place = {"team_id": team_id, "channel_id": channel_id, "thread_ts": thread_ts}
-    return list(conn.execute(_REACTED, {**place, "after": after_ts}).scalars())
+    return [row.ts for row in _REACTED.all(conn, {**place, "after": after_ts})]
 
 
 def list_given(
@@ -95,4 +98,4 @@ def list_moments(
 def load_approvals(conn: sa.Connection, *, team_id: str, channel_id: str, message_ts: str) -> list[Approval]:
     """Return every reaction known of a message, given or taken back."""
     place = {"team_id": team_id, "channel_id": channel_id, "message_ts": message_ts}
-    return [Approval(*row) for row in conn.execute(_OF_MESSAGE, place)]
+    return [Approval(*row) for row in _OF_MESSAGE.all(conn, place)]

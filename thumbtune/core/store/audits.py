@@ -13,13 +13,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from thumbtune.core.records import Act
-from thumbtune.core.store.engine import PreparedInsert, put_off
+from thumbtune.core.store.engine import put_off
+from thumbtune.core.store.prepared import Prepared, PreparedInsert
 from thumbtune.core.store.schema import audit, installation
 
 _HEAD = "audit_head"
 _PAGE = 1000
-_ADD = sa.insert(audit)
-_KEPT_HEAD = sa.select(installation.c.value).where(installation.c.key == _HEAD).with_for_update()
+_ADD = Prepared(sa.insert(audit), columns=[column.name for column in audit.c if not column.primary_key])
+_KEPT_HEAD = Prepared(sa.select(installation.c.value).where(installation.c.key == _HEAD).with_for_update())
 _KEEP_HEAD = PreparedInsert(
     installation,
     lambda insert: insert.on_conflict_do_update(index_elements=["key"], set_={"value": insert.excluded.value}),
@@ -100,10 +101,11 @@ def verify_chain(conn: sa.Connection, *, noted_head: str = "") -> ChainReport:
 
 def _append(conn: sa.Connection, acts: list[dict[str, Any]]) -> None:
     """Add acts after the newest one; the lock on the kept head orders the writers on PostgreSQL."""
-    head = conn.scalar(_KEPT_HEAD) or ""
+    kept = _KEPT_HEAD.first(conn, {})
+    head = kept.value if kept else ""
     for values in acts:
         prev_hash, head = head, _hash_act(values, prev_hash=head)
-        conn.execute(_ADD, {**values, "prev_hash": prev_hash, "hash": head})
+        _ADD.run(conn, {**values, "prev_hash": prev_hash, "hash": head})
     _KEEP_HEAD.changes_a_row(conn, {"key": _HEAD, "value": head})
 
 

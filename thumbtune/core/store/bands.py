@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from thumbtune.core.curation import Exchange, read_exchange
 from thumbtune.core.prompt import Passage, Turn
 from thumbtune.core.records import PairState
+from thumbtune.core.store.prepared import Prepared
 from thumbtune.core.store.schema import pair_bands, pairs
 
 MAX_COMPARED = 50
@@ -74,7 +75,7 @@ COMPARED_COLUMNS = [pairs.c[field.name] for field in fields(ComparedPair)]
 _BANDS_OF = sa.select(pair_bands.c.band).where(pair_bands.c.pair_id == sa.bindparam("pair_id"))
 _DROP_BANDS = sa.delete(pair_bands).where(pair_bands.c.pair_id == sa.bindparam("of_pair"))
 _IN_BANDS = sa.select(pair_bands.c.pair_id).where(pair_bands.c.band.in_(sa.bindparam("bands", expanding=True)))
-_HAS_NEAR = _IN_BANDS.where(pair_bands.c.pair_id != sa.bindparam("pair_id")).limit(1)
+_ADD_BAND = Prepared(sa.insert(pair_bands), columns=["band", "pair_id"])
 _IS_SENT = sa.func.substr(pairs.c.reply_ts, 1, 1).in_(list("0123456789"))
 _RANK = (
     sa.case((sa.and_(pairs.c.decided_by != "", pairs.c.state == "active"), 0), else_=1),
@@ -111,7 +112,7 @@ def keep_bands(conn: sa.Connection, pair_id: int, bands: Sequence[int], *, is_ne
     if known:
         conn.execute(_DROP_BANDS, {"of_pair": pair_id})
     if bands:
-        conn.execute(sa.insert(pair_bands), [{"band": band, "pair_id": pair_id} for band in dict.fromkeys(bands)])
+        _ADD_BAND.run_many(conn, [{"band": band, "pair_id": pair_id} for band in dict.fromkeys(bands)])
 
 
 def list_near(conn: sa.Connection, pair: ComparedPair, bands: Sequence[int]) -> list[ComparedPair]:
@@ -119,7 +120,15 @@ def list_near(conn: sa.Connection, pair: ComparedPair, bands: Sequence[int]) -> 
     if not bands:
         return []
     shared = {"pair_id": pair.pair_id, "bands": list(bands)}
-    if conn.execute(_HAS_NEAR, shared).first() is None:  # as most have none
+    numbered = {f"band_{number}": band for number, band in enumerate(bands)}
+    if not _prepare_has_near(len(bands)).all(conn, {**numbered, "pair_id": pair.pair_id}):  # as most have none
         return []
     values = {**shared, "channel_id": pair.channel_id, "thread_ts": pair.thread_ts, "turns": len(pair.turns)}
-    return [ComparedPair(**row._mapping) for row in conn.execute(_NEAR, values)]
+    return [ComparedPair(*row) for row in conn.execute(_NEAR, values)]
+
+
+@functools.cache
+def _prepare_has_near(bands: int) -> Prepared:
+    in_bands = pair_bands.c.band.in_([sa.bindparam(f"band_{number}") for number in range(bands)])
+    is_another = pair_bands.c.pair_id != sa.bindparam("pair_id")
+    return Prepared(sa.select(pair_bands.c.pair_id).where(in_bands, is_another).limit(sa.literal_column("1")))

@@ -10,7 +10,6 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -34,6 +33,7 @@ from thumbtune.core.store.findings import (
     list_without,
     load_findings,
 )
+from thumbtune.core.store.prepared import Prepared
 from thumbtune.core.store.schema import desks, findings, pairs
 from thumbtune.core.store.signs import add_sign
 
@@ -49,8 +49,9 @@ _ACTIONS: dict[PairState, str] = {
 _LEARNED = ("active", "merged")
 _BATCH = 500
 
-_OF_REPLY = sa.select(*COMPARED_COLUMNS).where(match_columns(pairs, ("team_id", "channel_id", "reply_ts")))
-_OF_REPLY_LOCKED = _OF_REPLY.with_for_update(skip_locked=True, key_share=True)
+_HERE = sa.select(*COMPARED_COLUMNS).where(match_columns(pairs, ("team_id", "channel_id", "reply_ts")))
+_OF_REPLY = Prepared(_HERE)
+_OF_REPLY_LOCKED = Prepared(_HERE.with_for_update(skip_locked=True, key_share=True))
 """Who changes a pair that we do not will look at it after us; to wait for them, who wait for us, would be for ever.
 
 Who merely refers to one, as a snapshot does, will not; it is not passed over for them.
@@ -123,9 +124,9 @@ def curate(conn: sa.Connection, wishes: list[_Wish]) -> None:
     current.run()
 
 
-def _load_reply(conn: sa.Connection, place: tuple[str, str, str], query: sa.Select[Any]) -> list[ComparedPair]:
+def _load_reply(conn: sa.Connection, place: tuple[str, str, str], query: Prepared) -> list[ComparedPair]:
     values = dict(zip(("team_id", "channel_id", "reply_ts"), place, strict=True))
-    return [ComparedPair(**row._mapping) for row in conn.execute(query, values)]
+    return [ComparedPair(*row) for row in query.all(conn, values)]
 
 
 def _lock_desks(conn: sa.Connection, places: Sequence[tuple[str, str, str]]) -> None:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from thumbtune.core.errors import NotFound
 from thumbtune.core.prompt import Passage
+from thumbtune.core.store.prepared import Prepared
 from thumbtune.core.store.schema import documents, passages
 
 _WORD = re.compile(r"[^\W_]{2,}", re.UNICODE)
@@ -105,18 +106,22 @@ def search_passages(conn: sa.Connection, question: str, *, desk_id: str, limit: 
         return []
     find = _FIND_POSTGRESQL if conn.dialect.name == "postgresql" else _FIND_SQLITE
     joined = " | ".join(words) if conn.dialect.name == "postgresql" else " OR ".join(f'"{word}"' for word in words)
-    rows = conn.execute(find, {"words": joined, "desk_id": desk_id, "limit": limit})
+    rows = find.all(conn, {"words": joined, "desk_id": desk_id, "limit": limit})
     return [Passage(title=row.title, text=row.text) for row in rows]
 
 
-_FIND_SQLITE = sa.text("""
+_FIND_SQLITE = Prepared(
+    sa.text("""
 SELECT passages.title, passages.text FROM passages_fts JOIN passages ON passages.passage_id = passages_fts.rowid
 WHERE passages_fts MATCH :words AND passages.desk_id = :desk_id
 ORDER BY bm25(passages_fts, 2.0, 1.0), passages.passage_id LIMIT :limit
-""")
+""").columns(passages.c.title, passages.c.text)
+)
 
-_FIND_POSTGRESQL = sa.text("""
+_FIND_POSTGRESQL = Prepared(
+    sa.text("""
 SELECT title, text FROM passages
 WHERE desk_id = :desk_id AND search @@ to_tsquery('english', :words)
 ORDER BY ts_rank_cd(search, to_tsquery('english', :words)) DESC, passage_id LIMIT :limit
-""")
+""").columns(passages.c.title, passages.c.text)
+)

@@ -14,10 +14,13 @@ from thumbtune.core.errors import NotFound
 from thumbtune.core.prompt import Passage
 from thumbtune.core.records import Draft, DraftMode, DraftState
 from thumbtune.core.store.engine import insert_row, match_columns
+from thumbtune.core.store.prepared import Prepared
 from thumbtune.core.store.schema import drafts
 
 _COLUMNS = [drafts.c[field.name] for field in fields(Draft)]
-_SENT = sa.select(*_COLUMNS).where(match_columns(drafts, ("team_id", "channel_id", "sent_ts")))
+_OF_SENT = match_columns(drafts, ("team_id", "channel_id", "sent_ts"))
+_SENT = sa.select(*_COLUMNS).where(_OF_SENT)
+_SENT_STATE = Prepared(sa.select(drafts.c.state).where(_OF_SENT))
 
 
 def request_draft(
@@ -126,6 +129,12 @@ def find_sent_draft(conn: sa.Connection, *, team_id: str, channel_id: str, sent_
     """Return the draft that was posted as this message, if any."""
     row = conn.execute(_SENT, {"team_id": team_id, "channel_id": channel_id, "sent_ts": sent_ts}).first()
     return _read(row) if row else None
+
+
+def find_sent_state(conn: sa.Connection, *, team_id: str, channel_id: str, sent_ts: str) -> DraftState | None:
+    """Return the state of the draft that was posted as this message, if any."""
+    row = _SENT_STATE.first(conn, {"team_id": team_id, "channel_id": channel_id, "sent_ts": sent_ts})
+    return row.state if row else None
 
 
 def list_thread_drafts(conn: sa.Connection, *, channel_id: str, thread_ts: str) -> list[Draft]:

@@ -4,7 +4,7 @@ It does not know the tables' meaning.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,11 +13,11 @@ from typing import Any
 import pysqlite3 as sqlite3
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from thumbtune.core.errors import StoreBusy, StoreUnavailable
 from thumbtune.core.sealing import Sealer
+from thumbtune.core.store.prepared import INSERTS, run_plain
 from thumbtune.core.store.turn import Turn
 
 SAFE_WAL_VERSION = (3, 51, 3)
@@ -134,12 +134,9 @@ def do_now(conn: sa.Connection, step: Step) -> None:
         step(conn, items)
 
 
-_INSERTS: dict[str, Callable[[sa.Table], Any]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
-
-
 def insert_row(conn: sa.Connection, table: sa.Table) -> Any:  # Any: either dialect's Insert, both with on_conflict_*
     """Return this dialect's INSERT, which knows ON CONFLICT."""
-    return _INSERTS[conn.dialect.name](table)
+    return INSERTS[conn.dialect.name](table)
 
 
 def match_columns(table: sa.FromClause, names: Iterable[str], *, prefix: str = "") -> sa.ColumnElement[bool]:
@@ -156,35 +153,6 @@ def changes_a_row(conn: sa.Connection, insert: Any) -> bool:  # Any: either dial
     The drivers' row counts cannot tell: PostgreSQL's is -1 when SQLAlchemy asks for the new key.
     """
     return conn.execute(insert.returning(sa.literal(1))).first() is not None
-
-
-class PreparedInsert:
-    """An INSERT with ON CONFLICT that is made once for each dialect: to make one takes longer than to run it."""
-
-    def __init__(
-        self,
-        table: sa.Table,
-        on_conflict: Callable[[Any], Any],  # Any: either dialect's Insert
-        *,
-        returning: sa.ColumnElement[Any] | None = None,  # Any: a column of any type
-    ) -> None:
-        told = sa.literal(1) if returning is None else returning
-        self._by_dialect = {name: on_conflict(insert(table)).returning(told) for name, insert in _INSERTS.items()}
-
-    def run(self, conn: sa.Connection, values: Mapping[str, Any]) -> Any:  # Any: columns of several types
-        """Run it and return the column `returning` of the row that it added or changed, None when there is none."""
-        return conn.execute(self._by_dialect[conn.dialect.name], dict(values)).scalar()
-
-    def changes_a_row(self, conn: sa.Connection, values: Mapping[str, Any]) -> bool:  # Any: columns of several types
-        """Run it and return whether it added or changed a row."""
-        return self.run(conn, values) is not None
-
-
-def prepare_insert_of_new(
-    table: sa.Table, *, returning: sa.ColumnElement[Any] | None = None
-) -> PreparedInsert:  # Any: a column of any type
-    """Return an INSERT that leaves a row alone which is there already."""
-    return PreparedInsert(table, lambda insert: insert.on_conflict_do_nothing(), returning=returning)
 
 
 def _open_sqlite(url: str) -> sa.Engine:
@@ -210,9 +178,9 @@ def _open_sqlite(url: str) -> sa.Engine:
             # Source: sqlite.org/pragma.html#pragma_synchronous, seen 2026-11-21: only with WAL is NORMAL free of harm.
             level = "FULL" if options.get("thumbtune_lasting") or journal != "WAL" else "NORMAL"
             if conn.info.get("synchronous") != level:
-                conn.exec_driver_sql(f"PRAGMA synchronous={level}")
+                run_plain(conn, f"PRAGMA synchronous={level}")
                 conn.info["synchronous"] = level
-        conn.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+        run_plain(conn, "BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from thumbtune.core.errors import ConfigError
 from thumbtune.core.records import DeadEvent, EventKind, InboxEvent
 from thumbtune.core.sealing import Sealer
-from thumbtune.core.store.engine import prepare_insert_of_new
+from thumbtune.core.store.prepared import Prepared, prepare_insert_of_new
 from thumbtune.core.store.schema import inbox
 
 OTHER_KEY = "sealed with another key"
@@ -50,12 +50,11 @@ def _lease(which: sa.ColumnElement[bool]) -> sa.Update:
 
 
 _LEASE_NAMED, _LEASE_BUT = _lease(inbox.c.name.in_(_NAMES)), _lease(inbox.c.name.not_in(_NAMES))
-_FINISH = (
+_FINISH = Prepared(
     sa.update(inbox)
-    .where(
-        inbox.c.inbox_id.in_(sa.bindparam("inbox_ids", expanding=True)), inbox.c.lease_owner == sa.bindparam("owner")
-    )
-    .values(state="done", done_at=sa.bindparam("now"), sealed_body=None, lease_until=None)
+    .where(inbox.c.inbox_id == sa.bindparam("which"), inbox.c.lease_owner == sa.bindparam("owner"))
+    .values(state="done", done_at=sa.bindparam("now"), sealed_body=sa.null(), lease_until=sa.null())
+    .returning(inbox.c.inbox_id)
 )
 
 
@@ -151,7 +150,7 @@ def extend_leases(conn: sa.Connection, inbox_ids: list[int], *, owner: str, now:
 
 def finish_events(conn: sa.Connection, inbox_ids: list[int], *, owner: str, now: datetime) -> int:
     """Mark events done and erase their bodies; return how many this owner still held."""
-    return conn.execute(_FINISH, {"inbox_ids": list(inbox_ids), "owner": owner, "now": now}).rowcount
+    return sum(len(_FINISH.all(conn, {"which": inbox_id, "owner": owner, "now": now})) for inbox_id in inbox_ids)
 
 
 def postpone_event(

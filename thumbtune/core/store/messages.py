@@ -6,24 +6,24 @@ It does not know who belongs to which desk.
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from typing import Any
 
 import sqlalchemy as sa
 
 from thumbtune.core.records import FormerText, Message
-from thumbtune.core.store.engine import match_columns, prepare_insert_of_new
+from thumbtune.core.store.engine import match_columns
+from thumbtune.core.store.prepared import Prepared, Row, prepare_insert_of_new
 from thumbtune.core.store.schema import messages, placeholders
 
 _KEY = ("team_id", "channel_id", "ts")
 _PLACE = ("team_id", "channel_id", "thread_ts")
 _COLUMNS = [messages.c[field.name] for field in fields(Message)]
 _ADD = prepare_insert_of_new(messages)
-_ONE = sa.select(*_COLUMNS).where(match_columns(messages, _KEY))
-_THREAD = (
+_ONE = Prepared(sa.select(*_COLUMNS).where(match_columns(messages, _KEY)))
+_THREAD = Prepared(
     sa.select(*_COLUMNS).where(match_columns(messages, _PLACE), sa.not_(messages.c.deleted)).order_by(messages.c.ts)
 )
 _ITSELF = messages.alias()
-_CONVERSATION = (
+_CONVERSATION = Prepared(
     sa.select(*_COLUMNS)
     .where(
         match_columns(messages, ("team_id", "channel_id")),
@@ -34,7 +34,7 @@ _CONVERSATION = (
 )
 _HERE = match_columns(placeholders, _PLACE)
 _OF_KIND = placeholders.c.kind == sa.bindparam("kind")
-_NUMBERS = sa.select(placeholders.c.kind, placeholders.c.digest, placeholders.c.number).where(_HERE)
+_NUMBERS = Prepared(sa.select(placeholders.c.kind, placeholders.c.digest, placeholders.c.number).where(_HERE))
 _HIGHEST = sa.select(sa.func.coalesce(sa.func.max(placeholders.c.number), 0)).where(_HERE, _OF_KIND)
 _NUMBER = sa.select(placeholders.c.number).where(_HERE, _OF_KIND, placeholders.c.digest == sa.bindparam("digest"))
 _ADD_NUMBER = prepare_insert_of_new(placeholders)
@@ -94,19 +94,19 @@ def record_message(conn: sa.Connection, message: Message, *, event_ts: str) -> b
 
 def load_message(conn: sa.Connection, *, team_id: str, channel_id: str, ts: str) -> Message | None:
     """Return one message, deleted or not."""
-    row = conn.execute(_ONE, {"team_id": team_id, "channel_id": channel_id, "ts": ts}).first()
+    row = _ONE.first(conn, {"team_id": team_id, "channel_id": channel_id, "ts": ts})
     return _read(row) if row else None
 
 
 def load_conversation(conn: sa.Connection, *, team_id: str, channel_id: str, ts: str) -> list[Message]:
     """Return what a message's thread says up to it, itself last, deleted or not; empty when it is not known."""
-    rows = conn.execute(_CONVERSATION, {"team_id": team_id, "channel_id": channel_id, "ts": ts})
+    rows = _CONVERSATION.all(conn, {"team_id": team_id, "channel_id": channel_id, "ts": ts})
     return [_read(row) for row in rows]
 
 
 def load_thread(conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts: str) -> list[Message]:
     """Return a thread's messages that are not deleted, oldest first."""
-    rows = conn.execute(_THREAD, {"team_id": team_id, "channel_id": channel_id, "thread_ts": thread_ts})
+    rows = _THREAD.all(conn, {"team_id": team_id, "channel_id": channel_id, "thread_ts": thread_ts})
     return [_read(row) for row in rows]
 
 
@@ -120,7 +120,7 @@ def number_placeholders(
     place = {"team_id": team_id, "channel_id": channel_id, "thread_ts": thread_ts}
     known: dict[tuple[str, str], int] = {}
     if items:
-        known = {(row.kind, row.digest): row.number for row in conn.execute(_NUMBERS, place)}
+        known = {(row.kind, row.digest): row.number for row in _NUMBERS.all(conn, place)}
     for kind, digest in items:
         while (kind, digest) not in known:
             key = {"kind": kind, "digest": digest, **place}
@@ -132,5 +132,5 @@ def number_placeholders(
     return {item: known[item] for item in items}
 
 
-def _read(row: sa.Row[Any]) -> Message:
-    return Message(**{**row._mapping, "former": tuple(FormerText(**item) for item in row.former)})
+def _read(row: Row) -> Message:
+    return Message(**{**row._asdict(), "former": tuple(FormerText(**item) for item in row.former)})

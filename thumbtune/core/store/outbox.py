@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from thumbtune.core.errors import ConfigError
 from thumbtune.core.records import Post
 from thumbtune.core.sealing import Sealer
-from thumbtune.core.store.engine import prepare_insert_of_new
+from thumbtune.core.store.prepared import prepare_insert_of_new
 from thumbtune.core.store.schema import outbox
 
 OTHER_KEY = "sealed with another key"

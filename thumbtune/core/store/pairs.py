@@ -13,9 +13,10 @@ import sqlalchemy as sa
 from thumbtune.core.errors import NotFound
 from thumbtune.core.prompt import Passage, Turn
 from thumbtune.core.records import PairSource, PairState, TrainingPair
-from thumbtune.core.store.engine import match_columns, prepare_insert_of_new
+from thumbtune.core.store.engine import match_columns
 from thumbtune.core.store.findings import OF_APPROVAL
 from thumbtune.core.store.golden import drop_cases_of
+from thumbtune.core.store.prepared import Prepared, prepare_insert_of_new
 from thumbtune.core.store.schema import approvals, findings, messages, pair_bands, pairs, runs, snapshot_pairs
 from thumbtune.core.store.schema_training import trial_drafts
 from thumbtune.core.store.triages import erase_deleted
@@ -85,7 +86,7 @@ def put_pair(
 
 def list_made(conn: sa.Connection, *, team_id: str, channel_id: str, reply_ts: str) -> dict[str, Made]:
     """Return what the pairs of a reply were made with, by its revision, in whatever state they are."""
-    rows = conn.execute(_MADE, {"at_team_id": team_id, "at_channel_id": channel_id, "at_reply_ts": reply_ts})
+    rows = _MADE.all(conn, {"at_team_id": team_id, "at_channel_id": channel_id, "at_reply_ts": reply_ts})
     return {
         row.revision: Made([Turn(**turn) for turn in row.turns], [Passage(**passage) for passage in row.passages])
         for row in rows
@@ -108,8 +109,12 @@ LATE_EDIT = "an earlier message was edited after the reply, and what it said bef
 
 _ADD = prepare_insert_of_new(pairs)
 _OF_REPLY = match_columns(pairs, ("team_id", "channel_id", "reply_ts"), prefix="at_")
-_MADE = sa.select(pairs.c.revision, pairs.c.turns, pairs.c.passages).where(_OF_REPLY)
-_IS_LEARNED = sa.select(sa.exists().where(_OF_REPLY, pairs.c.state.in_(("active", "merged"))))
+_MADE = Prepared(sa.select(pairs.c.revision, pairs.c.turns, pairs.c.passages).where(_OF_REPLY))
+_IS_LEARNED = Prepared(
+    sa.select(
+        sa.exists().where(_OF_REPLY, sa.or_(pairs.c.state == "active", pairs.c.state == "merged")).label("is_learned")
+    )
+)
 _WAITS = sa.and_(pairs.c.state.in_(("merged", "quarantined")), pairs.c.decided_by == "")
 _WITHDRAW = (
     sa.update(pairs)
@@ -291,7 +296,7 @@ def count_new_pairs(conn: sa.Connection, *, desk_id: str) -> int:
 def is_learned(conn: sa.Connection, *, team_id: str, channel_id: str, reply_ts: str) -> bool:
     """Return whether a reply has a pair that is in, by itself or in another that says the same."""
     place = {"at_team_id": team_id, "at_channel_id": channel_id, "at_reply_ts": reply_ts}
-    return conn.execute(_IS_LEARNED, place).scalar_one()
+    return bool(_IS_LEARNED.all(conn, place)[0].is_learned)
 
 
 def _read(row: sa.Row[Any]) -> TrainingPair:

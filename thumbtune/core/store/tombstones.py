@@ -16,13 +16,14 @@ import sqlalchemy as sa
 from thumbtune.core.pseudonyms import is_pseudonym, name_forgotten
 from thumbtune.core.sealing import Sealer
 from thumbtune.core.store.engine import insert_row, match_columns
+from thumbtune.core.store.prepared import Prepared
 from thumbtune.core.store.schema import desk_channels, tombstones
 
 EVERY_DESK = "*"
 """Stands for all desks, also those that are made later."""
 _SLACK_ID = re.compile(r"[UWB][A-Z0-9]+")
 _DESK_HERE = sa.select(desk_channels.c.desk_id).where(match_columns(desk_channels, ("team_id", "channel_id")))
-_OF_CHANNEL = (
+_OF_CHANNEL = Prepared(
     sa.select(tombstones.c.digest, sa.func.max(tombstones.c.up_to).label("up_to"))
     .where(
         sa.or_(tombstones.c.desk_id.in_((EVERY_DESK, sa.bindparam("channel"))), tombstones.c.desk_id.in_(_DESK_HERE))
@@ -111,7 +112,7 @@ def is_kept(conn: sa.Connection, tombstone: Tombstone) -> bool:
 def load_forgotten(conn: sa.Connection, sealer: Sealer, *, team_id: str, channel_id: str) -> Forgotten:
     """Return whom the desk of a channel forgot, and in it the desks it belonged to before."""
     place = {"team_id": team_id, "channel_id": channel_id, "channel": _name_channel(team_id, channel_id)}
-    rows = conn.execute(_OF_CHANNEL, place)
+    rows = _OF_CHANNEL.all(conn, place)
     return Forgotten(sealer, {row.digest: row.up_to for row in rows})
 
 
