@@ -110,8 +110,10 @@ def _measure_entropy(word: str) -> float:
 def _check_grounding(
     turns: Sequence[Turn], reply: str, passages: Sequence[Passage], settings: Settings
 ) -> Iterator[Finding]:
-    known = "\n".join([*(turn.text for turn in turns), *(f"{item.title}\n{item.text}" for item in passages)])
     stated = list_facts(reply) | {found.group() for found in PLACEHOLDER.finditer(reply) if found[1] != "NAME"}
+    if not stated:
+        return
+    known = "\n".join([*(turn.text for turn in turns), *(f"{item.title}\n{item.text}" for item in passages)])
     given = list_facts(known) | {found.group() for found in PLACEHOLDER.finditer(known)}
     new = stated - given
     if new:

@@ -11,6 +11,8 @@ _LINK = re.compile(
     r"(?:https?://|www\.)[^\s<>|)\]]+|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|org|net|io|de|fr|es|eu|uk|shop)\b\S*",
     re.IGNORECASE,
 )
+_MAY_LINK = re.compile(r"[.:][^\s]")
+_DIGIT = re.compile(r"\d")
 _WITH_DIGITS = re.compile(r"[^\W_]*\d(?:[^\W_]|[.,:/-](?=\w))*")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _GROUPS = re.compile(r"(?<=\d)[,.](?=\d{3}(?!\d))")
@@ -58,6 +60,8 @@ _NO = frozenset({"no", "nope", "nein", "non"})
 
 def list_links(text: str) -> list[str]:
     """Return the links of a text, as they stand there."""
+    if not _MAY_LINK.search(text):  # most texts have none, and to look for them takes longer
+        return []
     return [found.group().rstrip(".,;:!?") for found in _LINK.finditer(text)]
 
 
@@ -65,8 +69,8 @@ def list_facts(text: str) -> frozenset[str]:
     """Return the numbers, dates, codes and links of a text, each written in one way; placeholders are none."""
     plain = PLACEHOLDER.sub(" ", text).lower()
     links = list_links(plain)
-    rest = write_numbers(_LINK.sub(" ", plain))
-    numbers = [found.rstrip(".,:/-") for found in _WITH_DIGITS.findall(rest)]
+    rest = write_numbers(_LINK.sub(" ", plain) if links else plain)
+    numbers = [found.rstrip(".,:/-") for found in _WITH_DIGITS.findall(rest)] if _DIGIT.search(rest) else []
     return frozenset([*links, *numbers, *(word for word in _WORD.findall(rest) if word in _DATE_WORDS)])
 
 

@@ -106,12 +106,12 @@ def read_exchange(turns: Sequence[Turn], reply: str, passages: Sequence[Passage]
     )
 
 
-def sign_exchange(exchange: Exchange, *, desk_id: str) -> list[int]:
-    """Return the keys of an exchange's bands: two of a desk that ask the same share at least one, nearly always."""
+def sign_exchange(asked: Asked, *, desk_id: str) -> list[int]:
+    """Return the keys of a conversation's bands: two of a desk that ask the same share at least one, nearly always."""
     minhash = RMinHash(num_perm=BANDS * ROWS, seed=_SEED)
-    minhash.update(sorted(exchange.conversation))
+    minhash.update(sorted(asked.conversation))
     digest = minhash.digest()
-    facts = "\x1e".join(sorted(exchange.question_facts))  # those who ask the same have the same
+    facts = "\x1e".join(sorted(asked.question_facts))  # those who ask the same have the same
     keys: list[int] = []
     for band in range(BANDS):
         rows = digest[band * ROWS : (band + 1) * ROWS]

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from thumbtune.core.curation import Exchange, read_exchange
+from thumbtune.core.curation import Asked, Exchange, read_asked, read_exchange
 from thumbtune.core.prompt import Passage, Turn
 from thumbtune.core.records import PairState
 from thumbtune.core.store.prepared import Prepared
@@ -59,6 +59,11 @@ class ComparedPair:
         """Whether both are of one thread that moved on between them: the same question may have another answer then."""
         is_same_thread = (self.channel_id, self.thread_ts) == (other.channel_id, other.thread_ts)
         return is_same_thread and len(self.turns) != len(other.turns)
+
+    @functools.cached_property
+    def asked(self) -> Asked | None:
+        """What others are found by that ask the same; None when it asks too little to be compared."""
+        return read_asked([Turn(**turn) for turn in self.turns]) if self.is_standing else None
 
     @functools.cached_property
     def exchange(self) -> Exchange | None:

@@ -235,7 +235,7 @@ class _Round:
             self._found[pair.pair_id] = [*rest, *found]
 
     def _judge(self, pair: ComparedPair, *, is_asked: bool) -> None:
-        bands = sign_exchange(pair.exchange, desk_id=pair.desk_id) if pair.exchange else []
+        bands = sign_exchange(pair.asked, desk_id=pair.desk_id) if pair.asked else []
         alike = self._find_alike(pair, bands)
         before = [item for item in self._load_found(pair) if item.kind in BETWEEN_PAIRS]
         is_open = pair.is_standing and not pair.decided_by
