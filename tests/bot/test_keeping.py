@@ -181,7 +181,7 @@ def keys_of(taken: list[HandedEvent]) -> list[str]:
 
 def test_event_is_handed_to_a_worker_that_keeps_up_and_is_nobody_elses(case: Case) -> None:
     case.keeper.keep(case.make_event(1))
-    case.relay.open("me")
+    case.relay.open("me", lease_s=30)
     case.keeper.keep(case.make_event(2))
     assert case.relay.take(case.store.now()) == [], "the worker has to look for what was there before"
     case.relay.begin_look()
@@ -194,7 +194,7 @@ def test_event_is_handed_to_a_worker_that_keeps_up_and_is_nobody_elses(case: Cas
 
 
 def test_clicks_and_what_a_busy_worker_has_no_room_for_are_anyones(case: Case) -> None:
-    case.relay.open("me")
+    case.relay.open("me", lease_s=30)
     case.relay.begin_look()
     case.keeper.keep(case.make_event(0, name="draft_post"))
     for number in range(1, ROOM + 2):
@@ -205,7 +205,7 @@ def test_clicks_and_what_a_busy_worker_has_no_room_for_are_anyones(case: Case) -
 
 
 def test_event_handed_to_a_killed_bot_is_anothers_within_seconds(case: Case, clock: Clock) -> None:
-    case.relay.open("me")
+    case.relay.open("me", lease_s=30)
     case.relay.begin_look()
     case.keeper.keep(case.make_event(1))
     clock.advance(seconds=HANDED_LEASE_S - 0.1)
@@ -216,7 +216,7 @@ def test_event_handed_to_a_killed_bot_is_anothers_within_seconds(case: Case, clo
 
 
 def test_nothing_is_handed_on_while_workers_stop(case: Case) -> None:
-    case.relay.open("me")
+    case.relay.open("me", lease_s=30)
     case.relay.begin_look()
     case.relay.close()
     case.keeper.keep(case.make_event(1))

@@ -8,14 +8,16 @@ from functools import partial
 
 import pytest
 
-from tests.bot.conftest import MAYA, PRIYA, SUPPORT, Office, make_desk
+from tests.bot.conftest import MAYA, PRIYA, SUPPORT, Office, make_desk, wait_for
 from tests.conftest import Clock
 from tests.core.store.test_engine import FULL, PASSING, read_waits
 from tests.core.store.test_forgetting import is_waited_for
 from thumbtune.bot.app import build_bot
 from thumbtune.bot.bot import Bot, Later, Write
+from thumbtune.bot.intake import build_keeper
 from thumbtune.bot.listeners.table import LISTENERS
 from thumbtune.bot.slack import SlackBusy, SlackLockedOut
+from thumbtune.bot.spool import SealedEvent
 from thumbtune.bot.workers import MAX_ATTEMPTS, Workers
 from thumbtune.core.errors import SlackUnknown, StoreUnavailable
 from thumbtune.core.records import InboxEvent
@@ -125,6 +127,30 @@ def test_only_what_is_collected_is_committed_without_waiting_for_the_disk(
 
     Workers(bot, {("event", name): handle}).work_once()
     assert set(seen) == {waits[dialect]}
+
+
+def test_what_is_handed_on_is_worked_on_once_and_in_order(bot: Bot, office: Office) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def handle(event: InboxEvent, bot: Bot) -> Write:
+        return lambda conn: seen.append((event.body["number"], event.attempts))
+
+    keeper = build_keeper(office.settings, bot.store, signals=bot.signals)
+    workers = Workers(bot, {("event", "message"): handle})
+    keeper.start()
+    workers.start()
+    for number in range(50):
+        sealed, now = bot.store.sealer.seal({"number": number}), bot.store.now()
+        keeper.keep(SealedEvent(TEAM_ID, f"Ev{number:03}", "event", "message", sealed, now))
+
+    def is_done() -> bool:
+        with bot.store.read() as conn:
+            return count_events(conn) == {"done": 51}
+
+    wait_for(is_done)
+    assert workers.stop(timeout_s=10)
+    keeper.stop(timeout_s=10)
+    assert seen == [(number, 1) for number in range(50)]
 
 
 def test_stop_gives_the_last_worker_all_of_its_time(bot: Bot) -> None:

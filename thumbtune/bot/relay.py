@@ -37,6 +37,7 @@ class Relay:
 
     def __init__(self) -> None:
         self._owner = ""
+        self._lease = timedelta(seconds=LEASE_S)
         self._is_behind = True
         self._handed: deque[HandedEvent] = deque()
         self._signal = threading.Event()
@@ -49,7 +50,7 @@ class Relay:
 
     def make_lease(self, now: datetime) -> Lease:
         """Return the lease under which to keep an event that is to be handed on."""
-        return Lease(self._owner, now + timedelta(seconds=LEASE_S))
+        return Lease(self._owner, now + self._lease)
 
     def hand_on(self, events: Sequence[HandedEvent]) -> None:
         """Give the worker events that are committed with its lease."""
@@ -64,8 +65,9 @@ class Relay:
 
     # what the worker does
 
-    def open(self, owner: str) -> None:
-        """Let events be leased for this owner, from the first look on."""
+    def open(self, owner: str, *, lease_s: float) -> None:
+        """Let events be leased for this owner, from the first look on, for no longer than other leases last."""
+        self._lease = timedelta(seconds=min(lease_s, LEASE_S))
         self._owner = owner
 
     def close(self) -> None:
@@ -76,7 +78,7 @@ class Relay:
     def take(self, now: datetime) -> list[HandedEvent]:
         """Return what was handed on, but what has waited so long that it may soon be another's."""
         taken = [self._handed.popleft() for _ in range(len(self._handed))]
-        return [event for event in taken if event.lease.until - now > timedelta(seconds=LEASE_S / 2)]
+        return [event for event in taken if event.lease.until - now > self._lease / 2]
 
     def begin_look(self) -> None:
         """Note that the inbox is looked into now; what is put there later and not handed on calls anew."""

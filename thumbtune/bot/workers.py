@@ -16,9 +16,10 @@ from datetime import timedelta
 from thumbtune.bot.asks import key_request
 from thumbtune.bot.blocks import draft_card
 from thumbtune.bot.bot import Bot, Handler, Later, Write
+from thumbtune.bot.leases import Leases
 from thumbtune.bot.people import PeopleMissing
 from thumbtune.bot.regrets import say_sorry
-from thumbtune.bot.relay import COLLECTED, LEASE_S
+from thumbtune.bot.relay import COLLECTED
 from thumbtune.bot.slack import SlackBusy, SlackLockedOut, describe_error
 from thumbtune.core.errors import SlackUnknown, StoreUnavailable
 from thumbtune.core.logs import hide_text
@@ -27,9 +28,7 @@ from thumbtune.core.store.drafts import find_requested_draft, settle_draft
 from thumbtune.core.store.inbox import (
     bury_event,
     claim_events,
-    extend_leases,
     finish_events,
-    forget_old_events,
     postpone_event,
 )
 from thumbtune.core.store.messages import lock_channels
@@ -42,8 +41,6 @@ MAX_ATTEMPTS = 10
 CLICK_KINDS: Sequence[EventKind] = ("action", "view")
 MAX_PAUSE_S = 300.0
 MAX_OUTAGE_PAUSE_S = 30.0
-CLEARING_S = 1000.0
-KEEP_DONE, KEEP_DEAD = timedelta(days=7), timedelta(days=30)
 
 
 class Workers:
@@ -58,19 +55,18 @@ class Workers:
         self._threads: list[threading.Thread] = []
         self._relay = bot.signals.collect
         self._next_look = 0.0
-        self._in_hand: set[int] = set()
-        self._hand_lock = threading.Lock()
+        self._leases = Leases(bot.store, owner=self._owner, lease_s=self._lease_s)
         clicks = {name for kind, name in handlers if kind in CLICK_KINDS}
         self._clicks = sorted(clicks - {draft_card.RETRY})  # a retry writes a draft, which takes its time
         self._no_asks = (*COLLECTED, *self._clicks)
 
     def start(self) -> None:
         """Start all threads."""
-        self._relay.open(self._owner)
+        self._relay.open(self._owner, lease_s=self._lease_s)
         loops: list[tuple[str, Callable[[], None]]] = [
             ("collect", self._collect),
             ("click", self._click),
-            ("leases", self._keep_leases),
+            ("leases", lambda: self._leases.run(self._stop)),
         ]
         loops += [(f"answer-{number}", self._answer) for number in range(self._bot.settings.bot_workers)]
         for name, loop in loops:
@@ -144,12 +140,8 @@ class Workers:
             events.append(
                 InboxEvent(handed.inbox_id, kept.team_id, kept.kind, kept.name, body, 1, received_at=kept.received_at)
             )
-        self._hold(events)
+        self._leases.hold(event.inbox_id for event in events)
         return events
-
-    def _hold(self, events: Sequence[InboxEvent]) -> None:
-        with self._hand_lock:
-            self._in_hand.update(event.inbox_id for event in events)
 
     def _claim(
         self, limit: int, *, names: Sequence[str] | None = None, but_names: Sequence[str] = ()
@@ -166,15 +158,14 @@ class Workers:
                 names=names,
                 but_names=but_names,
             )
-        self._hold(events)
+        self._leases.hold(event.inbox_id for event in events)
         return events
 
     def _work_on_batch(self, events: Sequence[InboxEvent]) -> None:
         try:
             self._work_on_claimed(events)
         finally:
-            with self._hand_lock:
-                self._in_hand.difference_update(event.inbox_id for event in events)
+            self._leases.release(event.inbox_id for event in events)
 
     def _work_on_claimed(self, events: Sequence[InboxEvent]) -> None:
         """Prepare each event by itself, then store all results at once; one by one where that does not work."""
@@ -268,31 +259,6 @@ class Workers:
         timer = threading.Timer(pause_s + 0.01, wake)
         timer.daemon = True
         timer.start()
-
-    def _keep_leases(self) -> None:
-        next_clearing = 0.0
-        while not self._stop.wait(min(self._lease_s, LEASE_S) / 3):
-            with self._hand_lock:
-                in_hand = sorted(self._in_hand)
-            try:
-                if in_hand:
-                    self._extend_leases(in_hand)
-                if time.monotonic() >= next_clearing:
-                    next_clearing = time.monotonic() + CLEARING_S
-                    self._forget_old_events()
-            except Exception as exc:  # the next look comes before the lease ends
-                logger.error("leases_not_extended", exc_info=hide_text(exc))
-
-    def _extend_leases(self, inbox_ids: list[int]) -> None:
-        store = self._bot.store
-        with store.write(is_lasting=False) as conn:
-            extend_leases(conn, inbox_ids, owner=self._owner, now=store.now(), lease_s=self._lease_s)
-
-    def _forget_old_events(self) -> None:
-        store = self._bot.store
-        with store.write() as conn:
-            now = store.now()
-            forget_old_events(conn, done_before=now - KEEP_DONE, dead_before=now - KEEP_DEAD)
 
 
 def _find_channel(event: InboxEvent) -> str:
