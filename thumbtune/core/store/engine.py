@@ -156,11 +156,13 @@ def changes_a_row(conn: sa.Connection, insert: Any) -> bool:  # Any: either dial
 
 
 def _open_sqlite(url: str) -> sa.Engine:
-    database = sa.make_url(url).database
+    database, options = sa.make_url(url).database, {}
     if database and database != ":memory:":
         Path(database).parent.mkdir(parents=True, exist_ok=True)
+        # The connection used last goes first: SQLite drops what one has read once another one has written.
+        options = {"pool_use_lifo": True}
     connect_args = {"timeout": BUSY_TIMEOUT_S, "cached_statements": KEPT_STATEMENTS}
-    engine = sa.create_engine(url, module=sqlite3, connect_args=connect_args, hide_parameters=True)
+    engine = sa.create_engine(url, module=sqlite3, connect_args=connect_args, hide_parameters=True, **options)
     journal = "WAL" if sqlite3.sqlite_version_info >= SAFE_WAL_VERSION else "TRUNCATE"
 
     @event.listens_for(engine, "connect")
