@@ -1,9 +1,10 @@
 """Measures what it takes from a 👍 to its stored pair, as a ratio to a bare Bolt listener that writes one row.
 
-Both take the same events through Bolt in one process, in turn, on SQLite with the same durable commits. Ours is the real
-intake and the real workers, from the delivery to the commit of the pair, the audit and the sign; messages are there before,
-as in a channel. First one 👍 at a time, nothing else waiting; then many at once, as after a gap, per 👍. The bare listener
-commits its row before Bolt acknowledges.
+Both take the same events through Bolt in one process, in turn, on SQLite. Ours is the real intake and the real workers, from the
+delivery to the commit of the pair, the audit and the sign; messages are there before, as in a channel. First one 👍 at a
+time, nothing else waiting; then many at once, as after a gap, per 👍. Each waits for the disk before Bolt acknowledges: the
+bare listener for its row, ours for the event. What ours makes of it follows from the event and does not wait for the disk
+again (docs/decisions/0023-one-wait-for-the-disk.md); it is committed when the clock stops.
 
 Run: python -m benchmarks.approval [--count 400]
 """
