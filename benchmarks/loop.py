@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -54,8 +54,7 @@ def measure(folder: Path, *, threads: Path | None) -> dict[str, object]:
     store = connect_store(read_settings({"THUMBTUNE_DATA_DIR": str(folder)}))
     marks = read_marks(store)
     store.engine.dispose()
-    [log] = (folder / "logs").glob("run-*-finetune.log")
-    marks["trained"] = datetime.fromtimestamp(log.stat().st_mtime, UTC)
+    marks["trained"] = marks["published"] - timedelta(seconds=demo.loop.result.seconds["evaluate"])
     [snapshot] = (folder / "snapshots").glob("run-*")
     bare_s = statistics.median(time_bare(snapshot, folder / f"bare-{number}") for number in range(BARE_RUNS))
     whole_s = (marks["drafted"] - marks["approved"]).total_seconds()
