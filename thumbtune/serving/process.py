@@ -111,8 +111,13 @@ class Keeper:
 
     def _serve_once(self, server: ReplicaServer, rollout: Rollout) -> float:
         """Start vLLM and serve until it is down or hung or we are told to stop; return the seconds it was up."""
+
+        def use_the_wait(elapsed_s: float, typical_s: float) -> None:
+            self._tell_progress(elapsed_s, typical_s)
+            rollout.prepare()
+
         try:
-            if not self._engine.start(stop=self._stop, on_progress=self._tell_progress):
+            if not self._engine.start(stop=self._stop, on_progress=use_the_wait):
                 return 0.0
         except EngineUnavailable as exc:
             logger.error("engine_not_started", extra={"error": str(exc)})
@@ -128,7 +133,7 @@ class Keeper:
             if watch.misses >= HUNG_AFTER:
                 logger.error("engine_hung", extra={"misses": watch.misses})
                 break
-            self._stop.wait(self._settings.reconcile_interval_s)
+            pause_until_next(rollout, settings=self._settings, stop=self._stop)
         return time.monotonic() - began
 
     def _tell_progress(self, elapsed_s: float, typical_s: float) -> None:
@@ -175,6 +180,12 @@ def reconcile_once(rollout: Rollout, watch: ProgressWatch) -> None:
         logger.error("reconcile_failed", exc_info=hide_text(exc))
 
 
+def pause_until_next(rollout: Rollout, *, settings: Settings, stop: threading.Event) -> None:
+    """Wait until it is time to look again, which is at once when a trial can go on."""
+    if not rollout.goes_on:
+        stop.wait(settings.reconcile_interval_s)
+
+
 def report_quietly(rollout: Rollout, *, healthy: bool) -> None:
     """Report the server's health; a store that does not answer now will be told later."""
     try:
@@ -214,10 +225,11 @@ def _attach(settings: Settings, store: Store, *, api_key: str, stop: threading.E
             max_loaded=settings.max_cpu_loras,
         )
         rollout = Rollout(store, server, facts=facts, settings=settings)
+        rollout.prepare()
         watch = ProgressWatch(server, model=base_name)
         while not stop.is_set():
             reconcile_once(rollout, watch)
-            stop.wait(settings.reconcile_interval_s)
+            pause_until_next(rollout, settings=settings, stop=stop)
     with store.write() as conn:
         remove_replica(conn, facts.replica_id)
 

@@ -85,12 +85,19 @@ class Rollout:
         self._trials = Trials(
             store, server, settings=settings, base_name=facts.base_name, base_mark=mark, monotonic=monotonic
         )
+        self.goes_on = False
+        """Whether a trial waits for nothing but the next call of `reconcile`."""
+
+    def prepare(self) -> None:
+        """Do what takes seconds before a trial, the first time it is called."""
+        self._trials.prepare()
 
     def reconcile(self) -> bool:
         """Do what is missing, report what was seen, and return whether the server is well.
 
         Safe to call at any time and again; what could not be done now is tried at a later call.
         """
+        self.goes_on = False
         try:
             if not self._server.check_health():
                 raise EngineUnavailable(f"model server {self._server.url} is not healthy")
@@ -245,8 +252,8 @@ class Rollout:
         with self._store.read() as conn:
             untried = list_untried(conn)
         for adapter in untried:
-            if adapter.name in self._proven:
-                self._trials.advance(adapter, proven=self._proven)
+            if adapter.name in self._proven and self._trials.advance(adapter, proven=self._proven):
+                self.goes_on = True
 
     def _promote_ready(self) -> None:
         """Make live, oldest first, what every healthy server has proven, retiring the one before in one transaction."""

@@ -7,6 +7,7 @@ goes on after a restart, and another server may finish it.
 import hashlib
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -106,12 +107,20 @@ class Trials:
         self._base = (base_name, f"base:{base_mark}")
         self._monotonic = monotonic
         self._redactor: Redactor | None = None
+        self._preparing = threading.Lock()
         self._failures: dict[str, int] = {}
 
-    def advance(self, adapter: Adapter, *, proven: Collection[str]) -> None:
+    def prepare(self) -> Redactor:
+        """Return what finds personal data in drafts; importing it takes seconds, which are best spent before a trial."""
+        with self._preparing:
+            if self._redactor is None:
+                self._redactor = Redactor(order_number_patterns=self._settings.order_number_patterns)
+            return self._redactor
+
+    def advance(self, adapter: Adapter, *, proven: Collection[str]) -> bool:
         """Go on with an adapter's trial for a few seconds, and close it when everything is written.
 
-        `proven` are the adapters that this server holds and has proven.
+        `proven` are the adapters that this server holds and has proven. Returns whether it can go on at once.
         Raises: EngineUnavailable when the server is down.
         """
         began = self._monotonic()
@@ -121,7 +130,7 @@ class Trials:
             trial = trials.begin_trial(conn, adapter.name, live=compared, now=self._store.now())
             desk = load_desk(conn, adapter.desk_id)
         if trial.state != "running":
-            return
+            return False
         with self._store.read() as conn:
             cases = list_trial_cases(conn, adapter, settings=self._settings)
             written = {(draft.case_key, draft.role) for draft in trials.list_trial_drafts(conn, adapter.name)}
@@ -133,11 +142,12 @@ class Trials:
         while missing:
             batch = [asked for asked in missing if asked.role == missing[0].role][:AT_ONCE]
             if not self._write_batch(adapter, desk, batch):
-                return
+                return False
             missing = missing[len(batch) :]
             if missing and self._monotonic() - began > STEP_S:
-                return
+                return True
         self._close(adapter, cases)
+        return False
 
     def _list_drafts(self, cases: Sequence[Case], desk: Desk, *, candidate: str, live: str | None) -> list[_Asked]:
         """Return every draft of a trial, the candidate's last."""
@@ -227,10 +237,8 @@ class Trials:
     def _check(self, text: str, *, is_cut: bool, prompt: Sequence[ChatMessage], case: Case, desk: Desk) -> DraftCheck:
         if case.triage is not None:
             return DraftCheck(is_empty=not text, is_looping=False, is_cut=is_cut)
-        if self._redactor is None:
-            self._redactor = Redactor(order_number_patterns=self._settings.order_number_patterns)
         try:
-            found = find_leaks(text, prompt=prompt, redactor=self._redactor)
+            found = find_leaks(text, prompt=prompt, redactor=self.prepare())
         except RedactionFailed:
             leaks = ["unreadable"]
         else:

@@ -17,6 +17,7 @@ import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from thumbtune.core.prompt import TEMPLATE_OPTIONS, Turn, build_prompt
 from thumbtune.trainer.child import NotFinite, ProgressReporter, emit, exit_on_sigterm, run_program
@@ -33,6 +34,9 @@ from thumbtune.trainer.examples import (
 from thumbtune.trainer.preferences import compare_choices, list_rows, read_choices
 from thumbtune.trainer.recipe import Recipe, check_base_unchanged, load_recipe
 from thumbtune.trainer.snapshot_files import HELD_OUT_NAME, HELD_OUT_PREFERENCES_NAME, TRAIN_NAME, load_meta
+
+if TYPE_CHECKING:
+    from thumbtune.trainer.model import Loaded
 
 PROBE_QUESTIONS = (
     "Hello, where is my order?",
@@ -54,29 +58,51 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--live", type=Path)
     parser.add_argument("--mixed-up", action="store_true")
     arguments = parser.parse_args(argv)
-    return run_program(lambda: write_evaluation(arguments))
+    return run_program(
+        lambda: write_evaluation(
+            arguments.out,
+            snapshot=arguments.snapshot,
+            base=arguments.base,
+            recipe=load_recipe(arguments.recipe),
+            candidate=arguments.candidate,
+            live=arguments.live,
+            mixed_up=arguments.mixed_up,
+        )
+    )
 
 
-def write_evaluation(arguments: argparse.Namespace) -> None:
-    """Evaluate and write the result, unless a likelihood is not a number."""
+def write_evaluation(
+    out: Path,
+    *,
+    snapshot: Path,
+    base: Path,
+    recipe: Recipe,
+    candidate: Path,
+    live: Path | None,
+    mixed_up: bool,
+    loaded: "Loaded | None" = None,
+) -> None:
+    """Evaluate and write the result, unless a likelihood is not a number; `loaded` is the base where it is in memory."""
     result = evaluate(
-        arguments.snapshot,
-        base=arguments.base,
-        recipe=load_recipe(arguments.recipe),
-        candidate=arguments.candidate,
-        live=arguments.live,
-        mixed_up=arguments.mixed_up,
+        snapshot, base=base, recipe=recipe, candidate=candidate, live=live, mixed_up=mixed_up, loaded=loaded
     )
     likelihoods = [value for score in result["scores"] for value in score["nll"].values()]
     likelihoods += [score[prompt] for score in result["prompts"] for prompt in ("own", "other")]
     if not all(math.isfinite(value) for value in likelihoods):
         raise NotFinite("a likelihood is not finite")
-    arguments.out.write_text(json.dumps(result, indent=1) + "\n")
-    emit("result", scores=len(result["scores"]), seconds=result["seconds"])
+    out.write_text(json.dumps(result, indent=1) + "\n")
+    emit("evaluated", scores=len(result["scores"]), seconds=result["seconds"])
 
 
 def evaluate(
-    snapshot: Path, *, base: Path, recipe: Recipe, candidate: Path, live: Path | None, mixed_up: bool = False
+    snapshot: Path,
+    *,
+    base: Path,
+    recipe: Recipe,
+    candidate: Path,
+    live: Path | None,
+    mixed_up: bool = False,
+    loaded: "Loaded | None" = None,
 ) -> dict:
     """Return per held-out reply its tokens and summed negative log likelihoods in nats, and the probes.
 
@@ -88,8 +114,11 @@ def evaluate(
 
     began = time.monotonic()
     emit("phase", phase="load")
-    device = models.prepare_torch(seed=recipe.seed, threads=recipe.threads)
-    tokenizer = models.load_tokenizer(base)
+    if loaded is None:
+        device = models.prepare_torch(seed=recipe.seed, threads=recipe.threads)
+        tokenizer = models.load_tokenizer(base)
+        loaded = models.Loaded(device, tokenizer, models.load_base(base, device=device, spread=recipe.four_bit))
+    device, tokenizer = loaded.device, loaded.tokenizer
     end_of_turn = find_end_of_turn(tokenizer, stop_ids=models.find_stop_ids(base))
     limits = {
         "end_of_turn": end_of_turn,
@@ -99,9 +128,7 @@ def evaluate(
     examples, skipped = encode_lines(lines, tokenizer, **limits)
     has_choices = (snapshot / HELD_OUT_PREFERENCES_NAME).is_file()
     choices, _ = read_choices(snapshot / HELD_OUT_PREFERENCES_NAME, tokenizer, **limits) if has_choices else ([], 0)
-    model = models.attach_adapter(
-        models.load_base(base, device=device, spread=recipe.four_bit), candidate, name="candidate"
-    )
+    model = models.attach_adapter(loaded.base, candidate, name="candidate")
     check_base_unchanged(recipe, base)
     if live is not None:
         models.attach_adapter(model, live, name="live")

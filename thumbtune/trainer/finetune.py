@@ -1,10 +1,13 @@
 """Trains a LoRA adapter on a snapshot's approved replies; a child program of the trainer.
 
 Command: python -m thumbtune.trainer.finetune --snapshot DIR --base DIR --recipe FILE --out DIR [--report-to NAME]
+    [--evaluation FILE [--live DIR] [--mixed-up]]
 
 It does not know the store, runs or desks. It reads DIR/train.jsonl and DIR/train_triage.jsonl, prints progress as JSON
 lines, and writes the adapter (bfloat16 safetensors and its configuration) and result.json. Where the recipe says so, a
-second stage learns from DIR/preferences.jsonl. The same snapshot, recipe and thread count give the same bytes on a CPU.
+second stage learns from DIR/preferences.jsonl. With --evaluation it goes on as `evaluate`, with the base that it holds and
+the adapter as it was saved, unless it trained in 4 bits or in several processes. The same snapshot, recipe and thread
+count give the same bytes on a CPU.
 Exit codes: 0 done, 2 bad input, 3 loss or gradient not finite, 4 out of memory, 5 disk full, 143 cancelled.
 """
 
@@ -15,17 +18,22 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from thumbtune.core.errors import BadInput
 from thumbtune.core.manifest import CONFIG_NAME, WEIGHTS_NAME
 from thumbtune.core.triage import MAX_TRIAGE_TOKENS
 from thumbtune.trainer.child import NotFinite, emit, exit_on_sigterm, run_program
+from thumbtune.trainer.evaluate import write_evaluation
 from thumbtune.trainer.examples import encode_lines, find_end_of_turn, merge_prefixes, plan_steps, read_lines
 from thumbtune.trainer.preferences import read_choices
 from thumbtune.trainer.recipe import Recipe, check_base_unchanged, load_recipe
 from thumbtune.trainer.reporting import open_reports
 from thumbtune.trainer.snapshot_files import PREFERENCES_NAME, TRAIN_NAME, TRIAGE_NAME
 from thumbtune.trainer.validation import split_validation
+
+if TYPE_CHECKING:
+    from thumbtune.trainer.model import Loaded
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -36,16 +44,35 @@ def main(argv: list[str] | None = None) -> int:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--report-to", action="append", default=[])
     parser.add_argument("--report-dir", type=Path, default=Path())
+    for name in ("evaluation", "live"):
+        parser.add_argument(f"--{name}", type=Path)
+    parser.add_argument("--mixed-up", action="store_true")
     arguments = parser.parse_args(argv)
-    return run_program(
-        lambda: finetune(
-            arguments.snapshot,
-            base=arguments.base,
-            recipe=load_recipe(arguments.recipe),
-            out=arguments.out,
-            report_to=arguments.report_to,
-            report_dir=arguments.report_dir,
-        )
+    return run_program(lambda: finetune_and_judge(arguments))
+
+
+def finetune_and_judge(arguments: argparse.Namespace) -> None:
+    """Fine-tune, and judge what came of it if that is asked for and can be done by this process."""
+    recipe = load_recipe(arguments.recipe)
+    loaded = finetune(
+        arguments.snapshot,
+        base=arguments.base,
+        recipe=recipe,
+        out=arguments.out,
+        report_to=arguments.report_to,
+        report_dir=arguments.report_dir,
+    )
+    if arguments.evaluation is None or recipe.four_bit or recipe.gpus > 1:
+        return
+    write_evaluation(
+        arguments.evaluation,
+        snapshot=arguments.snapshot,
+        base=arguments.base,
+        recipe=recipe,
+        candidate=arguments.out,
+        live=arguments.live,
+        mixed_up=arguments.mixed_up,
+        loaded=loaded,
     )
 
 
@@ -57,8 +84,11 @@ def finetune(
     out: Path,
     report_to: Sequence[str] = (),
     report_dir: Path = Path(),
-) -> None:
-    """Train on the snapshot, save the adapter in `out` and say what was done, there and in the last line printed."""
+) -> "Loaded":
+    """Train on the snapshot, save the adapter in `out` and say what was done, there and in the last line printed.
+
+    Returns the base without the adapter.
+    """
     lines = read_lines(snapshot / TRAIN_NAME)
     triage_lines = read_lines(snapshot / TRIAGE_NAME) if (snapshot / TRIAGE_NAME).exists() else []
     if not (base / "config.json").is_file():
@@ -136,6 +166,7 @@ def finetune(
         (out / "result.json").write_text(json.dumps(result, indent=1) + "\n")
         emit("result", **result)
     group.leave()
+    return models.Loaded(group.device, tokenizer, model.unload())
 
 
 def thin_out(losses: Sequence[float], *, most: int = 200) -> list[tuple[int, float]]:

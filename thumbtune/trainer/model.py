@@ -6,6 +6,7 @@ It imports torch, transformers and peft, so nothing but `finetune` and `evaluate
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,16 @@ from thumbtune.core.manifest import CONFIG_NAME, WEIGHTS_NAME, load_template
 from thumbtune.core.prompt import TEMPLATE_OPTIONS
 from thumbtune.trainer.examples import TokenSequence, split_rows
 from thumbtune.trainer.packing import plan_packed, try_packing
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A base model in memory, without an adapter, and its tokenizer."""
+
+    device: torch.device
+    tokenizer: Any  # a transformers tokenizer; its class depends on the model
+    base: Any  # as above
+
 
 _EVERY_ROLE = [{"role": role, "content": "x"} for role in ("system", "user", "assistant", "user")]
 

@@ -10,7 +10,7 @@ import math
 import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -36,7 +36,7 @@ from thumbtune.core.store.triages import record_triages_used
 from thumbtune.core.store.trials import record_scores
 from thumbtune.trainer.backend import Job, TrainerBackend
 from thumbtune.trainer.card import build_card
-from thumbtune.trainer.child import EXIT_OK, REASONS
+from thumbtune.trainer.child import EXIT_OK, EXIT_OUT_OF_MEMORY, REASONS
 from thumbtune.trainer.gate import GateResult, PromptScore, ReplyScore, decide
 from thumbtune.trainer.lease import Cancelled, RunLease, Stopped
 from thumbtune.trainer.norms import find_outlier, measure_earlier, measure_norms
@@ -138,16 +138,28 @@ class Pipeline:
         report_to = [f"--report-to={name}" for name in self._settings.train_report_to]
         outputs = ["--out", str(candidate), *report_to, "--report-dir", str(self._settings.logs_dir / "reports")]
         shares = _IN_TWO_STAGES if recipe.preferences else _SHARES
-        trained = self._run_child(lease, "finetune", [*inputs, *outputs], processes=recipe.gpus, shares=shares)
         course = {"dropped": meta.dropped, "base_model": name_base(self._settings.base_model), "rank": recipe.rank}
-        with self._store.write() as conn:
-            record_course(conn, run.run_id, **course, **trained)
-        lease.update(state="evaluating")
+
+        def record_training(trained: dict[str, Any]) -> None:  # Any: JSON
+            with self._store.write() as conn:
+                record_course(conn, run.run_id, **course, **trained)
+            lease.update(state="evaluating")
+
+        mixed_up = ["--mixed-up"] if self._settings.gate_mixed_up else []
+        found, evaluated = work / "evaluation.json", self._find_comparable_live(run, base)
+        trained = self._run_child(
+            lease,
+            "finetune",
+            [*inputs, *outputs, "--evaluation", str(found), *_name_live(evaluated), *mixed_up],
+            processes=recipe.gpus,
+            shares=shares,
+            on_result=record_training,
+        )
         live = self._find_comparable_live(run, base)
-        inputs += ["--candidate", str(candidate), "--out", str(work / "evaluation.json")]
-        inputs += ["--live", live.path] if live else []
-        self._run_child(lease, "evaluate", [*inputs, *(["--mixed-up"] if self._settings.gate_mixed_up else [])])
-        evaluation = json.loads((work / "evaluation.json").read_bytes())
+        if _name_live(live) != _name_live(evaluated) or not found.is_file():
+            compared = ["--candidate", str(candidate), "--out", str(found), *_name_live(live)]
+            self._run_child(lease, "evaluate", [*inputs, *compared, *mixed_up])
+        evaluation = json.loads(found.read_bytes())
         with self._store.write() as conn:
             record_scores(conn, run.run_id, evaluation["scores"])
             record_course(conn, run.run_id, preferred=evaluation["preferences"])
@@ -221,7 +233,12 @@ class Pipeline:
         *,
         processes: int = 1,
         shares: Mapping[str, tuple[float, float]] = _SHARES,
+        on_result: Callable[[dict[str, Any]], None] = lambda _: None,  # Any: JSON
     ) -> dict[str, Any]:  # Any: JSON
+        """Follow a child to its end and return its result, which is there when the training is over.
+
+        A child that had no memory left to go on and judge has its result all the same.
+        """
         log_path = self._settings.logs_dir / f"{lease.run.run_id}-{program}.log"
         phase, (first, last) = program, shares[program]
         ends_at = time.monotonic() + self._settings.train_timeout_s
@@ -242,6 +259,10 @@ class Pipeline:
                         reason = event["reason"]
                     elif event["event"] == "result":
                         result = event
+                        on_result(event)
+                        program = phase = "evaluate"
+                        (first, last), done, eta_s = shares[phase], 0.0, None
+                        ends_at = time.monotonic() + self._settings.train_timeout_s
                 if status.exit_code is not None:
                     break
                 lease.beat(phase, progress=first + (last - first) * done, eta_s=eta_s, **figures)
@@ -253,6 +274,8 @@ class Pipeline:
         finally:
             job.cancel()
             lease.stop_counting()
+        if result and status.exit_code == EXIT_OUT_OF_MEMORY:
+            return result
         if status.exit_code in REASONS:
             raise _Failed(f"The {program} failed: {REASONS[status.exit_code]}{f' ({reason})' if reason else ''}.")
         if status.exit_code != EXIT_OK:
@@ -343,6 +366,10 @@ class Pipeline:
             )
         remove_unlisted(self._settings.adapters_dir, run_id=manifest.run_id, keep=manifest.adapter)
         logger.info("adapter_published", extra={"adapter": manifest.adapter, "run_id": manifest.run_id})
+
+
+def _name_live(live: Adapter | None) -> list[str]:
+    return ["--live", live.path] if live is not None else []
 
 
 def _tell(what: str, skipped: Mapping[str, int]) -> str:
