@@ -15,6 +15,8 @@ from thumbtune.trainer.backend import Job, JobStatus, LocalBackend
 from thumbtune.trainer.child import EXIT_OK, EXIT_OUT_OF_MEMORY
 from thumbtune.trainer.pipeline import Pipeline
 
+pytestmark = pytest.mark.timeout(600)  # three programs that import torch, on a machine that may be busy
+
 
 class Backend:
     """Runs the real child programs, remembers which, and may let a fine-tuning end before it judges."""
