@@ -57,6 +57,30 @@ def test_run_that_failed_says_why(office: Office, store: Store, clock: Clock) ->
     assert "What is live stays live" in str(message)
 
 
+def test_replacement_that_did_not_pass_says_what_stays_live_and_names_nobody(
+    office: Office, store: Store, clock: Clock
+) -> None:
+    bot = build_bot(office.settings, store)
+    announcer, sender = Announcer(bot), Sender(bot)
+    with store.write() as conn:
+        save_desk(conn, make_desk())
+        asked = {"reason": "forget", "requested_by": RUTH, "announce_channel": SUPPORT}
+        open_run(conn, desk_id="support", now=clock(), **asked)
+        run = claim_run(conn, owner="t", now=clock(), lease_s=60)
+        assert run is not None
+    announcer.announce_due()
+    sender.send_due()
+    told = office.call("conversations.history", user=RUTH, channel=SUPPORT)["messages"]
+    with store.write() as conn:
+        finish_run(conn, run, state="inconclusive", message="", now=clock())
+    announcer.announce_due()
+    told += office.call("conversations.history", user=RUTH, channel=SUPPORT)["messages"]
+    first, last = (str(message) for message in told if message.get("bot_id"))
+    assert "is learning" in first
+    assert RUTH not in first + last
+    assert "learned from someone who was forgotten; that one stays live" in last
+
+
 def test_private_progress_comes_though_slack_was_away_when_its_conversation_was_looked_for(
     office: Office, store: Store, clock: Clock
 ) -> None:

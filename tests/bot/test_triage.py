@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.bot.conftest import JONAS, MAYA, PRIYA, Office, make_desk, wait_for
+from tests.bot.conftest import JONAS, MAYA, PRIYA, SUPPORT, Office, make_desk, wait_for
 from thumbtune.core.records import ThreadTriage
 from thumbtune.core.store import triages
 from thumbtune.core.store.adapters import load_adapter
 from thumbtune.core.store.desks import save_desk
+from thumbtune.core.store.messages import load_message
 from thumbtune.core.triage import MAX_TRIAGE_TOKENS, Triage, build_pattern, dump_triage
+from thumbtune.demo.slack.seed import TEAM_ID
 
 CATEGORIES = ("Delivery", "Returns")
 SUGGESTED = Triage("Delivery", "normal", "[NAME_1] asks where [ORDER_1] is.", "Look up [ORDER_1].")
@@ -168,6 +170,40 @@ def test_late_triage_does_not_hold_the_draft_up(sorted_office: Office) -> None:
     assert "It arrives on Friday." in str(card)
     assert stored(sorted_office) == []
     may_end.set()
+
+
+def test_message_deleted_while_its_draft_is_written_comes_back_in_no_triage(sorted_office: Office) -> None:
+    is_asked, may_end = threading.Event(), threading.Event()
+
+    def reply(request: dict[str, Any]) -> str:
+        if is_triage(request):
+            return dump_triage(SUGGESTED)
+        is_asked.set()
+        may_end.wait(30)
+        return "It arrives on Friday."
+
+    sorted_office.model.reply = reply
+    question = sorted_office.say(MAYA, "Good morning!")
+    parcel = sorted_office.say(MAYA, QUESTION, thread=question)
+    sorted_office.ask(PRIYA, question)
+    assert is_asked.wait(30)
+    sorted_office.call("chat.delete", user=MAYA, channel=SUPPORT, ts=parcel)
+    wait_for(lambda: is_gone(sorted_office, parcel))
+    may_end.set()
+    card = sorted_office.wait_for_card(PRIYA, question)
+    assert "RE-48213" not in str(card)
+    press(sorted_office, card)
+    submit(sorted_office, category="Returns", summary="Asks for RE-48213.", suggested_action="Look it up.")
+    sorted_office.wait_for_card(PRIYA, question, holding="Your triage was not kept")
+    with sorted_office.store.read() as conn:
+        assert triages.list_taught(conn, desk_id="support") == []
+    assert [(item.state, item.turns, item.decided) for item in stored(sorted_office)] == [("erased", (), None)]
+
+
+def is_gone(office: Office, ts: str) -> bool:
+    with office.store.read() as conn:
+        message = load_message(conn, team_id=TEAM_ID, channel_id=SUPPORT, ts=ts)
+    return message is not None and message.deleted
 
 
 def test_model_whose_context_has_no_room_for_a_triage_is_not_asked_for_one(office: Office) -> None:

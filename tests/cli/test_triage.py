@@ -23,9 +23,9 @@ def with_triages(with_desk: Store) -> Store:
             draft = ask_for_draft(conn, number, thread_ts=f"{number}.0", now=with_desk.now())
             turns, now = [Turn("customer", "Where is [ORDER_1]?")], with_desk.now()
             if number < 2:
-                triages.suggest_triage(conn, draft, SUGGESTED, turns=turns, adapter="support-0001", now=now)
+                triages.suggest_triage(conn, draft, SUGGESTED, turns=turns, heard=(), adapter="support-0001", now=now)
             if number > 0:
-                triages.decide_triage(conn, draft, CORRECTED, turns=turns, decided_by="U1", now=now)
+                triages.decide_triage(conn, draft, CORRECTED, turns=turns, heard=(), decided_by="U1", now=now)
     return with_desk
 
 

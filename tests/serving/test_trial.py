@@ -118,7 +118,7 @@ class Room:
             for number in range(held_out + 1):
                 draft = ask_for_draft(conn, number, thread_ts=f"{2000 + number}.0", now=self.clock())
                 turns = [Turn("customer", f"Where is parcel {number}?")]
-                triages.decide_triage(conn, draft, DECIDED, turns=turns, decided_by="U1", now=self.clock())
+                triages.decide_triage(conn, draft, DECIDED, turns=turns, heard=(), decided_by="U1", now=self.clock())
                 found = triages.find_triage(conn, draft.draft_id)
                 assert found is not None
                 ids.append(found.triage_id)

@@ -183,4 +183,4 @@ def test_replacement_keeps_quiet_hours_but_waits_for_no_budget(store: Store, set
     [run_id] = queue_due_runs(store, settings)
     with store.read() as conn:
         replacing = runs.load_run(conn, run_id)
-    assert (replacing.reason, replacing.announce_channel) == ("forget", None)
+    assert (replacing.reason, replacing.announce_channel) == ("forget", "C9")

@@ -40,7 +40,9 @@ def teach(installation: Installation, threads: range, *, say: str = "{} ({})") -
             draft = ask_for_draft(conn, thread, thread_ts=f"{thread}.0", now=installation.store.now())
             turns = [Turn("customer", say.format(QUESTIONS[thread % 4], thread))]
             triage = Triage(CATEGORIES[thread % 4], "normal", "Asks the shop.", "Answer it.")
-            triages.decide_triage(conn, draft, triage, turns=turns, decided_by="U1", now=installation.store.now())
+            triages.decide_triage(
+                conn, draft, triage, turns=turns, heard=(), decided_by="U1", now=installation.store.now()
+            )
 
 
 def test_thread_is_on_one_side_for_replies_and_triages_for_ever(installation: Installation) -> None:

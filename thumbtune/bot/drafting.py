@@ -31,11 +31,11 @@ from thumbtune.bot.triage import begin_triage
 from thumbtune.bot.writing import Written, write_draft
 from thumbtune.core.errors import InferenceError
 from thumbtune.core.prompt import Turn
-from thumbtune.core.records import Desk, Draft, DraftState
+from thumbtune.core.records import Desk, Draft, DraftState, Message
 from thumbtune.core.redaction import fill_back
 from thumbtune.core.store.desks import load_desk
 from thumbtune.core.store.drafts import fill_draft, load_draft, request_draft, settle_draft
-from thumbtune.core.store.messages import load_thread
+from thumbtune.core.store.messages import load_thread, lock_channel
 from thumbtune.core.store.triages import find_triage, suggest_triage
 from thumbtune.core.triage import Triage
 
@@ -122,10 +122,19 @@ def find_card_triage(bot: Bot, draft: Draft, *, live: Sequence[LiveMessage]) -> 
 
 def load_turns(bot: Bot, *, channel_id: str, thread_ts: str, roles: DeskRoles, up_to: str = "") -> list[Turn]:
     """Return a whole thread as turns, from our own messages; `up_to` names the last one, where it went on."""
-    place = {"team_id": bot.identity.team_id, "channel_id": channel_id}
+    messages = load_messages(bot, channel_id=channel_id, thread_ts=thread_ts, up_to=up_to)
+    return make_turns(bot, messages, roles=roles)
+
+
+def load_messages(bot: Bot, *, channel_id: str, thread_ts: str, up_to: str = "") -> list[Message]:
+    """Return our own messages of a thread, up to the last one where it went on."""
     with bot.store.read() as conn:
-        messages = load_thread(conn, thread_ts=thread_ts, **place)
-    messages = [message for message in messages if not up_to or message.ts <= up_to]
+        messages = load_thread(conn, team_id=bot.identity.team_id, channel_id=channel_id, thread_ts=thread_ts)
+    return [message for message in messages if not up_to or message.ts <= up_to]
+
+
+def make_turns(bot: Bot, messages: Sequence[Message], *, roles: DeskRoles) -> list[Turn]:
+    """Return messages as turns of who has which role; who is not known yet is looked up."""
     authors = {message.user_id for message in messages if not message.is_bot}
     try:
         people = bot.people.get_people(authors)
@@ -156,7 +165,8 @@ def _request(bot: Bot, ask: Ask, desk: Desk, live: Sequence[LiveMessage], roles:
 
 
 def _write(bot: Bot, ask: Ask, desk: Desk, draft: Draft, roles: DeskRoles) -> tuple[Draft, str] | None:
-    turns = load_turns(bot, channel_id=draft.channel_id, thread_ts=draft.thread_ts, roles=roles)
+    messages = load_messages(bot, channel_id=draft.channel_id, thread_ts=draft.thread_ts)
+    turns, heard = make_turns(bot, messages, roles=roles), [message.ts for message in messages]
     if holds_unredacted(turns):
         _give_up(bot, ask, draft, reason="A message here could not be made safe to work with, so there is no draft.")
         return None
@@ -170,16 +180,20 @@ def _write(bot: Bot, ask: Ask, desk: Desk, draft: Draft, roles: DeskRoles) -> tu
         return None
     if written is None:
         _wait_for_model(bot, ask, draft)
-    kept = _keep(bot, draft, written, turns=turns, triage=triage.take(written.choice) if triage else None)
+    suggested = triage.take(written.choice) if triage else None
+    kept = _keep(bot, draft, written, turns=turns, heard=heard, triage=suggested)
     missing, examples = written.choice.missing_adapter, len(written.grounds.examples)
     is_cut = written.is_cut and kept.text == written.text
     return kept, describe_mode(kept, examples=examples, missing_adapter=missing, is_cut=is_cut)
 
 
-def _keep(bot: Bot, draft: Draft, written: Written, *, turns: Sequence[Turn], triage: Triage | None) -> Draft:
+def _keep(
+    bot: Bot, draft: Draft, written: Written, *, turns: Sequence[Turn], heard: Sequence[str], triage: Triage | None
+) -> Draft:
     """Store what was written and return the draft as it is stored: another worker may have been quicker."""
     mode, adapter = written.grounds.mode, written.choice.adapter
     with bot.store.write() as conn:
+        lock_channel(conn, team_id=draft.team_id, channel_id=draft.channel_id)
         is_first = fill_draft(
             conn,
             draft.draft_id,
@@ -190,7 +204,7 @@ def _keep(bot: Bot, draft: Draft, written: Written, *, turns: Sequence[Turn], tr
             latency_ms=written.latency_ms,
         )
         if is_first and triage is not None:
-            suggest_triage(conn, draft, triage, turns=turns, adapter=adapter, now=bot.store.now())
+            suggest_triage(conn, draft, triage, turns=turns, heard=heard, adapter=adapter, now=bot.store.now())
         kept = load_draft(conn, draft.draft_id)
     if is_first:
         fields = {"draft_id": draft.draft_id, "mode": mode, "adapter": adapter}

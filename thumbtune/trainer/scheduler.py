@@ -83,7 +83,7 @@ def queue_due_runs(store: Store, settings: Settings) -> list[str]:
                     desk_id=desk.desk_id,
                     reason=FORGET if replacement.is_due else THRESHOLD,
                     now=store.now(),
-                    announce_channel=None if replacement.is_due else desk.training_channel or None,
+                    announce_channel=desk.training_channel or None,
                 )
                 if is_new:
                     logger.info("run_queued", extra={"run_id": run.run_id, "desk_id": desk.desk_id, "why": due.why})

@@ -315,6 +315,21 @@ def test_adapters_that_learned_are_named_and_replaced_and_never_come_back(store:
     assert forget(store, MAYA).adapters == ()
 
 
+@pytest.mark.parametrize(("channel", "told"), [("C9", "C9"), ("", None)])
+def test_replacement_is_told_of_where_the_desk_s_runs_are(
+    store: Store, desk: Desk, channel: str, told: str | None
+) -> None:
+    hers, his = talk(store)
+    make_adapter(store, "support-0001", trained=[hers, his], is_live=True)
+    with store.write() as conn:
+        desks.save_desk(conn, replace(desk, training_channel=channel))
+    receipt = forget(store, MAYA)
+    with store.read() as conn:
+        run = runs.load_run(conn, receipt.replacements["support"])
+    assert (run.reason, run.announce_channel) == ("forget", told)
+    assert MAYA not in str(run)
+
+
 def test_too_few_pairs_ask_for_no_run_and_say_so(store: Store) -> None:
     hers, _ = talk(store)
     make_adapter(store, "support-0001", trained=[hers], is_live=True)

@@ -1,17 +1,21 @@
 """Triages: what a model suggested and an agent made of it, what a run learned from them, and what erases them."""
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.conftest import Clock
-from tests.core.store.test_forgetting import HERE, MAYA, PRIYA, forget, say
+from tests.core.store.test_forgetting import HERE, MAYA, PRIYA, forget, is_waited_for, say
 from tests.core.store.test_retention import expire
 from thumbtune.core.errors import Conflict
 from thumbtune.core.prompt import Turn
 from thumbtune.core.pseudonyms import is_pseudonym
 from thumbtune.core.receipts import describe_counts
-from thumbtune.core.records import Desk, Draft, ThreadTriage
+from thumbtune.core.records import Desk, Draft, Message, ThreadTriage
 from thumbtune.core.store import Store, adapters, desks, drafts, runs, triages
 from thumbtune.core.store.audits import list_acts, verify_chain
+from thumbtune.core.store.messages import lock_channel, record_message
 from thumbtune.core.store.pairs import FORGOTTEN, erase_texts
 from thumbtune.core.triage import Triage
 
@@ -41,16 +45,18 @@ def ask(store: Store, number: int = 1, *, thread: str = "100.000001", seen: str 
         )
 
 
-def suggest(store: Store, draft: Draft, *, adapter: str | None = None) -> None:
+def suggest(store: Store, draft: Draft, *, adapter: str | None = None, heard: Sequence[str] = ()) -> None:
     turns = [Turn("customer", "Where is [ORDER_1]?")]
     with store.write() as conn:
-        triages.suggest_triage(conn, draft, SUGGESTED, turns=turns, adapter=adapter, now=store.now())
+        triages.suggest_triage(conn, draft, SUGGESTED, turns=turns, heard=heard, adapter=adapter, now=store.now())
 
 
-def decide(store: Store, draft: Draft, triage: Triage = CORRECTED, *, by: str = PRIYA) -> ThreadTriage:
+def decide(
+    store: Store, draft: Draft, triage: Triage = CORRECTED, *, by: str = PRIYA, heard: Sequence[str] = ()
+) -> ThreadTriage:
     turns = [Turn("customer", "Where is [ORDER_1]?")]
     with store.write() as conn:
-        return triages.decide_triage(conn, draft, triage, turns=turns, decided_by=by, now=store.now())
+        return triages.decide_triage(conn, draft, triage, turns=turns, heard=heard, decided_by=by, now=store.now())
 
 
 def find(store: Store, draft: Draft) -> ThreadTriage:
@@ -166,6 +172,61 @@ def test_message_written_after_a_triage_is_no_part_of_it(store: Store) -> None:
     with store.write() as conn:
         erase_texts(conn, deleted_ts="100.000001", **place)
     assert (find(store, draft).state, find(store, draft).reason) == ("erased", triages.DELETED)
+
+
+HEARD = ("100.000001", "100.000002")
+
+
+def delete(store: Store, ts: str) -> None:
+    message = Message("T1", "C1", ts, "100.000001", "", False, "", "", True)
+    with store.write() as conn:
+        record_message(conn, message, event_ts="150.000000")
+        erase_texts(conn, **HERE, thread_ts="100.000001", deleted_ts=ts, now=store.now())
+
+
+@pytest.mark.parametrize("gone", ["deleted", "forgotten"])
+def test_triage_of_what_went_while_it_was_made_is_not_kept(store: Store, gone: str) -> None:
+    say(store, MAYA, HEARD[0], "Where is [ORDER_1]?", thread=HEARD[0])
+    say(store, MAYA, HEARD[1], "Please!", thread=HEARD[0])
+    first, second = ask(store, 1), ask(store, 2)
+    if gone == "deleted":
+        delete(store, HEARD[1])
+    else:
+        forget(store, MAYA)
+    suggest(store, first, heard=HEARD)
+    with pytest.raises(Conflict, match="ask for a new draft"):
+        decide(store, first, SUGGESTED)  # the turns hold nothing of it any more, but the suggestion did
+    with pytest.raises(Conflict, match="deleted or erased meanwhile; ask for a new draft"):
+        decide(store, second, heard=HEARD)
+    kept = find(store, first)
+    assert (kept.state, kept.turns, kept.suggested) == ("erased", (), None)
+    assert taught(store) == []
+
+
+def test_message_that_was_deleted_before_keeps_no_triage_from_being_made(store: Store) -> None:
+    for ts in HEARD:
+        say(store, MAYA, ts, "Where is [ORDER_1]?", thread=HEARD[0])
+    delete(store, HEARD[0])
+    draft = ask(store)
+    suggest(store, draft, heard=HEARD[1:])
+    decide(store, draft, heard=HEARD[1:])
+    assert taught(store) == [CORRECTED]
+
+
+def test_deletion_that_is_being_stored_is_waited_for(store: Store) -> None:
+    say(store, MAYA, HEARD[0], "Where is [ORDER_1]?", thread=HEARD[0])
+    draft = ask(store)
+    message = Message("T1", "C1", HEARD[0], HEARD[0], "", False, "", "", True)
+    with ThreadPoolExecutor(1) as other:
+        with store.write() as conn:
+            lock_channel(conn, **HERE)
+            record_message(conn, message, event_ts="150.000000")
+            deciding = other.submit(decide, store, draft, heard=HEARD[:1])
+            while not (deciding.done() or is_waited_for(store)):
+                pass
+        with pytest.raises(Conflict, match="deleted or erased meanwhile"):
+            deciding.result(30)
+    assert taught(store) == []
 
 
 def test_suggestions_expire_with_messages_and_what_agents_taught_with_pairs(store: Store, clock: Clock) -> None:

@@ -6,9 +6,11 @@ from datetime import timedelta
 import pytest
 
 from tests.conftest import Clock
+from thumbtune.core.golden import CaseContent, Expectations
 from thumbtune.core.prompt import Turn
-from thumbtune.core.store import Store, adapters, pairs, runs, trials
-from thumbtune.core.store.retention import expire_texts
+from thumbtune.core.store import Store, adapters, golden, pairs, runs, trials
+from thumbtune.core.store.reporting import load_report
+from thumbtune.core.store.retention import BATCH, expire_texts
 from thumbtune.core.trial import TrialDraft, Verdict
 from thumbtune.core.tripwires import DraftCheck
 
@@ -139,3 +141,43 @@ def test_drafts_go_with_the_texts_of_their_pair(store: Store, clock: Clock) -> N
     expire_texts(store, message_days=30, pair_days=0, shows_sign=False, actor="trainer")
     with store.read() as conn:
         assert trials.list_trial_drafts(conn, "support-0001") == []
+
+
+def list_keys(store: Store) -> list[str]:
+    with store.read() as conn:
+        return [draft.case_key for draft in trials.list_trial_drafts(conn, "support-0001")]
+
+
+@pytest.mark.parametrize("deleted", ["question", "reply"])
+def test_drafts_go_with_a_deleted_message_that_they_may_repeat(store: Store, deleted: str) -> None:
+    """So do those for the golden case that was made of it."""
+    run_id, ids = publish(store, replies=1)
+    with store.write() as conn:
+        turns = (Turn("customer", "Where is it?"),)
+        content = CaseContent(title="Mine", turns=turns, expectations=Expectations(max_chars=500))
+        case = golden.add_case(conn, content, desk_id="support", added_by="U9", now=store.now(), pair_id=ids[0])
+        for key, pair_id in (*((f"pair:{number}", number) for number in ids), (f"golden:{case.case_id}", ids[0])):
+            trials.put_trial_draft(conn, make_draft(store, pair_id, case_key=key, text="You asked: where is it?"))
+        conn.execute(runs.runs.update().where(runs.runs.c.run_id == run_id).values(adapter="support-0001"))
+        place = {"team_id": "T1", "channel_id": "C1", "thread_ts": "1000.000000"}
+        deleted_ts = {"question": "1000.000000", "reply": "1000.000001"}[deleted]
+        pairs.erase_texts(conn, deleted_ts=deleted_ts, now=store.now(), **place)
+    assert list_keys(store) == [f"pair:{number}" for number in ids[1:]]
+    with store.read() as conn:
+        report = load_report(conn, run_id, gpu_price_per_hour=0.0)
+    assert [item.title for item in report.side_by_side] == [f"Pair {number}" for number in ids[1:]]
+
+
+def test_drafts_written_for_texts_that_were_erased_meanwhile_go_in_batches_where_nothing_expires(store: Store) -> None:
+    _, ids = publish(store, threads=3, replies=1)
+    with store.write() as conn:
+        place = {"team_id": "T1", "channel_id": "C1"}
+        pairs.erase_texts(conn, thread_ts="1000.000000", deleted_ts="1000.000001", now=store.now(), **place)
+        pairs.erase_texts(conn, thread_ts="1001.000000", deleted_ts="1001.000000", now=store.now(), **place)
+        for number in range(BATCH + 1):
+            trials.put_trial_draft(conn, make_draft(store, ids[0], case_key=f"golden:{number}"))
+        for pair_id in ids[1:]:
+            trials.put_trial_draft(conn, make_draft(store, pair_id))
+    counts = expire_texts(store, message_days=0, pair_days=0, shows_sign=False, actor="trainer")
+    assert counts == {"trial_drafts": BATCH + 2}
+    assert list_keys(store) == [f"pair:{ids[2]}"]

@@ -7,9 +7,14 @@ from thumbtune.bot.blocks.parts import ask_first, button, buttons, header, rende
 from thumbtune.bot.markup import encode_text
 from thumbtune.bot.slack import Json
 from thumbtune.core.records import OPEN_RUN_STATES, TrainingRun
+from thumbtune.core.store.forgetting import REASON as FORGET
 
 CANCEL = "run_cancel"
 BAR_CELLS = 20
+STAYS_LIVE = (
+    "It was to replace an adapter that learned from someone who was forgotten; that one stays live until another takes its "
+    "place."
+)
 _ICONS = {"passed": "🎉", "rejected": "↩️", "inconclusive": "🤝", "failed": "⚠️", "cancelled": "⏹️"}
 _PHASES = {
     "waiting": "Waiting for a trainer",
@@ -26,7 +31,8 @@ def build_run_message(run: TrainingRun, *, desk_name: str) -> tuple[str, list[Js
     """Return text and blocks for a run as it stands."""
     if run.state in OPEN_RUN_STATES:
         line = f"{_draw_bar(run.progress)} {run.progress:.0%} · {describe_phase(run)}"
-        asked = f"asked for by <@{run.requested_by}>" if run.requested_by.startswith(("U", "W")) else ""
+        is_named = run.requested_by.startswith(("U", "W")) and run.reason != FORGET
+        asked = f"asked for by <@{run.requested_by}>" if is_named else ""
         blocks = [
             section(f"*{encode_text(desk_name, link_domains=())} is learning*"),
             section(line),
@@ -37,6 +43,8 @@ def build_run_message(run: TrainingRun, *, desk_name: str) -> tuple[str, list[Js
             blocks.append(buttons(button("Cancel training", action_id=CANCEL, value=run.run_id, confirm=sure)))
         return f"{desk_name} is learning: {run.progress:.0%}", render_blocks(blocks)
     result = describe_result(run)
+    if run.reason == FORGET and run.state != "passed":
+        result = f"{result} {STAYS_LIVE}"
     blocks_done = [
         header(f"{_ICONS.get(run.state, '')} Training {run.state}"),
         section(encode_text(result, link_domains=())),

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from thumbtune.core.records import OPEN_RUN_STATES
+from thumbtune.core.records import OPEN_RUN_STATES, Desk
 from thumbtune.core.store.adapters import find_live, mark_to_replace
 from thumbtune.core.store.audits import record_act
 from thumbtune.core.store.desks import list_desks
@@ -59,9 +59,9 @@ def forget_person(
     begun_anew = _begin_anew(conn, erased.desk_ids)  # waits for a run that is just being closed with a new adapter
     names = mark_to_replace(conn, desk_ids=desk_ids, reason=FORGOTTEN, now=now)
     replacements = {
-        desk_id: _ask_for_replacement(conn, desk_id, by=tombstone.by, min_pairs=min_pairs, now=now)
-        for desk_id in desk_ids
-        if (live := find_live(conn, desk_id=desk_id)) is not None and live.replace_since is not None
+        desk.desk_id: _ask_for_replacement(conn, desk, by=tombstone.by, min_pairs=min_pairs, now=now)
+        for desk in found
+        if (live := find_live(conn, desk_id=desk.desk_id)) is not None and live.replace_since is not None
     }
     receipt = Receipt(
         tombstone.receipt_id,
@@ -88,10 +88,12 @@ def _begin_anew(conn: sa.Connection, desk_ids: Collection[str]) -> list[str]:
     return [run_id for run_id in used if begin_anew(conn, run_id)]
 
 
-def _ask_for_replacement(conn: sa.Connection, desk_id: str, *, by: str, min_pairs: int, now: datetime) -> str:
-    is_open = find_open_run(conn, desk_id=desk_id)
+def _ask_for_replacement(conn: sa.Connection, desk: Desk, *, by: str, min_pairs: int, now: datetime) -> str:
+    is_open = find_open_run(conn, desk_id=desk.desk_id)
     if is_open is not None:
         return is_open.run_id
-    if count_pairs(conn, desk_id=desk_id).get("active", 0) < min_pairs:
+    if count_pairs(conn, desk_id=desk.desk_id).get("active", 0) < min_pairs:
         return ""
-    return open_run(conn, desk_id=desk_id, reason=REASON, requested_by=by, now=now)[0].run_id
+    told = desk.training_channel or None  # its result: unless it passes, what learned from them stays live
+    run, _ = open_run(conn, desk_id=desk.desk_id, reason=REASON, requested_by=by, announce_channel=told, now=now)
+    return run.run_id

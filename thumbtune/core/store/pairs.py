@@ -150,7 +150,7 @@ def withdraw_reply(
 def erase_texts(
     conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts: str, deleted_ts: str, now: datetime
 ) -> list[int]:
-    """Erase what pairs and triages still hold of a deleted message; return which pairs were withdrawn by it.
+    """Erase what pairs, triages and trials still hold of a deleted message; return which pairs were withdrawn by it.
 
     Those that count by approvals are settled anew instead; an imported one that nobody approved here is withdrawn.
     """
@@ -164,6 +164,8 @@ def erase_texts(
     )
     drop_cases_of(conn, conn.execute(sa.select(pairs.c.pair_id).where(later)).scalars().all(), now=now)
     erase_deleted(conn, team_id=team_id, channel_id=channel_id, thread_ts=thread_ts, deleted_ts=deleted_ts)
+    reached = sa.select(pairs.c.pair_id).where(sa.or_(own, later))
+    conn.execute(sa.delete(trial_drafts).where(trial_drafts.c.pair_id.in_(reached)))  # those for golden cases too
     lost: list[int] = []
     for which, reason in ((own, DELETED), (sa.and_(later, sa.not_(reacted)), QUESTION_DELETED)):
         withdrawn = {"state": "withdrawn", "reason": reason, "decided_by": "", "changed_at": now}

@@ -21,7 +21,7 @@ from thumbtune.core.store.pairs import EXPIRED
 from thumbtune.core.store.schema import drafts, messages, pairs
 from thumbtune.core.store.schema_training import triages
 from thumbtune.core.store.triages import TAUGHT, UNTAUGHT, erase_triages
-from thumbtune.core.store.trials import drop_stale_drafts
+from thumbtune.core.store.trials import drop_drafts_of_erased, drop_old_drafts
 
 BATCH = 500
 """Rows of a transaction at most."""
@@ -33,7 +33,8 @@ _Step = Callable[[sa.Connection], int]
 def expire_texts(store: Store, *, message_days: float, pair_days: float, shows_sign: bool, actor: str) -> Counter[str]:
     """Erase what is older than so many days, 0 meaning for ever; return how much that was.
 
-    A message is kept as long as its thread has a pair that counts or may come to count.
+    A message is kept as long as its thread has a pair that counts or may come to count. What models wrote in trials goes
+    with its pair, however old it is.
     """
     counts, now = Counter[str](), store.now()
 
@@ -59,9 +60,10 @@ def expire_texts(store: Store, *, message_days: float, pair_days: float, shows_s
             repeat("messages", step)
         with store.write() as conn:
             _empty_stale_pairs(conn, before_ts, now=now)
-            drop_stale_drafts(conn, before)
+        repeat("trial_drafts", partial(drop_old_drafts, before=before, limit=BATCH))
         repeat("drafts", partial(_expire_drafts, before=before))
         repeat("triages", partial(_expire_triages, before=before, states=UNTAUGHT))
+    repeat("trial_drafts", partial(drop_drafts_of_erased, limit=BATCH))
     return +counts
 
 

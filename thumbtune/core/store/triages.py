@@ -5,7 +5,7 @@ from it is known.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,8 @@ from thumbtune.core.prompt import Turn
 from thumbtune.core.records import Draft, ThreadTriage, TriageState
 from thumbtune.core.store.audits import record_act
 from thumbtune.core.store.engine import insert_row
-from thumbtune.core.store.schema import adapters, desks
+from thumbtune.core.store.messages import lock_channel
+from thumbtune.core.store.schema import adapters, desks, drafts, messages
 from thumbtune.core.store.schema_training import snapshot_triages, triages, trial_drafts
 from thumbtune.core.triage import Triage
 
@@ -29,19 +30,41 @@ _BATCH = 500
 
 
 def suggest_triage(
-    conn: sa.Connection, draft: Draft, triage: Triage, *, turns: Sequence[Turn], adapter: str | None, now: datetime
+    conn: sa.Connection,
+    draft: Draft,
+    triage: Triage,
+    *,
+    turns: Sequence[Turn],
+    heard: Collection[str],
+    adapter: str | None,
+    now: datetime,
 ) -> None:
-    """Store what a model suggested beside a draft; what is there already stays."""
-    _add(conn, draft, turns=turns, now=now, suggested=asdict(triage), adapter=adapter)
+    """Store what a model suggested beside a draft; what is there already stays.
+
+    `heard` are the `ts` of the messages in the turns: where one is gone by now, the triage counts as erased with it.
+    """
+    if _is_gone(conn, draft, heard):
+        _add(conn, draft, turns=(), now=now, state="erased", reason=DELETED)
+    else:
+        _add(conn, draft, turns=turns, now=now, suggested=asdict(triage), adapter=adapter)
 
 
 def decide_triage(
-    conn: sa.Connection, draft: Draft, triage: Triage, *, turns: Sequence[Turn], decided_by: str, now: datetime
+    conn: sa.Connection,
+    draft: Draft,
+    triage: Triage,
+    *,
+    turns: Sequence[Turn],
+    heard: Collection[str],
+    decided_by: str,
+    now: datetime,
 ) -> ThreadTriage:
     """Store what an agent made of the triage beside a draft; the same again changes nothing.
 
-    Raises: Conflict when its texts were erased.
+    Raises: Conflict when its texts were erased, or one of the messages that were `heard` for it is gone by now.
     """
+    if _is_gone(conn, draft, heard):
+        raise Conflict(f"what {draft.draft_id} answers was deleted or erased meanwhile; ask for a new draft")
     _add(conn, draft, turns=turns, now=now)
     row = conn.execute(sa.select(triages).where(triages.c.draft_id == draft.draft_id).with_for_update()).one()
     before = _read(row)
@@ -181,6 +204,16 @@ def erase_deleted(conn: sa.Connection, *, team_id: str, channel_id: str, thread_
 def name_case(triage_id: int) -> str:
     """Return the key under which models write this triage in trials."""
     return f"triage:{triage_id}"
+
+
+def _is_gone(conn: sa.Connection, draft: Draft, heard: Collection[str]) -> bool:
+    """Return whether a message that was heard is deleted or erased by now, or the draft's text is; none goes after that."""
+    lock_channel(conn, team_id=draft.team_id, channel_id=draft.channel_id)
+    here = [messages.c[name] == getattr(draft, name) for name in _PLACE]
+    if not set(heard).isdisjoint(conn.execute(sa.select(messages.c.ts).where(*here, messages.c.deleted)).scalars()):
+        return True
+    emptied = sa.and_(drafts.c.draft_id == draft.draft_id, drafts.c.state != "requested", drafts.c.text == "")
+    return bool(conn.execute(sa.select(sa.exists().where(emptied))).scalar_one())
 
 
 def _add(conn: sa.Connection, draft: Draft, *, turns: Sequence[Turn], now: datetime, **suggestion: Any) -> None:

@@ -116,11 +116,15 @@ def find_same_draft(conn: sa.Connection, *, model: str, prompt_hash: str) -> Tri
     return _read(row) if row else None
 
 
-def drop_stale_drafts(conn: sa.Connection, before: datetime) -> None:
-    """Delete drafts written before a moment, and those for pairs whose texts are gone."""
-    erased = sa.select(pairs.c.pair_id).where(pairs.c.reply == "")
-    stale = sa.or_(trial_drafts.c.written_at < before, trial_drafts.c.pair_id.in_(erased))
-    conn.execute(sa.delete(trial_drafts).where(stale))
+def drop_drafts_of_erased(conn: sa.Connection, *, limit: int) -> int:
+    """Delete drafts for pairs whose texts are gone; return how many there were."""
+    gone = sa.or_(pairs.c.reply == "", sa.cast(pairs.c.turns, sa.Text) == "[]")
+    return _drop_drafts(conn, sa.exists().where(pairs.c.pair_id == trial_drafts.c.pair_id, gone), limit=limit)
+
+
+def drop_old_drafts(conn: sa.Connection, *, before: datetime, limit: int) -> int:
+    """Delete drafts written before a moment; return how many there were."""
+    return _drop_drafts(conn, trial_drafts.c.written_at < before, limit=limit)
 
 
 def list_roles(drafts: Sequence[TrialDraft]) -> dict[str, dict[TrialRole, TrialDraft]]:
@@ -129,6 +133,12 @@ def list_roles(drafts: Sequence[TrialDraft]) -> dict[str, dict[TrialRole, TrialD
     for draft in drafts:
         found.setdefault(draft.case_key, {})[draft.role] = draft
     return found
+
+
+def _drop_drafts(conn: sa.Connection, which: sa.ColumnElement[bool], *, limit: int) -> int:
+    key = sa.tuple_(*trial_drafts.primary_key)
+    some = sa.select(*trial_drafts.primary_key).where(which).limit(limit)
+    return conn.execute(sa.delete(trial_drafts).where(key.in_(some))).rowcount
 
 
 def _read(row: sa.Row[Any]) -> TrialDraft:

@@ -12,12 +12,13 @@ from thumbtune.bot.blocks.draft_card import describe_mode
 from thumbtune.bot.blocks.triage_modal import read_triage_modal
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.cards import open_draft
-from thumbtune.bot.drafting import build_card, fill_from_live, load_turns
+from thumbtune.bot.drafting import build_card, fill_from_live, load_messages, make_turns
 from thumbtune.bot.threads import fetch_thread, holds_unredacted, number_spans
 from thumbtune.core.errors import BadInput, Conflict, RedactionFailed
 from thumbtune.core.records import Draft, InboxEvent
-from thumbtune.core.redaction import apply_placeholders, clean_text
+from thumbtune.core.redaction import NameIndex, apply_placeholders, clean_text
 from thumbtune.core.store.desks import load_desk
+from thumbtune.core.store.messages import lock_channel
 from thumbtune.core.store.triages import decide_triage, find_triage
 from thumbtune.core.triage import check_triage, spell_text
 
@@ -37,7 +38,9 @@ def handle_triage_submitted(event: InboxEvent, bot: Bot) -> None:
     draft = card.draft
     live = fetch_thread(bot, channel_id=draft.channel_id, ts=draft.thread_ts)
     place = {"channel_id": draft.channel_id, "thread_ts": draft.thread_ts}
-    turns = load_turns(bot, **place, roles=card.roles, up_to=draft.last_seen_ts)
+    messages = load_messages(bot, **place, up_to=draft.last_seen_ts)
+    turns, heard = make_turns(bot, messages, roles=card.roles), [message.ts for message in messages]
+    names = bot.people.fetch_names(draft.channel_id)
     try:
         if holds_unredacted(turns):
             raise RedactionFailed("a message of the thread could not be redacted")
@@ -51,12 +54,14 @@ def handle_triage_submitted(event: InboxEvent, bot: Bot) -> None:
             if suggested and fill_from_live(bot, getattr(suggested, name), live) == getattr(written, name).strip()
         }
         with bot.store.write() as conn:
+            lock_channel(conn, team_id=draft.team_id, channel_id=draft.channel_id)
             texts = {
-                name: kept.get(name) or _redact(conn, bot, getattr(written, name), draft)
+                name: kept.get(name) or _redact(conn, bot, getattr(written, name), draft, names)
                 for name in ("summary", "suggested_action")
             }
             triage = check_triage(replace(written, **texts), categories)
-            told = decide_triage(conn, draft, triage, turns=turns, decided_by=user_id, now=bot.store.now())
+            now = bot.store.now()
+            told = decide_triage(conn, draft, triage, turns=turns, heard=heard, decided_by=user_id, now=now)
     except (BadInput, Conflict, RedactionFailed) as exc:
         why = UNSAFE if isinstance(exc, RedactionFailed) else str(exc)
         bot.slack.whisper(**place, user_id=user_id, text=NOT_KEPT.format(why))
@@ -67,8 +72,8 @@ def handle_triage_submitted(event: InboxEvent, bot: Bot) -> None:
         card.replace(bot, text="Your draft", blocks=build_card(bot, draft, live=live, footer=footer))
 
 
-def _redact(conn: sa.Connection, bot: Bot, text: str, draft: Draft) -> str:
+def _redact(conn: sa.Connection, bot: Bot, text: str, draft: Draft, names: NameIndex) -> str:
     cleaned = clean_text(text)
-    spans = bot.redactor.find_spans(cleaned, names=bot.people.fetch_names(draft.channel_id))
+    spans = bot.redactor.find_spans(cleaned, names=names)
     place = {"channel_id": draft.channel_id, "thread_ts": draft.thread_ts}
     return spell_text(apply_placeholders(cleaned, spans, number_spans(conn, bot, spans, **place)))
