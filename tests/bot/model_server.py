@@ -22,7 +22,10 @@ class ModelServer:
         self.requests: list[dict[str, Any]] = []
         self.reply: Reply = lambda request: "It arrives on Friday."
         self.status = 200
+        self.is_well = True
         self.broken_models: set[str] = set()
+        self.breaks: Callable[[dict[str, Any]], bool] = lambda request: False
+        self.takes_forms = True
         self.context = 8192
         self.gate = threading.Event()
         self.gate.set()
@@ -33,7 +36,8 @@ class ModelServer:
 
             def do_GET(self) -> None:
                 card = {"id": "base", "object": "model", "created": 1, "owned_by": "x", "max_model_len": owner.context}
-                self._send(200, "application/json", json.dumps({"object": "list", "data": [card]}).encode())
+                status = 200 if owner.is_well else 503
+                self._send(status, "application/json", json.dumps({"object": "list", "data": [card]}).encode())
 
             def do_POST(self) -> None:
                 length = int(self.headers["content-length"])
@@ -42,7 +46,8 @@ class ModelServer:
                 owner.gate.wait(10)
                 tokens = count_tokens(request["messages"])
                 status = owner.status if tokens <= owner.context else 400
-                status = 503 if request["model"] in owner.broken_models else status
+                status = 400 if request.get("response_format") and not owner.takes_forms else status
+                status = 503 if request["model"] in owner.broken_models or owner.breaks(request) else status
                 if status != 200:
                     reason = "no" if tokens <= owner.context else "maximum context length"
                     body = json.dumps({"error": {"message": reason, "code": status}}).encode()

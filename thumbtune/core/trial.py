@@ -55,7 +55,7 @@ class TrialDraft:
     failures: tuple[str, ...] = ()
     """What a golden case expected and did not get."""
     error: str = ""
-    """Why there is no draft, as when even the shortest prompt is too long."""
+    """Why there is no draft: even the shortest prompt is too long, or the server keeps failing to write it."""
 
     @property
     def is_golden(self) -> bool:
@@ -121,11 +121,9 @@ def judge_trial(
         *_find_leak_veto(candidate),
     ]
     if triages:
+        asked = [draft for draft in drafts if not draft.error and draft.case_key in triages]
         sorted_by = {
-            role: read_triages(
-                {draft.case_key: draft.text for draft in drafts if draft.role == role and draft.case_key in triages},
-                categories,
-            )
+            role: read_triages({draft.case_key: draft.text for draft in asked if draft.role == role}, categories)
             for role in by_role
         }
         for role, found in sorted_by.items():
