@@ -59,6 +59,7 @@ class Room:
             settings=self.settings,
             base_name="base",
             base_mark="b0",
+            on_written=lambda: None,
             monotonic=self.timer,
         )
 

@@ -92,7 +92,13 @@ class Rollout:
         self._reported: Replica | None = None
         mark = f"{facts.base_hash or facts.base_name}"[:32] + f":{facts.template_hash or ''}"[:17]
         self._trials = Trials(
-            store, server, settings=settings, base_name=facts.base_name, base_mark=mark, monotonic=monotonic
+            store,
+            server,
+            settings=settings,
+            base_name=facts.base_name,
+            base_mark=mark,
+            on_written=lambda: self.report(healthy=True),
+            monotonic=monotonic,
         )
         self.goes_on = False
         """Whether a trial waits for nothing but the next call of `reconcile`."""
@@ -266,8 +272,9 @@ class Rollout:
         with self._store.read() as conn:
             untried = list_untried(conn)
         for adapter in untried:
-            if adapter.name in self._proven and self._trials.advance(adapter, proven=self._proven):
-                self.goes_on = True
+            if adapter.name in self._proven:
+                self.goes_on = self._trials.advance(adapter, proven=self._proven) or self.goes_on
+                self.report(healthy=True)
 
     def _promote_ready(self) -> None:
         """Make live, oldest first, what every healthy server has proven, retiring the one before in one transaction."""

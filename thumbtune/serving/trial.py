@@ -103,12 +103,15 @@ class Trials:
         settings: Settings,
         base_name: str,
         base_mark: str,
+        on_written: Callable[[], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`on_written` is called whenever the server has written a draft, which shows that it is well."""
         self._store = store
         self._server = server
         self._settings = settings
         self._base = (base_name, f"base:{base_mark}")
+        self._on_written = on_written
         self._monotonic = monotonic
         self._redactor: Redactor | None = None
         self._preparing = threading.Lock()
@@ -198,6 +201,7 @@ class Trials:
                     failed[asked_for[writing]] = exc
                 else:
                     self._keep(draft)
+                    self._on_written()
         if len(failed) < len(batch):
             self._failures.pop((adapter.name, batch[0].role), None)
         if not failed:

@@ -1,5 +1,6 @@
-"""What becomes of adapters that a server does not take, and of their runs, with a stand-in for vLLM at the wire."""
+"""What becomes of adapters, their runs and the server's report, with a stand-in for vLLM at the wire."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,12 +9,17 @@ import pytest
 from tests.conftest import Clock
 from tests.serving.bench import Timer
 from tests.serving.stand_in import BASE_HASH, StandIn, publish_plain
+from thumbtune.bot.models import REPLICA_FRESH_S
+from thumbtune.core.golden import CaseContent, Expectations
 from thumbtune.core.manifest import MANIFEST_NAME, hash_file
+from thumbtune.core.prompt import Turn
 from thumbtune.core.records import Adapter, Desk, TrainingRun
 from thumbtune.core.settings import Settings
-from thumbtune.core.store import Store, adapters, desks, runs
+from thumbtune.core.store import Store, adapters, desks, golden, runs
+from thumbtune.core.store.replicas import list_replicas
 from thumbtune.serving.replica import ReplicaServer
 from thumbtune.serving.rollout import RETRY_AFTER_S, Rollout, ServerFacts
+from thumbtune.serving.trial import AT_ONCE
 
 
 class Room:
@@ -50,6 +56,21 @@ class Room:
                 now=self.clock(),
             )
         return name
+
+    def add_golden(self, desk_id: str, number: int) -> None:
+        content = CaseContent(
+            title="Parcels",
+            turns=(Turn("customer", f"Where is parcel {number}?"),),
+            expectations=Expectations(contains_all=("Friday",)),
+        )
+        with self.store.write() as conn:
+            golden.add_case(conn, content, desk_id=desk_id, added_by="U9", now=self.clock())
+
+    def is_seen(self) -> bool:
+        """Return whether the bot takes the server for well now."""
+        with self.store.read() as conn:
+            found = list_replicas(conn, now=self.clock(), fresh_s=REPLICA_FRESH_S)
+        return [replica.healthy for replica in found] == [True]
 
     def reconcile(self) -> bool:
         self.clock.advance(seconds=6)
@@ -114,3 +135,31 @@ def test_adapter_of_another_base_waits_for_the_server_to_be_restarted_with_it(ro
     room.rollout = room.make_rollout(base_hash="b" * 64)
     assert room.reconcile()
     assert (room.load(name).state, room.load(name).reason) == ("live", "")
+
+
+def test_server_is_reported_well_while_many_trials_are_held(room: Room) -> None:
+    names = []
+    for desk_id in ("lamps", "chairs", "tables"):
+        names.append(room.publish(desk_id))
+        for number in range(18):
+            room.add_golden(desk_id, number)
+    room.rollout.prepare()
+    asked, seen, lock = 0, [], threading.Lock()
+
+    def reply(_request: dict[str, object]) -> str:
+        """Let a batch take most of the time that a report is good for."""
+        nonlocal asked
+        with lock:
+            asked += 1
+            if asked % AT_ONCE == 0:
+                seen.append(room.is_seen())
+                room.clock.advance(seconds=REPLICA_FRESH_S - 10)
+                room.timer.seconds += REPLICA_FRESH_S - 10
+        return "It comes on Friday."
+
+    room.vllm.reply = reply
+    assert room.reconcile()
+    while room.rollout.goes_on:
+        assert room.rollout.reconcile()
+    assert seen == [True] * 4
+    assert [room.load(name).state for name in names] == ["live"] * len(names)
