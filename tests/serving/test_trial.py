@@ -203,7 +203,7 @@ def test_golden_case_that_only_the_candidate_fails_sets_it_aside_and_tells_its_r
     room.answer(support_0002="Hello! It comes within 5 days.")
     trial = room.hold(candidate, live.name)
     assert trial.state == "vetoed"
-    assert f"1 golden case that what answers now passes ({case_id})" in trial.reason
+    assert f"1 golden case ({case_id}), which what answers now or the base passes" in trial.reason
     assert room.load(candidate).state == "quarantined"
     assert trial.reason in room.load(candidate).reason
     assert room.load(live).state == "live"
@@ -216,6 +216,17 @@ def test_golden_case_that_only_the_candidate_fails_sets_it_aside_and_tells_its_r
     room.trials.advance(candidate, proven={candidate.name})
     [golden_draft] = [draft for draft in room.list_drafts(candidate) if draft.role == "candidate" and draft.is_golden]
     assert golden_draft.failures == ("does not contain “3 days”",)
+
+
+def test_golden_case_that_no_model_passes_stops_nothing_and_the_run_names_it(room: Room) -> None:
+    case_id = room.add_golden("4 days")
+    candidate = room.publish()
+    trial = room.hold(candidate)
+    assert trial.state == "passed"
+    assert f"still fail 1 golden case ({case_id})" in trial.reason
+    with room.store.read() as conn:
+        run = runs.load_run(conn, candidate.run_id)
+    assert (run.state, run.message) == ("passed", f"Better. {trial.reason}")
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ from thumbtune.core.store.desks import load_desk
 from thumbtune.core.store.documents import is_public, search_passages
 from thumbtune.core.store.golden import list_cases
 from thumbtune.core.store.pairs import list_pairs
-from thumbtune.core.store.runs import overturn_run
+from thumbtune.core.store.runs import add_to_message, overturn_run
 from thumbtune.core.store.triages import list_held_out, name_case
 from thumbtune.core.triage import MAX_TRIAGE_TOKENS, Triage, build_response_format
 from thumbtune.core.trial import TrialDraft, TrialRole, Verdict, judge_trial
@@ -330,13 +330,16 @@ class Trials:
         self._settle(adapter, verdict)
 
     def _settle(self, adapter: Adapter, verdict: Verdict) -> None:
-        """Store the verdict; a veto sets the adapter aside and tells its run so."""
+        """Store the verdict and tell its run what there is to say; a veto sets the adapter aside."""
         now = self._store.now()
         with self._store.write() as conn:
             lock_adapters(conn)
             if load_adapter(conn, adapter.name).state not in ("published", "proven"):
                 return
-            trials.finish_trial(conn, adapter.name, verdict, now=now)
+            if not trials.finish_trial(conn, adapter.name, verdict, now=now):
+                return
+            if verdict.state == "passed" and verdict.reason:
+                add_to_message(conn, adapter.run_id, verdict.reason)
             if verdict.state == "vetoed":
                 quarantine(conn, adapter.name, reason=f"failed its trial: {verdict.reason}")
                 overturn_run(conn, adapter.run_id, why=f"{adapter.name} failed its trial. {verdict.reason}")
