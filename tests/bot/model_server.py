@@ -22,7 +22,10 @@ class ModelServer:
         self.requests: list[dict[str, Any]] = []
         self.reply: Reply = lambda request: "It arrives on Friday."
         self.status = 200
+        self.is_well = True
         self.broken_models: set[str] = set()
+        self.breaks: Callable[[dict[str, Any]], bool] = lambda request: False
+        self.takes_forms = True
         self.context = 8192
         self.gate = threading.Event()
         self.gate.set()
@@ -33,16 +36,26 @@ class ModelServer:
 
             def do_GET(self) -> None:
                 card = {"id": "base", "object": "model", "created": 1, "owned_by": "x", "max_model_len": owner.context}
-                self._send(200, "application/json", json.dumps({"object": "list", "data": [card]}).encode())
+                cards = [
+                    card,
+                    *({**card, "id": name, "parent": "base", "root": root} for name, root in owner.list_loaded()),
+                ]
+                status = 200 if owner.is_well else 503
+                self._send(status, "application/json", json.dumps({"object": "list", "data": cards}).encode())
 
             def do_POST(self) -> None:
                 length = int(self.headers["content-length"])
                 request = json.loads(self.rfile.read(length))
+                if not self.path.endswith("/chat/completions"):
+                    status, answer = owner.administer(self.path, request)
+                    self._send(status, "application/json", json.dumps(answer).encode())
+                    return
                 owner.requests.append(request)
                 owner.gate.wait(10)
                 tokens = count_tokens(request["messages"])
                 status = owner.status if tokens <= owner.context else 400
-                status = 503 if request["model"] in owner.broken_models else status
+                status = 400 if request.get("response_format") and not owner.takes_forms else status
+                status = 503 if request["model"] in owner.broken_models or owner.breaks(request) else status
                 if status != 200:
                     reason = "no" if tokens <= owner.context else "maximum context length"
                     body = json.dumps({"error": {"message": reason, "code": status}}).encode()
@@ -71,6 +84,14 @@ class ModelServer:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+
+    def list_loaded(self) -> list[tuple[str, str]]:
+        """Return the adapters it holds, each with its folder."""
+        return []
+
+    def administer(self, path: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Answer what is no chat: status and body."""
+        return 404, {}
 
     def __enter__(self) -> "ModelServer":
         self._thread.start()

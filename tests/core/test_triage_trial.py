@@ -51,6 +51,11 @@ def test_candidate_is_compared_with_the_base_where_nothing_is_live_and_junk_is_n
     assert judge(write("base", right=20), write("candidate", right=20, junk=5)).state == "vetoed"
 
 
+def test_triage_that_could_not_be_asked_for_counts_for_nothing() -> None:
+    verdict = judge(write("base", right=20), write("candidate", right=0, error="too long"))
+    assert (verdict.state, set(verdict.figures)) == ("passed", {"base"})
+
+
 def test_triages_are_no_replies() -> None:
     triages = write("candidate", right=20, error="")
     check = DraftCheck(is_empty=True, is_looping=False, is_cut=False)

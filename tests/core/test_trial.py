@@ -45,14 +45,23 @@ def test_golden_case_that_what_is_live_passes_is_a_veto() -> None:
     failed = write("candidate", "golden:7", failures=("contains “never”",))
     assert judge([write("live", "golden:7"), failed]) == (
         "vetoed",
-        "Its drafts fail 1 golden case that what answers now passes (7).",
+        "Its drafts fail 1 golden case (7), which what answers now or the base passes.",
     )
     assert judge([write("base", "golden:7"), failed])[0] == "vetoed"
 
 
-def test_golden_case_that_what_answers_now_fails_too_is_no_veto() -> None:
-    failed = [write(role, "golden:7", failures=("is empty",)) for role in ("live", "candidate")]
-    assert judge([write("base", "golden:7"), *failed])[0] == "passed"  # type: ignore[list-item]
+def test_golden_case_that_the_live_adapter_lost_is_a_veto_while_the_base_passes_it() -> None:
+    failed = [write("live", "golden:7", failures=("is empty",)), write("candidate", "golden:7", failures=("is empty",))]
+    assert judge([write("base", "golden:7"), *failed])[0] == "vetoed"
+
+
+def test_golden_case_that_no_model_passes_is_no_veto_and_is_named() -> None:
+    roles: tuple[TrialRole, ...] = ("base", "live", "candidate")
+    failed = [write(role, "golden:7", failures=("is empty",)) for role in roles]
+    assert judge([*failed, *(write(role, "golden:8") for role in roles)]) == (
+        "passed",
+        "Its drafts still fail 1 golden case (7); that stops nothing, as no other model passes.",
+    )
 
 
 def test_more_broken_drafts_than_the_bound_are_a_veto() -> None:

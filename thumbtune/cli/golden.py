@@ -21,7 +21,8 @@ from thumbtune.core.store.engine import Store
 from thumbtune.core.store.places import find_pair, find_place
 
 app = typer.Typer(
-    help="The golden set: cases a candidate must pass, whatever else speaks for it. They are never trained on.",
+    help="The golden set: a candidate that fails a case which the live adapter or the base passes does not go live, whatever "
+    "else speaks for it. Cases are never trained on.",
     no_args_is_help=True,
 )
 

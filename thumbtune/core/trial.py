@@ -55,7 +55,7 @@ class TrialDraft:
     failures: tuple[str, ...] = ()
     """What a golden case expected and did not get."""
     error: str = ""
-    """Why there is no draft, as when even the shortest prompt is too long."""
+    """Why there is no draft: even the shortest prompt is too long, or the server keeps failing to write it."""
 
     @property
     def is_golden(self) -> bool:
@@ -92,7 +92,10 @@ class RoleFigures:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a candidate's drafts and triages let it go live, why not, and what each model's came to."""
+    """Whether a candidate's drafts and triages let it go live, and what each model's came to.
+
+    The reason says why not, or which golden cases it fails all the same.
+    """
 
     state: TrialState
     reason: str
@@ -116,31 +119,41 @@ def judge_trial(
     figures = {role: asdict(_sum_up(found, style=style)) for role, found in by_role.items() if found}
     candidate, now = by_role["candidate"], by_role["live"] or by_role["base"]
     reasons = [
-        *_find_golden_vetoes(candidate, now),
+        *_find_golden_vetoes(candidate, [*by_role["live"], *by_role["base"]]),
         *_find_broken_veto(candidate, now, max_broken=max_broken),
         *_find_leak_veto(candidate),
     ]
     if triages:
+        asked = [draft for draft in drafts if not draft.error and draft.case_key in triages]
         sorted_by = {
-            role: read_triages(
-                {draft.case_key: draft.text for draft in drafts if draft.role == role and draft.case_key in triages},
-                categories,
-            )
+            role: read_triages({draft.case_key: draft.text for draft in asked if draft.role == role}, categories)
             for role in by_role
         }
         for role, found in sorted_by.items():
             if found:
                 figures[role] = figures.get(role, {}) | asdict(sum_up_triages(found, triages))
         reasons += find_triage_veto(sorted_by["candidate"], sorted_by["live"] or sorted_by["base"], triages)
-    return Verdict("vetoed" if reasons else "passed", " ".join(reasons), figures)
+    if not reasons:
+        return Verdict("passed", " ".join(_note_golden_failures(candidate)), figures)
+    return Verdict("vetoed", " ".join(reasons), figures)
 
 
-def _find_golden_vetoes(candidate: Sequence[TrialDraft], now: Sequence[TrialDraft]) -> Iterable[str]:
-    passed_now = {draft.case_key for draft in now if draft.is_golden and not draft.failures}
-    failed = [draft.case_key for draft in candidate if draft.failures and draft.case_key in passed_now]
+def _find_golden_vetoes(candidate: Sequence[TrialDraft], others: Sequence[TrialDraft]) -> Iterable[str]:
+    passed = {draft.case_key for draft in others if draft.is_golden and not draft.failures}
+    failed = [draft for draft in candidate if draft.failures and draft.case_key in passed]
     if failed:
-        names = ", ".join(key.removeprefix("golden:") for key in failed)
-        yield f"Its drafts fail {_count(len(failed), 'golden case')} that what answers now passes ({names})."
+        yield f"Its drafts fail {_name_cases(failed)}, which what answers now or the base passes."
+
+
+def _note_golden_failures(candidate: Sequence[TrialDraft]) -> Iterable[str]:
+    failed = [draft for draft in candidate if draft.failures]
+    if failed:
+        yield f"Its drafts still fail {_name_cases(failed)}; that stops nothing, as no other model passes."
+
+
+def _name_cases(drafts: Sequence[TrialDraft]) -> str:
+    names = ", ".join(draft.case_key.removeprefix("golden:") for draft in drafts)
+    return f"{_count(len(drafts), 'golden case')} ({names})"
 
 
 def _find_broken_veto(

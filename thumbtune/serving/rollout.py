@@ -24,9 +24,18 @@ from thumbtune.core.manifest import MANIFEST_NAME, WEIGHTS_NAME, Manifest, hash_
 from thumbtune.core.records import Adapter, Replica
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store
-from thumbtune.core.store.adapters import load_adapter, lock_adapters, mark_proven, promote, quarantine, roll_back
+from thumbtune.core.store.adapters import (
+    load_adapter,
+    lock_adapters,
+    mark_proven,
+    note_waiting,
+    promote,
+    quarantine,
+    roll_back,
+)
 from thumbtune.core.store.audits import record_act
 from thumbtune.core.store.replicas import list_replicas, report_replica
+from thumbtune.core.store.runs import overturn_run
 from thumbtune.serving.probe import prove_adapter
 from thumbtune.serving.replica import ReplicaServer
 from thumbtune.serving.trial import Trials
@@ -83,7 +92,13 @@ class Rollout:
         self._reported: Replica | None = None
         mark = f"{facts.base_hash or facts.base_name}"[:32] + f":{facts.template_hash or ''}"[:17]
         self._trials = Trials(
-            store, server, settings=settings, base_name=facts.base_name, base_mark=mark, monotonic=monotonic
+            store,
+            server,
+            settings=settings,
+            base_name=facts.base_name,
+            base_mark=mark,
+            on_written=lambda: self.report(healthy=True),
+            monotonic=monotonic,
         )
         self.goes_on = False
         """Whether a trial waits for nothing but the next call of `reconcile`."""
@@ -202,11 +217,11 @@ class Rollout:
             self._refuse(adapter, error)
 
     def _refuse(self, adapter: Adapter, error: ThumbtuneError) -> None:
-        """Set a new adapter aside for good; fall back from a live one that only we could hold.
+        """Set a new adapter aside for good and tell its run so; fall back from a live one that only we could hold.
 
-        A live adapter of another base, or under which vLLM dies, is left alone: then the base is set wrongly, or
-        something else is wrong with vLLM, and the one before fares no better. What the adapter is now decides: loading it
-        may have taken minutes.
+        One of another base waits: the trainer may have been restarted with it before this server is. A live adapter of
+        another base, or under which vLLM dies, is left alone: then the base is set wrongly, or something else is wrong with
+        vLLM, and the one before fares no better. What the adapter is now decides: loading it may have taken minutes.
         """
         is_lethal = isinstance(error, EngineUnavailable)
         self._retry_at[adapter.name] = self._monotonic() + (LETHAL_RETRY_AFTER_S if is_lethal else RETRY_AFTER_S)
@@ -228,7 +243,12 @@ class Rollout:
                     record_act(conn, actor=ACTOR, action="adapter_rolled_back", subject=back_to, now=now, detail=detail)
             elif adapter.state in ("retired", "quarantined"):
                 return
+            elif isinstance(error, WrongBase):
+                note_waiting(conn, adapter.name, reason=f"waits for servers with its base: {error}")
+                return
             quarantine(conn, adapter.name, reason=str(error))
+            if adapter.live_at is None:
+                overturn_run(conn, adapter.run_id, why=f"{adapter.name} failed its proof: {error}.")
             record_act(
                 conn,
                 actor=ACTOR,
@@ -252,8 +272,9 @@ class Rollout:
         with self._store.read() as conn:
             untried = list_untried(conn)
         for adapter in untried:
-            if adapter.name in self._proven and self._trials.advance(adapter, proven=self._proven):
-                self.goes_on = True
+            if adapter.name in self._proven:
+                self.goes_on = self._trials.advance(adapter, proven=self._proven) or self.goes_on
+                self.report(healthy=True)
 
     def _promote_ready(self) -> None:
         """Make live, oldest first, what every healthy server has proven, retiring the one before in one transaction."""

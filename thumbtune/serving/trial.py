@@ -9,8 +9,9 @@ import json
 import logging
 import threading
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -36,7 +37,7 @@ from thumbtune.core.store.desks import load_desk
 from thumbtune.core.store.documents import is_public, search_passages
 from thumbtune.core.store.golden import list_cases
 from thumbtune.core.store.pairs import list_pairs
-from thumbtune.core.store.runs import overturn_run
+from thumbtune.core.store.runs import add_to_message, overturn_run
 from thumbtune.core.store.triages import list_held_out, name_case
 from thumbtune.core.triage import MAX_TRIAGE_TOKENS, Triage, build_response_format
 from thumbtune.core.trial import TrialDraft, TrialRole, Verdict, judge_trial
@@ -51,7 +52,10 @@ AT_ONCE = 16
 STEP_S = 5.0
 """Seconds after which a step ends, so that the server is looked after meanwhile."""
 ATTEMPTS = 3
-"""Times that the server may fail to write the candidate's drafts before the candidate is to blame."""
+"""Times in a row that a draft may fail before it is left out, or the candidate is to blame for it."""
+FEWER = 4
+"""By how much fewer drafts are asked for at once after the server did not answer in time."""
+NOTHING = DraftCheck(is_empty=True, is_looping=False, is_cut=False)
 STYLE_REPLIES = 200
 MAX_DRAFT_CHARS = 12_000
 MOST_TRIAGES = 60
@@ -72,7 +76,7 @@ class Case:
     """What agents made of the thread's triage, where that is what the models write."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Asked:
     """One draft that is missing."""
 
@@ -99,16 +103,20 @@ class Trials:
         settings: Settings,
         base_name: str,
         base_mark: str,
+        on_written: Callable[[], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`on_written` is called whenever the server has written a draft, which shows that it is well."""
         self._store = store
         self._server = server
         self._settings = settings
         self._base = (base_name, f"base:{base_mark}")
+        self._on_written = on_written
         self._monotonic = monotonic
         self._redactor: Redactor | None = None
         self._preparing = threading.Lock()
-        self._failures: dict[str, int] = {}
+        self._at_once = AT_ONCE
+        self._failures: defaultdict[tuple[str, TrialRole], Counter[str]] = defaultdict(Counter)
 
     def prepare(self) -> Redactor:
         """Return what finds personal data in drafts; importing it takes seconds, which are best spent before a trial."""
@@ -139,14 +147,18 @@ class Trials:
             for asked in self._list_drafts(cases, desk, candidate=adapter.name, live=compared)
             if (asked.case.key, asked.role) not in written
         ]
+        is_whole = True
         while missing:
-            batch = [asked for asked in missing if asked.role == missing[0].role][:AT_ONCE]
-            if not self._write_batch(adapter, desk, batch):
-                return False
+            batch = [asked for asked in missing if asked.role == missing[0].role][: self._at_once]
             missing = missing[len(batch) :]
+            failed = self._write_batch(adapter, desk, batch)
+            is_whole = is_whole and not failed
+            if failed and not self._take_failures(adapter, batch, failed):
+                return False
             if missing and self._monotonic() - began > STEP_S:
-                return True
-        self._close(adapter, cases)
+                return is_whole
+        if is_whole:
+            self._close(adapter, cases)
         return False
 
     def _list_drafts(self, cases: Sequence[Case], desk: Desk, *, candidate: str, live: str | None) -> list[_Asked]:
@@ -177,26 +189,51 @@ class Trials:
         prompt_hash = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
         return _Asked(case, role, model, mark, prompts, prompt_hash, max_tokens, form)
 
-    def _write_batch(self, adapter: Adapter, desk: Desk, batch: Sequence[_Asked]) -> bool:
-        """Write and store some drafts of one model; return whether that could be done now."""
-        try:
-            with ThreadPoolExecutor(AT_ONCE) as pool:
-                drafts = list(pool.map(lambda asked: self._write(adapter, desk, asked), batch))
-        except AdapterNotLoaded:
-            return False  # the server was restarted: it is brought in again
-        except InferenceError as exc:
-            is_up = self._server.check_health()
-            fields = {"adapter": adapter.name, "role": batch[0].role, "error": type(exc).__name__}
-            logger.warning("trial_draft_failed", extra=fields)
-            if batch[0].role == "candidate":
-                self._count_failure(adapter)
-            if not is_up:
-                raise EngineUnavailable(f"model server {self._server.url} went down during a trial") from exc
-            return False
+    def _write_batch(self, adapter: Adapter, desk: Desk, batch: Sequence[_Asked]) -> dict[_Asked, InferenceError]:
+        """Write some drafts of one model and store each as it comes; return why the others could not be written."""
+        failed: dict[_Asked, InferenceError] = {}
+        with ThreadPoolExecutor(len(batch)) as pool:
+            asked_for = {pool.submit(self._write, adapter, desk, asked): asked for asked in batch}
+            for writing in as_completed(asked_for):
+                try:
+                    draft = writing.result()
+                except InferenceError as exc:
+                    failed[asked_for[writing]] = exc
+                else:
+                    self._keep(draft)
+                    self._on_written()
+        if len(failed) < len(batch):
+            self._failures.pop((adapter.name, batch[0].role), None)
+        if not failed:
+            self._at_once = min(AT_ONCE, self._at_once * FEWER)
+        return failed
+
+    def _keep(self, draft: TrialDraft) -> None:
         with self._store.write() as conn:
-            for draft in drafts:
-                trials.put_trial_draft(conn, draft)
-        return True
+            trials.put_trial_draft(conn, draft)
+
+    def _take_failures(
+        self, adapter: Adapter, batch: Sequence[_Asked], failed: Mapping[_Asked, InferenceError]
+    ) -> bool:
+        """Count what could not be written, and return whether the step may go on with the rest.
+
+        A server that goes down says nothing about a draft, unless that was all it was asked for.
+        """
+        if any(isinstance(exc, AdapterNotLoaded) for exc in failed.values()):
+            return False  # the server was restarted: it is brought in again
+        kinds = sorted({type(exc).__name__ for exc in failed.values()})
+        fields = {"adapter": adapter.name, "role": batch[0].role, "drafts": len(failed), "error": ", ".join(kinds)}
+        logger.warning("trial_draft_failed", extra=fields)
+        away = next((exc for exc in failed.values() if isinstance(exc, EngineUnavailable)), None)
+        if away is not None:
+            self._at_once = max(1, self._at_once // FEWER)
+        is_up = self._server.check_health()
+        if is_up or len(batch) == 1:
+            for asked, exc in failed.items():
+                self._count_failure(adapter, asked, exc)
+        if not is_up:
+            raise EngineUnavailable(f"model server {self._server.url} went down during a trial") from away
+        return away is None
 
     def _write(self, adapter: Adapter, desk: Desk, asked: _Asked) -> TrialDraft:
         with self._store.read() as conn:
@@ -218,6 +255,19 @@ class Trials:
                     continue
                 text, is_cut, error = reply.text.strip()[:MAX_DRAFT_CHARS], reply.finish_reason == "length", ""
                 break
+        checks = self._check(text, is_cut=is_cut, prompt=prompt, case=asked.case, desk=desk)
+        return self._build_draft(adapter, asked, text=text, is_cut=is_cut, checks=checks, error=error)
+
+    def _build_draft(
+        self,
+        adapter: Adapter,
+        asked: _Asked,
+        *,
+        text: str = "",
+        is_cut: bool = False,
+        checks: DraftCheck = NOTHING,
+        error: str = "",
+    ) -> TrialDraft:
         golden = asked.case.golden
         return TrialDraft(
             adapter=adapter.name,
@@ -228,7 +278,7 @@ class Trials:
             pair_id=asked.case.pair_id,
             text=text,
             is_cut=is_cut,
-            checks=self._check(text, is_cut=is_cut, prompt=prompt, case=asked.case, desk=desk),
+            checks=checks,
             written_at=self._store.now(),
             failures=tuple(check_reply(golden, text)) if golden is not None and not error else (),
             error=error,
@@ -248,11 +298,21 @@ class Trials:
             text, is_cut=is_cut, prompt=prompt, passages=case.passages, approved=case.approved, leaks=leaks
         )
 
-    def _count_failure(self, adapter: Adapter) -> None:
-        self._failures[adapter.name] = self._failures.get(adapter.name, 0) + 1
-        if self._failures[adapter.name] >= ATTEMPTS:
-            reason = f"The model server failed {ATTEMPTS} times to write its drafts."
+    def _count_failure(self, adapter: Adapter, asked: _Asked, error: InferenceError) -> None:
+        """Leave out a draft that failed too often in a row, or blame the candidate where it alone fails."""
+        counts = self._failures[adapter.name, asked.role]
+        counts[asked.case.key] += 1
+        if counts[asked.case.key] < ATTEMPTS:
+            return
+        with self._store.read() as conn:
+            drafts = trials.list_trial_drafts(conn, adapter.name)
+        fails_elsewhere = any(draft.error for draft in drafts if draft.case_key == asked.case.key)
+        if asked.role == "candidate" and not fails_elsewhere:
+            reason = f"The model server failed {ATTEMPTS} times in a row to write its drafts."
             self._settle(adapter, Verdict("vetoed", reason))
+        else:
+            why = f"The model server failed {ATTEMPTS} times to write it ({type(error).__name__})."
+            self._keep(self._build_draft(adapter, asked, error=why))
 
     def _close(self, adapter: Adapter, cases: Sequence[Case]) -> None:
         asked = {case.key for case in cases}
@@ -270,13 +330,16 @@ class Trials:
         self._settle(adapter, verdict)
 
     def _settle(self, adapter: Adapter, verdict: Verdict) -> None:
-        """Store the verdict; a veto sets the adapter aside and tells its run so."""
+        """Store the verdict and tell its run what there is to say; a veto sets the adapter aside."""
         now = self._store.now()
         with self._store.write() as conn:
             lock_adapters(conn)
             if load_adapter(conn, adapter.name).state not in ("published", "proven"):
                 return
-            trials.finish_trial(conn, adapter.name, verdict, now=now)
+            if not trials.finish_trial(conn, adapter.name, verdict, now=now):
+                return
+            if verdict.state == "passed" and verdict.reason:
+                add_to_message(conn, adapter.run_id, verdict.reason)
             if verdict.state == "vetoed":
                 quarantine(conn, adapter.name, reason=f"failed its trial: {verdict.reason}")
                 overturn_run(conn, adapter.run_id, why=f"{adapter.name} failed its trial. {verdict.reason}")

@@ -27,7 +27,12 @@ def build_golden_list(cases: Sequence[GoldenCase], *, desk_id: str) -> list[Bloc
         section(f":trophy: *Golden set* · {len(cases)}" if cases else ":trophy: *Golden set*"),
     ]
     if not cases:
-        blocks.append(small("Cases that a new adapter must pass before it goes live. They are never trained on."))
+        blocks.append(
+            small(
+                "A new adapter does not go live when it fails a case that what answers now or the base model passes. "
+                "Cases are never trained on."
+            )
+        )
     for case in list(reversed(cases))[:SHOWN_CASES]:
         blocks += _build_case(case)
     if len(cases) > SHOWN_CASES:

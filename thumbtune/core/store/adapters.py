@@ -167,6 +167,13 @@ def quarantine(conn: sa.Connection, name: str, *, reason: str) -> None:
     conn.execute(sa.update(adapters).where(adapters.c.name == name).values(state="quarantined", reason=reason))
 
 
+def note_waiting(conn: sa.Connection, name: str, *, reason: str) -> None:
+    """Say what an adapter that is on its way waits for; one that was asked for by hand keeps saying that."""
+    coming = sa.and_(adapters.c.name == name, adapters.c.state.in_(("published", "proven")))
+    which = sa.and_(coming, adapters.c.reason != ASKED_FOR)
+    conn.execute(sa.update(adapters).where(which).values(reason=reason))
+
+
 def find_live(conn: sa.Connection, *, desk_id: str) -> Adapter | None:
     """Return the desk's live adapter, if it has one."""
     which = sa.and_(adapters.c.desk_id == desk_id, adapters.c.state == "live")

@@ -1,4 +1,4 @@
-"""The golden set: a desk's cases that a candidate must pass, kept by leads; every change is an act in the audit.
+"""The golden set: a desk's cases that can stop a candidate, kept by leads; every change is an act in the audit.
 
 It does not know who is a lead, nor how texts are redacted: what comes in is.
 """

@@ -215,6 +215,13 @@ def overturn_run(conn: sa.Connection, run_id: str, *, why: str) -> None:
     conn.execute(sa.update(runs).where(closed).values(values))
 
 
+def add_to_message(conn: sa.Connection, run_id: str, text: str) -> None:
+    """Say something more of a closed run, and have Slack told anew."""
+    values = {"message": f"{load_run(conn, run_id).message} {text}".strip(), "announced": ""}
+    closed = sa.and_(runs.c.run_id == run_id, runs.c.state.not_in(OPEN_RUN_STATES))
+    conn.execute(sa.update(runs).where(closed).values(values))
+
+
 def list_idle_runs(conn: sa.Connection) -> set[str]:
     """Return the runs that nobody carries out: closed ones, and open ones that wait for a trainer."""
     idle = sa.or_(runs.c.state.not_in(OPEN_RUN_STATES), sa.and_(runs.c.state == "queued", runs.c.lease_owner.is_(None)))

@@ -75,11 +75,11 @@ def begin_trial(conn: sa.Connection, adapter: str, *, live: str | None, now: dat
     return trial
 
 
-def finish_trial(conn: sa.Connection, adapter: str, verdict: Verdict, *, now: datetime) -> None:
-    """Store the verdict of a trial."""
+def finish_trial(conn: sa.Connection, adapter: str, verdict: Verdict, *, now: datetime) -> bool:
+    """Store the verdict of a trial and return True; False when it has one already, which stays."""
     values = {"state": verdict.state, "reason": verdict.reason, "figures": verdict.figures, "finished_at": now}
     which = sa.and_(trials.c.adapter == adapter, trials.c.state == "running")
-    conn.execute(sa.update(trials).where(which).values(values))
+    return bool(conn.execute(sa.update(trials).where(which).values(values)).rowcount)
 
 
 def load_trial(conn: sa.Connection, adapter: str) -> Trial | None:
