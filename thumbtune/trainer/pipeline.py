@@ -22,12 +22,10 @@ from thumbtune.core.manifest import (
     MANIFEST_NAME,
     Manifest,
     Probe,
-    hash_base,
     hash_file,
-    verify_adapter,
     verify_config,
 )
-from thumbtune.core.records import Adapter, RunState, TrainingRun
+from thumbtune.core.records import RunState, TrainingRun
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import adapters, desks, runs
 from thumbtune.core.store.courses import record_course
@@ -39,7 +37,8 @@ from thumbtune.trainer.card import build_card
 from thumbtune.trainer.child import EXIT_OK, EXIT_OUT_OF_MEMORY, REASONS
 from thumbtune.trainer.gate import GateResult, PromptScore, ReplyScore, decide
 from thumbtune.trainer.lease import Cancelled, RunLease, Stopped
-from thumbtune.trainer.norms import find_outlier, measure_earlier, measure_norms
+from thumbtune.trainer.live import find_comparable_live, forgets, measure_newest, name_live
+from thumbtune.trainer.norms import find_outlier, measure_norms
 from thumbtune.trainer.preferences import describe_second_stage
 from thumbtune.trainer.publish import find_published, list_published, name_adapter, publish_adapter, remove_unlisted
 from thumbtune.trainer.recipe import Recipe, load_recipe, plan_recipe
@@ -53,8 +52,6 @@ End = Literal["closed", "given back"]
 FIGURES = ("step", "steps", "loss", "tokens_per_s")
 """What a child program tells as it goes, beside the time that is left."""
 _POLL_S = 0.1
-_EARLIER = 5
-"""Adapters of the desk that a candidate's weights are compared with."""
 _SHARES = {"snapshot": (0.0, 0.03), "finetune": (0.03, 0.85), "evaluate": (0.85, 0.98), "publish": (0.98, 1.0)}
 _IN_TWO_STAGES = {**_SHARES, "finetune": (0.03, 0.65), "preferences": (0.65, 0.85)}
 
@@ -146,18 +143,22 @@ class Pipeline:
             lease.update(state="evaluating")
 
         mixed_up = ["--mixed-up"] if self._settings.gate_mixed_up else []
-        found, evaluated = work / "evaluation.json", self._find_comparable_live(run, base)
+        adapters_dir = self._settings.adapters_dir
+        of_desk: dict[str, Any] = {"desk_id": run.desk_id, "adapters_dir": adapters_dir}  # Any: a name and a folder
+        compared_with = name_live(find_comparable_live(self._store, base=base, **of_desk), adapters_dir=adapters_dir)
+        found = work / "evaluation.json"
         trained = self._run_child(
             lease,
             "finetune",
-            [*inputs, *outputs, "--evaluation", str(found), *_name_live(evaluated), *mixed_up],
+            [*inputs, *outputs, "--evaluation", str(found), *compared_with, *mixed_up],
             processes=recipe.gpus,
             shares=shares,
             on_result=record_training,
         )
-        live = self._find_comparable_live(run, base)
-        if _name_live(live) != _name_live(evaluated) or not found.is_file():
-            compared = ["--candidate", str(candidate), "--out", str(found), *_name_live(live)]
+        live = find_comparable_live(self._store, base=base, **of_desk)
+        live_now = name_live(live, adapters_dir=adapters_dir)
+        if live_now != compared_with or not found.is_file():
+            compared = ["--candidate", str(candidate), "--out", str(found), *live_now]
             self._run_child(lease, "evaluate", [*inputs, *compared, *mixed_up])
         evaluation = json.loads(found.read_bytes())
         with self._store.write() as conn:
@@ -167,9 +168,9 @@ class Pipeline:
             [_read_score(score) for score in evaluation["scores"]],
             min_threads=self._settings.gate_min_threads,
             margin=self._settings.gate_margin if live is None or live.replace_since is None else math.inf,
-            forgets=live is not None and (live.replace_since is not None or self._forgets(live)),
+            forgets=live is not None and (live.replace_since is not None or forgets(self._store, live)),
             seed=self._settings.train_seed,
-            outlier=find_outlier(measure_norms(candidate), self._measure_earlier(run.desk_id)),
+            outlier=find_outlier(measure_norms(candidate), measure_newest(self._store, **of_desk)),
             prompts=[PromptScore(**score) for score in evaluation["prompts"]],
         )
         told = _tell("Not learned from", trained["skipped"]) + _tell("Not judged by", evaluation["skipped"])
@@ -282,30 +283,6 @@ class Pipeline:
             raise _Crashed(f"{program} ended with exit code {status.exit_code}; see {log_path}")
         return result
 
-    def _find_comparable_live(self, run: TrainingRun, base: Path) -> Adapter | None:
-        """Return the live adapter if it can be compared with: its files whole, and made for the same base."""
-        with self._store.read() as conn:
-            live = adapters.find_live(conn, desk_id=run.desk_id)
-        if live is None:
-            return None
-        try:
-            verify_adapter(Path(live.path), base_hash=hash_base(base))
-        except ThumbtuneError as exc:
-            logger.warning("live_not_comparable", extra={"adapter": live.name, "why": str(exc)})
-            return None
-        return live
-
-    def _measure_earlier(self, desk_id: str) -> list[dict[str, float]]:
-        """Return how much the desk's newest adapters change each layer; those that were set aside tell nothing."""
-        with self._store.read() as conn:
-            found = [item for item in adapters.list_adapters(conn, desk_id=desk_id) if item.state != "quarantined"]
-        return measure_earlier(Path(item.path) for item in found[:_EARLIER])
-
-    def _forgets(self, live: Adapter) -> bool:
-        """Return whether the live adapter learned from pairs that are no longer active."""
-        with self._store.read() as conn:
-            return runs.count_withdrawn_pairs(conn, live.run_id) > 0
-
     def _publish(
         self,
         run: TrainingRun,
@@ -366,10 +343,6 @@ class Pipeline:
             )
         remove_unlisted(self._settings.adapters_dir, run_id=manifest.run_id, keep=manifest.adapter)
         logger.info("adapter_published", extra={"adapter": manifest.adapter, "run_id": manifest.run_id})
-
-
-def _name_live(live: Adapter | None) -> list[str]:
-    return ["--live", live.path] if live is not None else []
 
 
 def _tell(what: str, skipped: Mapping[str, int]) -> str:
