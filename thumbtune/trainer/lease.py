@@ -107,6 +107,15 @@ class RunLease:
         audits.record_act(conn, actor="trainer", action=f"run_{state}", subject=self.run.run_id, now=now)
         logger.info("run_closed", extra={"run_id": self.run.run_id, "state": state})
 
+    def refuse_cancelled(self, conn: sa.Connection) -> None:
+        """Let nobody cancel the run until this transaction ends.
+
+        Raises: Cancelled when someone did already.
+        """
+        runs.update_run(conn, self.run)  # takes the row's lock, on which whoever cancels from now on waits
+        if runs.load_run(conn, self.run.run_id).cancel_requested:
+            raise Cancelled
+
     def give_back(self, *, crashed: bool) -> None:
         """Let the run be claimed again at once; an attempt that only was stopped does not count."""
         with self._store.write() as conn:

@@ -96,21 +96,26 @@ class Pipeline:
             lease.give_back(crashed=True)
             return "given back"
         except Cancelled:
-            lease.finish("cancelled", "Cancelled. What was live stays live.")
+            self._give_up(lease, "cancelled", "Cancelled. What was live stays live.")
         except _Failed as exc:
-            lease.finish("failed", str(exc))
+            self._give_up(lease, "failed", str(exc))
         except (LeaseLost, StoreUnavailable):
             raise
         except SnapshotError as exc:
-            lease.finish("failed", f"{exc}.")
+            self._give_up(lease, "failed", f"{exc}.")
         except ThumbtuneError as exc:
-            lease.finish("failed", f"The run could not be carried out: {exc}.")
+            self._give_up(lease, "failed", f"The run could not be carried out: {exc}.")
         except OSError as exc:
             logger.error("run_failed", extra=started, exc_info=hide_text(exc))
-            lease.finish("failed", f"The run could not be carried out: {exc.strerror or type(exc).__name__}.")
+            self._give_up(lease, "failed", f"The run could not be carried out: {exc.strerror or type(exc).__name__}.")
         finally:
             shutil.rmtree(work, ignore_errors=True)
         return "closed"
+
+    def _give_up(self, lease: RunLease, state: RunState, message: str) -> None:
+        """Close the run without a result; what an attempt put in place and did not enter goes."""
+        lease.finish(state, message)
+        remove_unlisted(self._settings.adapters_dir, run_id=lease.run.run_id)
 
     def _go_through(self, lease: RunLease, work: Path) -> None:
         run = lease.run
@@ -329,6 +334,7 @@ class Pipeline:
         decision: RunState = "passed" if manifest.gate["decision"] == "passed" else "inconclusive"
         place = self._settings.adapters_dir / manifest.adapter
         with self._store.write() as conn:
+            lease.refuse_cancelled(conn)
             lease.finish_in(conn, decision, str(manifest.gate["reason"]), adapter=manifest.adapter)
             adapters.add_adapter(
                 conn,
