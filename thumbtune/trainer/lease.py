@@ -6,7 +6,8 @@ It does not know what the work is.
 import logging
 import threading
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -19,6 +20,8 @@ from thumbtune.core.store.engine import Store
 logger = logging.getLogger(__name__)
 
 _BEAT_S = 1.0
+_PAUSE_S = 1.0
+_Result = TypeVar("_Result")
 
 
 class Cancelled(Exception):
@@ -89,6 +92,20 @@ class RunLease:
         self._unstored_s -= used_s
         if cancel:
             raise Cancelled
+
+    def insist(self, work: Callable[[], _Result]) -> _Result:
+        """Return what `work` returns, which is begun anew every second for as long as the database does not answer.
+
+        For what comes after a training, which is not to be lost with it. It has to be such that may be done twice.
+        Raises: Stopped.
+        """
+        while True:
+            try:
+                return work()
+            except StoreUnavailable as exc:
+                logger.warning("store_unavailable", extra={"run_id": self.run.run_id, "why": str(exc)})
+            if self._stop.wait(_PAUSE_S):
+                raise Stopped
 
     def update(self, **values: Any) -> None:  # Any: columns of several types
         """Write columns of the run."""

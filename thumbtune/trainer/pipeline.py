@@ -158,24 +158,28 @@ class Pipeline:
             [*inputs, *outputs, "--evaluation", str(found), *compared_with, *mixed_up],
             processes=recipe.gpus,
             shares=shares,
-            on_result=record_training,
+            on_result=lambda told: lease.insist(lambda: record_training(told)),
         )
-        live = find_comparable_live(self._store, base=base, **of_desk)
+        live = lease.insist(lambda: find_comparable_live(self._store, base=base, **of_desk))
         live_now = name_live(live, adapters_dir=adapters_dir)
         if live_now != compared_with or not found.is_file():
             compared = ["--candidate", str(candidate), "--out", str(found), *live_now]
             self._run_child(lease, "evaluate", [*inputs, *compared, *mixed_up])
         evaluation = json.loads(found.read_bytes())
-        with self._store.write() as conn:
-            record_scores(conn, run.run_id, evaluation["scores"])
-            record_course(conn, run.run_id, preferred=evaluation["preferences"])
+        lease.insist(lambda: self._record_evaluation(run, evaluation))
+        replaces, earlier = lease.insist(
+            lambda: (
+                live is not None and (live.replace_since is not None or forgets(self._store, live)),
+                measure_newest(self._store, **of_desk),
+            )
+        )
         result = decide(
             [_read_score(score) for score in evaluation["scores"]],
             min_threads=self._settings.gate_min_threads,
             margin=self._settings.gate_margin if live is None or live.replace_since is None else math.inf,
-            forgets=live is not None and (live.replace_since is not None or forgets(self._store, live)),
+            forgets=replaces,
             seed=self._settings.train_seed,
-            outlier=find_outlier(measure_norms(candidate), measure_newest(self._store, **of_desk)),
+            outlier=find_outlier(measure_norms(candidate), earlier),
             prompts=[PromptScore(**score) for score in evaluation["prompts"]],
         )
         told = _tell("Not learned from", trained["skipped"]) + _tell("Not judged by", evaluation["skipped"])
@@ -189,14 +193,21 @@ class Pipeline:
             "gate": result.to_json(),
         }
         if result.decision != "passed" and not result.may_be_overridden:
-            lease.finish(result.decision, result.reason, **figures)
+            lease.insist(lambda: lease.finish(result.decision, result.reason, **figures))
         else:
-            lease.update(**figures)
+            lease.insist(lambda: lease.update(**figures))
             lease.beat("publish", progress=_SHARES["publish"][0], force=True)
             manifest = self._publish(
-                run, candidate, base=base, meta=meta, recipe=recipe, evaluation=evaluation, gate=result, trained=trained
+                lease,
+                candidate,
+                base=base,
+                meta=meta,
+                recipe=recipe,
+                evaluation=evaluation,
+                gate=result,
+                trained=trained,
             )
-            self._enter_adapter(lease, manifest)
+            lease.insist(lambda: self._enter_adapter(lease, manifest))
         drop_older_snapshots(self._settings.snapshots_dir, keep=meta)
 
     def _freeze(self, lease: RunLease, base: Path) -> SnapshotMeta:
@@ -290,7 +301,7 @@ class Pipeline:
 
     def _publish(
         self,
-        run: TrainingRun,
+        lease: RunLease,
         candidate: Path,
         *,
         base: Path,
@@ -300,9 +311,8 @@ class Pipeline:
         gate: GateResult,
         trained: dict[str, Any],  # Any: JSON
     ) -> Manifest:
-        config = verify_config(candidate, max_rank=self._settings.train_rank)
-        with self._store.read() as conn:
-            taken = [adapter.name for adapter in adapters.list_adapters(conn, desk_id=run.desk_id)]
+        run, config = lease.run, verify_config(candidate, max_rank=self._settings.train_rank)
+        taken = lease.insist(lambda: self._list_names(run.desk_id))
         manifest = Manifest(
             adapter=name_adapter(run.desk_id, taken=[*taken, *list_published(self._settings.adapters_dir)]),
             desk_id=run.desk_id,
@@ -328,6 +338,15 @@ class Pipeline:
             skipped=trained["skipped"],
         )
         return publish_adapter(candidate, adapters_dir=self._settings.adapters_dir, manifest=manifest, card=card)
+
+    def _list_names(self, desk_id: str) -> list[str]:
+        with self._store.read() as conn:
+            return [adapter.name for adapter in adapters.list_adapters(conn, desk_id=desk_id)]
+
+    def _record_evaluation(self, run: TrainingRun, evaluation: dict[str, Any]) -> None:  # Any: JSON
+        with self._store.write() as conn:
+            record_scores(conn, run.run_id, evaluation["scores"])
+            record_course(conn, run.run_id, preferred=evaluation["preferences"])
 
     def _enter_adapter(self, lease: RunLease, manifest: Manifest) -> None:
         """Write the adapter's row and close the run in one transaction; what did not pass is held until a lead asks."""
