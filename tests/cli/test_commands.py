@@ -91,6 +91,16 @@ def test_desk_takes_its_rules_when_it_is_made(store: Store, run: Run) -> None:
     assert (desk["vetoes"], desk["author_may_approve"]) == (["-1"], False)
 
 
+def test_budget_of_money_without_a_price_is_warned_of(
+    with_desk: Store, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget = ("desks", "set", "support", "--budget-money")
+    assert "THUMBTUNE_GPU_PRICE_PER_HOUR" in run(*budget, "9.5")
+    assert "THUMBTUNE_GPU_PRICE_PER_HOUR" not in run(*budget, "0")
+    monkeypatch.setenv("THUMBTUNE_GPU_PRICE_PER_HOUR", "2.5")
+    assert "THUMBTUNE_GPU_PRICE_PER_HOUR" not in run(*budget, "9.5")
+
+
 def test_desk_says_when_runs_start_and_where_they_are_told(with_desk: Store, run: Run) -> None:
     when = "--quiet-hours 22:00-07:00 --time-zone Europe/Berlin --cooldown-hours 12"
     run("desks", "set", "support", *when.split(), "--budget-gpu-seconds", "3600", "--budget-money", "9.5")

@@ -17,6 +17,7 @@ from tests.trainer.test_publish import MANIFEST
 from thumbtune.cli.main import app
 from thumbtune.core.manifest import CONFIG_NAME, MANIFEST_NAME, WEIGHTS_NAME, hash_base, hash_file, load_template
 from thumbtune.core.prompt import hash_template
+from thumbtune.core.settings import load_settings
 from thumbtune.core.store import Store, adapters, runs
 from thumbtune.trainer.publish import publish_adapter
 
@@ -47,8 +48,9 @@ def published(with_desk: Store, base: Path, tmp_path: Path, monkeypatch: pytest.
         )
         fields = {"base_hash": hash_base(copied), "template_hash": hash_template(load_template(copied))}
         manifest = type(MANIFEST)(**{**vars(MANIFEST), **fields})
-        publish_adapter(candidate, adapters_dir=tmp_path / "adapters", manifest=manifest, card="# A card\n")
-        place = tmp_path / "adapters" / manifest.adapter
+        adapters_dir = load_settings().adapters_dir
+        publish_adapter(candidate, adapters_dir=adapters_dir, manifest=manifest, card="# A card\n")
+        place = adapters_dir / manifest.adapter
         with with_desk.write() as conn:
             now = with_desk.now()
             runs.open_run(conn, desk_id="support", reason="retrain", now=now)
@@ -78,6 +80,14 @@ def test_sound_adapter_is_told_so_with_and_without_its_base(
     monkeypatch.setenv("THUMBTUNE_BASE_MODEL", "acme/not-here")
     code, found = verify()
     assert (code, found["verdict"], found["base"]) == (0, "sound", "not here")
+
+
+def test_adapter_is_looked_for_where_data_dir_is_now(published: Callable[..., Path], with_desk: Store) -> None:
+    published()
+    with with_desk.write() as conn:  # as after data_dir was restored in another place
+        conn.exec_driver_sql("UPDATE adapters SET path = '/before/adapters/support-0001'")
+    code, found = verify()
+    assert (code, found["verdict"]) == (0, "sound")
 
 
 CHANGES: dict[str, Callable[[Weights], Any]] = {

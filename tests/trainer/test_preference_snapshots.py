@@ -96,8 +96,19 @@ def test_snapshot_with_a_draft_that_was_erased_since_is_stale(installation: Inst
 def test_preview_says_whether_there_will_be_a_second_stage(
     installation: Installation, changes: dict[str, Any], expected: str
 ) -> None:
+    installation.add_pairs(range(60, 160))
+    installation.add_drafts(range(60, 160))
     preview = preview_run(installation.store, change(installation, **changes), desk_id="support")
     assert f"{preview.trained} {expected}" in describe_preview(preview)
     assert preview.has_second_stage is (changes == DPO)
     snapshot, _ = freeze(installation, installation.queue_run(), **changes)
     assert (snapshot / "preferences.jsonl").is_file() is preview.has_second_stage
+
+
+def test_preview_promises_no_second_stage_with_too_few_conversations_to_check_it_by(installation: Installation) -> None:
+    preview = preview_run(installation.store, change(installation, **DPO), desk_id="support")
+    assert preview.preferences >= 30
+    assert preview.trained_threads < 100
+    assert not preview.has_second_stage
+    [told] = [line for line in describe_preview(preview) if "preference pairs" in line]
+    assert "no second stage, which needs 100 conversations" in told

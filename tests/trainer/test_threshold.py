@@ -111,6 +111,14 @@ def test_run_over_the_months_budget_is_not_due_and_says_by_how_much(
     assert why in due.why
 
 
+def test_budget_of_money_without_a_price_lets_no_run_start() -> None:
+    unpriced = Spending(used_s=1e9, next_s=1e9, price_per_hour=0.0)
+    due = decide_budget(replace(DESK, budget_money=10.0), spending=unpriced)
+    assert not due.is_due
+    assert "THUMBTUNE_GPU_PRICE_PER_HOUR" in due.why
+    assert decide_budget(replace(DESK, budget_gpu_s=1e10), spending=unpriced).is_due
+
+
 def test_run_waits_until_enough_pairs_are_left_to_train_on(tmp_path: Path, tiny_base: Path) -> None:
     """Of 60 active pairs five are copies, which are not trained on; the run must not start only to fail."""
     installation = make_installation(tmp_path, tiny_base, pairs=55, min_pairs=58)

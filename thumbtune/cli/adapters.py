@@ -58,7 +58,7 @@ def verify_adapters(
     with store.read() as conn:
         chosen = [adapters.load_adapter(conn, name)] if name else adapters.list_adapters(conn)
     base = find_base(settings.base_model) if settings.base_model else None
-    found = [inspect_adapter(adapter, base=base) for adapter in chosen]
+    found = [inspect_adapter(adapter, adapters_dir=settings.adapters_dir, base=base) for adapter in chosen]
     if as_json:
         print_json(found)
     else:

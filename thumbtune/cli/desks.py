@@ -1,6 +1,7 @@
 """Commands on desks: add, set, list, show."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from thumbtune.cli.context import open_checked_store
 from thumbtune.cli.output import console, print_json, print_record, print_table, shorten
 from thumbtune.core.errors import BadInput, Conflict, NotFound
 from thumbtune.core.records import Desk
+from thumbtune.core.settings import load_settings
 from thumbtune.core.store import audits, desks
 from thumbtune.core.triage import check_categories
 from thumbtune.trainer.timetable import load_zone, read_quiet_hours
@@ -144,6 +146,7 @@ def add_desk(
         desks.save_desk(conn, replace(desk, **changes))
         audits.record_act(conn, actor="cli", action="desk_added", subject=desk_id, now=store.now())
     console.print(f"Desk {desk_id} is ready. Invite the bot to its channels: /invite @Thumbtune")
+    _warn_without_price(changes)
 
 
 DEFAULT_VOICE = "You write replies for a customer support team. Be friendly, clear and brief."
@@ -202,6 +205,7 @@ def set_desk(
         detail = {"changed": sorted(changes)}
         audits.record_act(conn, actor="cli", action="desk_changed", subject=desk_id, now=store.now(), detail=detail)
     console.print(f"Desk {desk_id} is changed; it takes effect at once.")
+    _warn_without_price(changes)
 
 
 @app.command("list")
@@ -226,6 +230,15 @@ def show_desk(desk_id: str, as_json: Annotated[bool, typer.Option("--json", help
     if not found:
         raise NotFound(f"no desk {desk_id!r}; run `thumbtune desks list`")
     (print_json if as_json else print_record)(found[0])
+
+
+def _warn_without_price(changes: Mapping[str, Any]) -> None:  # Any: as in _changes
+    """Say that a budget of money lets no run start by itself without a price; the trainer may have one that is not here."""
+    if changes.get("budget_money") and not load_settings().gpu_price_per_hour:
+        console.print(
+            "Without THUMBTUNE_GPU_PRICE_PER_HOUR in the trainer's settings no run starts by itself: a budget of money is "
+            "counted by it."
+        )
 
 
 def _changes(**options: Any) -> dict[str, Any]:  # Any: lists, numbers and texts alike

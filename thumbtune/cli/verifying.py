@@ -39,9 +39,9 @@ class Inspection:
     problems: tuple[str, ...]
 
 
-def inspect_adapter(adapter: Adapter, *, base: Path | None) -> Inspection:
+def inspect_adapter(adapter: Adapter, *, adapters_dir: Path, base: Path | None) -> Inspection:
     """Check an adapter's files; those of one that learned what was forgotten may have been removed."""
-    folder = Path(adapter.path)
+    folder = adapters_dir / adapter.name
     if adapter.replace_since is not None and not folder.exists():
         return Inspection(adapter.name, adapter.state, "removed", "not here", ())
     compared, changed = _compare_base(folder, base)

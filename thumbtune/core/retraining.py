@@ -9,6 +9,7 @@ from thumbtune.core.preferences import read_preferences
 from thumbtune.core.records import Desk, TrainingRun
 from thumbtune.core.selection import select_pairs
 from thumbtune.core.settings import Settings
+from thumbtune.core.split import FEWEST_TO_SET_ASIDE
 from thumbtune.core.store import Store
 from thumbtune.core.store.audits import record_act
 from thumbtune.core.store.pairs import count_new_pairs, count_pairs
@@ -32,6 +33,8 @@ class RunPreview:
     """Preference pairs of those to learn from."""
     preferences_needed: int = 0
     """How many a second stage needs; 0 when the settings ask for none."""
+    trained_threads: int = 0
+    """Conversations of those to learn from."""
 
     @property
     def is_enough(self) -> bool:
@@ -41,7 +44,7 @@ class RunPreview:
     @property
     def has_second_stage(self) -> bool:
         """Whether the settings ask for a second stage, and there is enough for one."""
-        return 0 < self.preferences_needed <= self.preferences
+        return 0 < self.preferences_needed <= self.preferences and self.trained_threads >= FEWEST_TO_SET_ASIDE
 
 
 def preview_run(store: Store, settings: Settings, *, desk_id: str) -> RunPreview:
@@ -58,6 +61,7 @@ def preview_run(store: Store, settings: Settings, *, desk_id: str) -> RunPreview
             min_pairs=settings.min_pairs,
             preferences=preferences,
             preferences_needed=0 if settings.train_preferences == "off" else settings.train_preference_min,
+            trained_threads=selection.trained_threads,
         )
 
 
@@ -74,6 +78,11 @@ def describe_preview(preview: RunPreview) -> list[str]:
         lines.append(f"{preview.waiting} not in use until a lead has reviewed them")
     if preview.has_second_stage:
         lines.append(f"{preview.preferences} preference pairs, from which a second stage learns")
+    elif 0 < preview.preferences_needed <= preview.preferences:
+        lines.append(
+            f"{preview.preferences} preference pairs: no second stage, which needs {FEWEST_TO_SET_ASIDE} conversations to learn "
+            f"from, to set some aside and check it by; there are {preview.trained_threads}"
+        )
     elif preview.preferences_needed:
         lines.append(
             f"{preview.preferences} preference pairs: no second stage, which needs {preview.preferences_needed}"

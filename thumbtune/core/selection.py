@@ -39,6 +39,8 @@ class Selection:
     """How many are left out, by reason."""
     sides: Sides = field(default_factory=dict, compare=False, repr=False)
     """Of every thread: whether it is held out."""
+    trained_threads: int = field(default=0, compare=False)
+    """Threads of those to train on."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def choose(candidates: Sequence[Candidate], comparison: Comparison, *, sides: Si
         left_out=tuple(sorted({item.pair_id for item in candidates} - kept - chosen)),
         dropped=dict(+dropped),
         sides=sides,
+        trained_threads=len({item.place for item in trains if item.pair_id in kept}),
     )
 
 

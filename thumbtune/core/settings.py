@@ -75,8 +75,9 @@ class Settings(PlaceSettings):
     gpu_price_per_hour: float = Field(
         0.0,
         ge=0,
-        description="Price of an hour of training, in the currency of the desks' budgets; 0 when only GPU seconds are budgeted. "
-        "More lets fewer runs start by themselves where a desk has a budget of money.",
+        description="Price of an hour of training, in the currency of the desks' budgets; 0 when only GPU seconds are budgeted: "
+        "no run starts by itself then for a desk with a budget of money. More lets fewer runs start by themselves for such a "
+        "desk.",
     )
     train_report_to: list[Literal["tensorboard", "trackio", "wandb", "mlflow"]] = Field(
         [],

@@ -6,7 +6,8 @@ It does not know what the work is.
 import logging
 import threading
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -19,6 +20,8 @@ from thumbtune.core.store.engine import Store
 logger = logging.getLogger(__name__)
 
 _BEAT_S = 1.0
+_PAUSE_S = 1.0
+_Result = TypeVar("_Result")
 
 
 class Cancelled(Exception):
@@ -90,6 +93,20 @@ class RunLease:
         if cancel:
             raise Cancelled
 
+    def insist(self, work: Callable[[], _Result]) -> _Result:
+        """Return what `work` returns, which is begun anew every second for as long as the database does not answer.
+
+        For what comes after a training, which is not to be lost with it. It has to be such that may be done twice.
+        Raises: Stopped.
+        """
+        while True:
+            try:
+                return work()
+            except StoreUnavailable as exc:
+                logger.warning("store_unavailable", extra={"run_id": self.run.run_id, "why": str(exc)})
+            if self._stop.wait(_PAUSE_S):
+                raise Stopped
+
     def update(self, **values: Any) -> None:  # Any: columns of several types
         """Write columns of the run."""
         with self._store.write() as conn:
@@ -106,6 +123,15 @@ class RunLease:
         runs.finish_run(conn, self.run, state=state, message=message, now=now, used_s=self._count(), **values)
         audits.record_act(conn, actor="trainer", action=f"run_{state}", subject=self.run.run_id, now=now)
         logger.info("run_closed", extra={"run_id": self.run.run_id, "state": state})
+
+    def refuse_cancelled(self, conn: sa.Connection) -> None:
+        """Let nobody cancel the run until this transaction ends.
+
+        Raises: Cancelled when someone did already.
+        """
+        runs.update_run(conn, self.run)  # takes the row's lock, on which whoever cancels from now on waits
+        if runs.load_run(conn, self.run.run_id).cancel_requested:
+            raise Cancelled
 
     def give_back(self, *, crashed: bool) -> None:
         """Let the run be claimed again at once; an attempt that only was stopped does not count."""

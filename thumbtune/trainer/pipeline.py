@@ -22,12 +22,10 @@ from thumbtune.core.manifest import (
     MANIFEST_NAME,
     Manifest,
     Probe,
-    hash_base,
     hash_file,
-    verify_adapter,
     verify_config,
 )
-from thumbtune.core.records import Adapter, RunState, TrainingRun
+from thumbtune.core.records import RunState, TrainingRun
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import adapters, desks, runs
 from thumbtune.core.store.courses import record_course
@@ -39,7 +37,8 @@ from thumbtune.trainer.card import build_card
 from thumbtune.trainer.child import EXIT_OK, EXIT_OUT_OF_MEMORY, REASONS
 from thumbtune.trainer.gate import GateResult, PromptScore, ReplyScore, decide
 from thumbtune.trainer.lease import Cancelled, RunLease, Stopped
-from thumbtune.trainer.norms import find_outlier, measure_earlier, measure_norms
+from thumbtune.trainer.live import find_comparable_live, forgets, measure_newest, name_live
+from thumbtune.trainer.norms import find_outlier, measure_norms
 from thumbtune.trainer.preferences import describe_second_stage
 from thumbtune.trainer.publish import find_published, list_published, name_adapter, publish_adapter, remove_unlisted
 from thumbtune.trainer.recipe import Recipe, load_recipe, plan_recipe
@@ -53,8 +52,6 @@ End = Literal["closed", "given back"]
 FIGURES = ("step", "steps", "loss", "tokens_per_s")
 """What a child program tells as it goes, beside the time that is left."""
 _POLL_S = 0.1
-_EARLIER = 5
-"""Adapters of the desk that a candidate's weights are compared with."""
 _SHARES = {"snapshot": (0.0, 0.03), "finetune": (0.03, 0.85), "evaluate": (0.85, 0.98), "publish": (0.98, 1.0)}
 _IN_TWO_STAGES = {**_SHARES, "finetune": (0.03, 0.65), "preferences": (0.65, 0.85)}
 
@@ -99,21 +96,26 @@ class Pipeline:
             lease.give_back(crashed=True)
             return "given back"
         except Cancelled:
-            lease.finish("cancelled", "Cancelled. What was live stays live.")
+            self._give_up(lease, "cancelled", "Cancelled. What was live stays live.")
         except _Failed as exc:
-            lease.finish("failed", str(exc))
+            self._give_up(lease, "failed", str(exc))
         except (LeaseLost, StoreUnavailable):
             raise
         except SnapshotError as exc:
-            lease.finish("failed", f"{exc}.")
+            self._give_up(lease, "failed", f"{exc}.")
         except ThumbtuneError as exc:
-            lease.finish("failed", f"The run could not be carried out: {exc}.")
+            self._give_up(lease, "failed", f"The run could not be carried out: {exc}.")
         except OSError as exc:
             logger.error("run_failed", extra=started, exc_info=hide_text(exc))
-            lease.finish("failed", f"The run could not be carried out: {exc.strerror or type(exc).__name__}.")
+            self._give_up(lease, "failed", f"The run could not be carried out: {exc.strerror or type(exc).__name__}.")
         finally:
             shutil.rmtree(work, ignore_errors=True)
         return "closed"
+
+    def _give_up(self, lease: RunLease, state: RunState, message: str) -> None:
+        """Close the run without a result; what an attempt put in place and did not enter goes."""
+        lease.finish(state, message)
+        remove_unlisted(self._settings.adapters_dir, run_id=lease.run.run_id)
 
     def _go_through(self, lease: RunLease, work: Path) -> None:
         run = lease.run
@@ -146,30 +148,38 @@ class Pipeline:
             lease.update(state="evaluating")
 
         mixed_up = ["--mixed-up"] if self._settings.gate_mixed_up else []
-        found, evaluated = work / "evaluation.json", self._find_comparable_live(run, base)
+        adapters_dir = self._settings.adapters_dir
+        of_desk: dict[str, Any] = {"desk_id": run.desk_id, "adapters_dir": adapters_dir}  # Any: a name and a folder
+        compared_with = name_live(find_comparable_live(self._store, base=base, **of_desk), adapters_dir=adapters_dir)
+        found = work / "evaluation.json"
         trained = self._run_child(
             lease,
             "finetune",
-            [*inputs, *outputs, "--evaluation", str(found), *_name_live(evaluated), *mixed_up],
+            [*inputs, *outputs, "--evaluation", str(found), *compared_with, *mixed_up],
             processes=recipe.gpus,
             shares=shares,
-            on_result=record_training,
+            on_result=lambda told: lease.insist(lambda: record_training(told)),
         )
-        live = self._find_comparable_live(run, base)
-        if _name_live(live) != _name_live(evaluated) or not found.is_file():
-            compared = ["--candidate", str(candidate), "--out", str(found), *_name_live(live)]
+        live = lease.insist(lambda: find_comparable_live(self._store, base=base, **of_desk))
+        live_now = name_live(live, adapters_dir=adapters_dir)
+        if live_now != compared_with or not found.is_file():
+            compared = ["--candidate", str(candidate), "--out", str(found), *live_now]
             self._run_child(lease, "evaluate", [*inputs, *compared, *mixed_up])
         evaluation = json.loads(found.read_bytes())
-        with self._store.write() as conn:
-            record_scores(conn, run.run_id, evaluation["scores"])
-            record_course(conn, run.run_id, preferred=evaluation["preferences"])
+        lease.insist(lambda: self._record_evaluation(run, evaluation))
+        replaces, earlier = lease.insist(
+            lambda: (
+                live is not None and (live.replace_since is not None or forgets(self._store, live)),
+                measure_newest(self._store, **of_desk),
+            )
+        )
         result = decide(
             [_read_score(score) for score in evaluation["scores"]],
             min_threads=self._settings.gate_min_threads,
             margin=self._settings.gate_margin if live is None or live.replace_since is None else math.inf,
-            forgets=live is not None and (live.replace_since is not None or self._forgets(live)),
+            forgets=replaces,
             seed=self._settings.train_seed,
-            outlier=find_outlier(measure_norms(candidate), self._measure_earlier(run.desk_id)),
+            outlier=find_outlier(measure_norms(candidate), earlier),
             prompts=[PromptScore(**score) for score in evaluation["prompts"]],
         )
         told = _tell("Not learned from", trained["skipped"]) + _tell("Not judged by", evaluation["skipped"])
@@ -183,14 +193,21 @@ class Pipeline:
             "gate": result.to_json(),
         }
         if result.decision != "passed" and not result.may_be_overridden:
-            lease.finish(result.decision, result.reason, **figures)
+            lease.insist(lambda: lease.finish(result.decision, result.reason, **figures))
         else:
-            lease.update(**figures)
+            lease.insist(lambda: lease.update(**figures))
             lease.beat("publish", progress=_SHARES["publish"][0], force=True)
             manifest = self._publish(
-                run, candidate, base=base, meta=meta, recipe=recipe, evaluation=evaluation, gate=result, trained=trained
+                lease,
+                candidate,
+                base=base,
+                meta=meta,
+                recipe=recipe,
+                evaluation=evaluation,
+                gate=result,
+                trained=trained,
             )
-            self._enter_adapter(lease, manifest)
+            lease.insist(lambda: self._enter_adapter(lease, manifest))
         drop_older_snapshots(self._settings.snapshots_dir, keep=meta)
 
     def _freeze(self, lease: RunLease, base: Path) -> SnapshotMeta:
@@ -282,33 +299,9 @@ class Pipeline:
             raise _Crashed(f"{program} ended with exit code {status.exit_code}; see {log_path}")
         return result
 
-    def _find_comparable_live(self, run: TrainingRun, base: Path) -> Adapter | None:
-        """Return the live adapter if it can be compared with: its files whole, and made for the same base."""
-        with self._store.read() as conn:
-            live = adapters.find_live(conn, desk_id=run.desk_id)
-        if live is None:
-            return None
-        try:
-            verify_adapter(Path(live.path), base_hash=hash_base(base))
-        except ThumbtuneError as exc:
-            logger.warning("live_not_comparable", extra={"adapter": live.name, "why": str(exc)})
-            return None
-        return live
-
-    def _measure_earlier(self, desk_id: str) -> list[dict[str, float]]:
-        """Return how much the desk's newest adapters change each layer; those that were set aside tell nothing."""
-        with self._store.read() as conn:
-            found = [item for item in adapters.list_adapters(conn, desk_id=desk_id) if item.state != "quarantined"]
-        return measure_earlier(Path(item.path) for item in found[:_EARLIER])
-
-    def _forgets(self, live: Adapter) -> bool:
-        """Return whether the live adapter learned from pairs that are no longer active."""
-        with self._store.read() as conn:
-            return runs.count_withdrawn_pairs(conn, live.run_id) > 0
-
     def _publish(
         self,
-        run: TrainingRun,
+        lease: RunLease,
         candidate: Path,
         *,
         base: Path,
@@ -318,9 +311,8 @@ class Pipeline:
         gate: GateResult,
         trained: dict[str, Any],  # Any: JSON
     ) -> Manifest:
-        config = verify_config(candidate, max_rank=self._settings.train_rank)
-        with self._store.read() as conn:
-            taken = [adapter.name for adapter in adapters.list_adapters(conn, desk_id=run.desk_id)]
+        run, config = lease.run, verify_config(candidate, max_rank=self._settings.train_rank)
+        taken = lease.insist(lambda: self._list_names(run.desk_id))
         manifest = Manifest(
             adapter=name_adapter(run.desk_id, taken=[*taken, *list_published(self._settings.adapters_dir)]),
             desk_id=run.desk_id,
@@ -347,11 +339,21 @@ class Pipeline:
         )
         return publish_adapter(candidate, adapters_dir=self._settings.adapters_dir, manifest=manifest, card=card)
 
+    def _list_names(self, desk_id: str) -> list[str]:
+        with self._store.read() as conn:
+            return [adapter.name for adapter in adapters.list_adapters(conn, desk_id=desk_id)]
+
+    def _record_evaluation(self, run: TrainingRun, evaluation: dict[str, Any]) -> None:  # Any: JSON
+        with self._store.write() as conn:
+            record_scores(conn, run.run_id, evaluation["scores"])
+            record_course(conn, run.run_id, preferred=evaluation["preferences"])
+
     def _enter_adapter(self, lease: RunLease, manifest: Manifest) -> None:
         """Write the adapter's row and close the run in one transaction; what did not pass is held until a lead asks."""
         decision: RunState = "passed" if manifest.gate["decision"] == "passed" else "inconclusive"
         place = self._settings.adapters_dir / manifest.adapter
         with self._store.write() as conn:
+            lease.refuse_cancelled(conn)
             lease.finish_in(conn, decision, str(manifest.gate["reason"]), adapter=manifest.adapter)
             adapters.add_adapter(
                 conn,
@@ -366,10 +368,6 @@ class Pipeline:
             )
         remove_unlisted(self._settings.adapters_dir, run_id=manifest.run_id, keep=manifest.adapter)
         logger.info("adapter_published", extra={"adapter": manifest.adapter, "run_id": manifest.run_id})
-
-
-def _name_live(live: Adapter | None) -> list[str]:
-    return ["--live", live.path] if live is not None else []
 
 
 def _tell(what: str, skipped: Mapping[str, int]) -> str:

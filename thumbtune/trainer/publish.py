@@ -93,7 +93,7 @@ def publish_adapter(candidate: Path, *, adapters_dir: Path, manifest: Manifest, 
 def remove_unlisted(adapters_dir: Path, *, run_id: str, keep: str = "") -> None:
     """Remove what another attempt of a run put in place; only `keep` entered the database."""
     for name in list_published(adapters_dir):
-        with contextlib.suppress(ManifestMismatch, FileNotFoundError):
+        with contextlib.suppress(ManifestMismatch, OSError):
             if name != keep and load_manifest(adapters_dir / name).run_id == run_id:
                 grave = adapters_dir / f"{_ASIDE}{run_id}-{name}"
                 (adapters_dir / name).rename(grave)

@@ -13,6 +13,11 @@ from thumbtune.trainer.timetable import is_quiet, load_zone, read_quiet_hours
 PAUSE_AFTER = {"failed": timedelta(hours=1), "cancelled": timedelta(hours=24)}
 """How long no run starts by itself after one that ended like this; `/retrain` does not wait."""
 
+NO_PRICE = (
+    "the month's budget of money has no price to count by: set THUMBTUNE_GPU_PRICE_PER_HOUR, or the budget to 0 "
+    "(desks set --budget-money 0)"
+)
+
 
 @dataclass(frozen=True)
 class Due:
@@ -76,6 +81,8 @@ def decide_budget(desk: Desk, *, spending: Spending) -> Due:
     if budget and (used >= budget or used + more > budget):
         figures = f"{used:,.0f} of {budget:,.0f} GPU seconds are used and a run takes about {more:,.0f}"
         return Due(False, f"over the month's budget: {figures}")
+    if desk.budget_money and not spending.price_per_hour:
+        return Due(False, NO_PRICE)
     price = spending.price_per_hour / 3600
     used, more, budget = used * price, more * price, desk.budget_money
     if budget and (used >= budget or used + more > budget):

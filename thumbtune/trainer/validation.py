@@ -7,9 +7,9 @@ a candidate on what it was chosen for (docs/decisions/0019).
 import hashlib
 from collections.abc import Sequence
 
+from thumbtune.core.split import FEWEST_TO_SET_ASIDE
 from thumbtune.trainer.examples import Example
 
-_ENOUGH_THREADS = 100
 _FEWEST_THREADS, _MOST_THREADS = 8, 40
 _FEWEST_LOOKS = 4
 
@@ -20,7 +20,7 @@ def split_validation(examples: Sequence[Example], *, share: float) -> tuple[list
     With fewer than 100 conversations nothing is set aside: they are needed for training.
     """
     threads = sorted({example.thread_id for example in examples}, key=_draw)
-    if not share or len(threads) < _ENOUGH_THREADS:
+    if not share or len(threads) < FEWEST_TO_SET_ASIDE:
         return list(examples), []
     chosen = set(threads[: min(_MOST_THREADS, max(_FEWEST_THREADS, round(share * len(threads))))])
     return (
