@@ -73,4 +73,20 @@ def test_button_of_an_adapter_that_is_gone_says_so(staffed: Office) -> None:
     with staffed.store.write() as conn:
         adapters.quarantine(conn, "support-0001", reason="its files were removed")
     staffed.press(RUTH, message, PUT_LIVE)
-    wait_for(lambda: [m for m in staffed.private(RUTH) if "can no longer be put live" in m["text"]], what="the answer")
+    said = wait_for(
+        lambda: [m for m in staffed.private(RUTH) if "can no longer be put live" in m["text"]], what="the answer"
+    )
+    assert "its files were removed" in said[0]["text"]
+
+
+def test_note_says_what_became_of_an_adapter_that_was_put_live(staffed: Office) -> None:
+    end_inconclusive_run(staffed)
+    message = wait_for(lambda: read_result(staffed), what="the result")
+    staffed.press(RUTH, message, PUT_LIVE)
+    wait_for(lambda: "tried first" in str(read_result(staffed)) or None, what="the note")
+    with staffed.store.write() as conn:
+        adapters.quarantine(conn, "support-0001", reason="failed its trial: It leaks.")
+    changed = wait_for(
+        lambda: (found := read_result(staffed)) and "It leaks" in str(found) and found, what="the changed note"
+    )
+    assert "It does not go live: failed its trial" in str(changed)

@@ -6,6 +6,8 @@ It does not know how runs are carried out.
 import logging
 import threading
 
+import sqlalchemy as sa
+
 from thumbtune.bot.blocks.override import build_override_blocks
 from thumbtune.bot.blocks.run_progress import build_run_message
 from thumbtune.bot.bot import Bot
@@ -14,7 +16,8 @@ from thumbtune.bot.sending import POST_MESSAGE
 from thumbtune.bot.slack import Json, SlackBusy, SlackLockedOut, describe_error
 from thumbtune.core.errors import NotFound, SlackError, SlackRefused
 from thumbtune.core.logs import hide_text
-from thumbtune.core.records import OPEN_RUN_STATES, TrainingRun
+from thumbtune.core.records import OPEN_RUN_STATES, Adapter, TrainingRun
+from thumbtune.core.store.adapters import load_adapter
 from thumbtune.core.store.desks import load_desk
 from thumbtune.core.store.outbox import add_post, find_post
 from thumbtune.core.store.overriding import find_override
@@ -87,7 +90,7 @@ class Announcer:
             except NotFound:
                 desk_name = run.desk_id
             text, blocks = build_run_message(run, desk_name=desk_name)
-            blocks += build_override_blocks(run, find_override(conn, run.run_id))
+            blocks += build_override_blocks(run, find_override(conn, run.run_id), _find_adapter(conn, run))
             message: Json = {"channel": run.announce_channel, "text": text, "blocks": blocks}
             posted = find_post(conn, key)
             if posted is None:
@@ -129,6 +132,13 @@ class Announcer:
     def _close(self, run: TrainingRun) -> None:
         with self._bot.store.write() as conn:
             mark_announced(conn, run.run_id, announced=CLOSED)
+
+
+def _find_adapter(conn: sa.Connection, run: TrainingRun) -> Adapter | None:
+    try:
+        return load_adapter(conn, run.adapter) if run.adapter is not None else None
+    except NotFound:
+        return None
 
 
 def describe_step(run: TrainingRun) -> str:

@@ -73,6 +73,43 @@ def test_adapter_that_is_gone_cannot_be_put_live(store: Store) -> None:
         override(store, run_id)
 
 
+def list_untold(store: Store) -> list[str]:
+    with store.read() as conn:
+        return [run.run_id for run, _ in runs.list_unannounced_runs(conn)]
+
+
+def test_override_of_an_adapter_that_was_set_aside_or_taken_back_since_promises_nothing(store: Store) -> None:
+    vetoed, taken_back = end_run(store, "inconclusive"), end_run(store, "inconclusive")
+    override(store, vetoed)
+    override(store, taken_back)
+    for run_id in (vetoed, taken_back):
+        with store.write() as conn:
+            runs.mark_announced(conn, run_id, announced="closed")
+    with pytest.raises(Conflict, match="it is retired, because: support-0002 was asked for instead"):
+        override(store, vetoed)
+    with store.write() as conn:
+        adapters.quarantine(conn, "support-0002", reason="failed its trial: It leaks.")
+    with pytest.raises(Conflict, match="it is quarantined, because: failed its trial: It leaks; run"):
+        override(store, taken_back)
+    assert list_untold(store) == [taken_back], "Slack is told what became of it"
+
+
+def test_slack_is_told_anew_when_an_override_went_live_or_was_taken_back(store: Store) -> None:
+    first, second = end_run(store, "inconclusive"), end_run(store, "inconclusive")
+    override(store, first)
+    for told in (first, second):
+        with store.write() as conn:
+            runs.mark_announced(conn, told, announced="closed")
+    override(store, second)
+    assert list_untold(store) == [first, second]
+    with store.write() as conn:
+        runs.mark_announced(conn, second, announced="closed")
+        adapters.mark_proven(conn, "support-0002", now=store.now())
+        adapters.promote(conn, "support-0002", now=store.now())
+    assert list_untold(store) == [first, second]
+    assert override(store, second) == "live"
+
+
 def test_run_whose_adapter_was_set_aside_says_so(store: Store) -> None:
     passed, asked = end_run(store, "passed", is_held=False), end_run(store, "inconclusive")
     with store.write() as conn:

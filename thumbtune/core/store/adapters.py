@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from thumbtune.core.errors import Conflict, NotFound
 from thumbtune.core.records import Adapter, AdapterState
 from thumbtune.core.store.replicas import list_replicas
-from thumbtune.core.store.schema import adapters, pairs, snapshot_pairs
+from thumbtune.core.store.schema import adapters, pairs, runs, snapshot_pairs
+from thumbtune.core.store.schema_training import overrides
 from thumbtune.core.store.triages import select_learned
 from thumbtune.core.store.trials import may_go_live
 
@@ -83,6 +84,7 @@ def promote(conn: sa.Connection, name: str, *, now: datetime) -> Adapter:
         adapters.c.published_at < adapter.published_at,
         adapters.c.reason != ASKED_FOR,
     )
+    _tell_anew(conn, sa.or_(adapters.c.name == name, overtaken))
     conn.execute(sa.update(adapters).where(overtaken).values(state="retired", reason=f"overtaken by {name}"))
     return load_adapter(conn, name)
 
@@ -153,6 +155,7 @@ def mark_to_replace(conn: sa.Connection, *, desk_ids: Collection[str], reason: s
     marked = adapters.c.name.in_(names)
     conn.execute(sa.update(adapters).where(marked).values(replace_since=now))
     waiting = sa.and_(marked, adapters.c.state.in_(("held", "published", "proven", "canary")))
+    _tell_anew(conn, waiting)
     conn.execute(sa.update(adapters).where(waiting).values(state="retired", reason=LEARNED_FORGOTTEN))
     return names
 
@@ -164,6 +167,7 @@ def list_to_replace(conn: sa.Connection) -> list[Adapter]:
 
 def quarantine(conn: sa.Connection, name: str, *, reason: str) -> None:
     """Set an adapter aside for good, live or not."""
+    _tell_anew(conn, adapters.c.name == name)
     conn.execute(sa.update(adapters).where(adapters.c.name == name).values(state="quarantined", reason=reason))
 
 
@@ -227,7 +231,14 @@ def _check_may_return(adapter: Adapter) -> None:
 
 def _take_back_asked_for(conn: sa.Connection, *, desk_id: str, reason: str) -> None:
     which = sa.and_(adapters.c.desk_id == desk_id, adapters.c.reason == ASKED_FOR)
+    _tell_anew(conn, which)
     conn.execute(sa.update(adapters).where(which).values(state="retired", reason=reason))
+
+
+def _tell_anew(conn: sa.Connection, which: sa.ColumnElement[bool]) -> None:
+    """Have Slack told anew of the runs whose adapters a lead put live against the gate: what becomes of those changes."""
+    overridden = sa.select(overrides.c.run_id).join(adapters, adapters.c.run_id == overrides.c.run_id).where(which)
+    conn.execute(sa.update(runs).where(runs.c.run_id.in_(overridden)).values(announced=""))
 
 
 def _retire_live(conn: sa.Connection, *, desk_id: str, reason: str) -> None:

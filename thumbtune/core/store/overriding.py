@@ -29,17 +29,21 @@ class Override:
 def override_gate(conn: sa.Connection, run_id: str, *, by: str, now: datetime) -> Adapter:
     """Have the adapter of an inconclusive run go live once it is proven and tried; again, it changes nothing.
 
-    Raises: NotFound; Conflict when the run ended otherwise or its adapter is no longer held.
+    Raises: NotFound; Conflict when the run ended otherwise, or its adapter is no longer held nor on its way or live.
     """
     run = load_run(conn, run_id)
     if run.state != "inconclusive" or run.adapter is None:
         raise Conflict(
             f"run {run_id} is {run.state}: only the adapter of a run that ended inconclusive can be put live anyway"
         )
-    if find_override(conn, run_id) is not None:
-        return load_adapter(conn, run.adapter)
-    if load_adapter(conn, run.adapter).state != "held":
-        raise Conflict(f"adapter {run.adapter} is no longer held; run `thumbtune adapters show {run.adapter}`")
+    adapter = load_adapter(conn, run.adapter)
+    if find_override(conn, run_id) is not None and adapter.state in ("published", "proven", "live"):
+        return adapter
+    if adapter.state != "held":
+        why = f", because: {adapter.reason.rstrip('.')}" if adapter.reason else ""
+        raise Conflict(
+            f"adapter {adapter.name} is no longer held, it is {adapter.state}{why}; run `thumbtune runs start` for another"
+        )
     adapter = request_live(conn, run.adapter, now=now, overrides_gate=True)
     values = {"run_id": run_id, "overridden_by": by, "overridden_at": now}
     conn.execute(insert_row(conn, overrides).values(values))

@@ -5,9 +5,11 @@ It does not know how an adapter goes live.
 
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.drafting import name_allowed
+from thumbtune.bot.markup import encode_text
 from thumbtune.bot.roles import is_lead
 from thumbtune.core.errors import Conflict, NotFound
 from thumbtune.core.records import InboxEvent
+from thumbtune.core.store.adapters import load_adapter
 from thumbtune.core.store.desks import load_desk
 from thumbtune.core.store.overriding import override_gate
 from thumbtune.core.store.runs import load_run
@@ -37,12 +39,19 @@ def handle_run_put_live(event: InboxEvent, bot: Bot) -> None:
         with bot.store.write() as conn:
             adapter = override_gate(conn, run_id, by=user_id, now=bot.store.now())
     except Conflict:
-        say(
-            "This adapter can no longer be put live: it was set aside, or nobody asked for it in time. `/retrain` makes another."
-        )
+        say(f"This adapter can no longer be put live: {_find_reason(bot, run_id)}. `/retrain` makes another.")
         return
     bot.signals.announce.set()
     if adapter.state == "live":
         say(f"{adapter.name} is live.")
     else:
         say(f"{adapter.name} goes live as soon as it is proven and has passed its trial; until then nothing changes.")
+
+
+def _find_reason(bot: Bot, run_id: str) -> str:
+    try:
+        with bot.store.read() as conn:
+            reason = load_adapter(conn, load_run(conn, run_id).adapter or "").reason
+    except NotFound:
+        reason = ""
+    return encode_text(reason.rstrip("."), link_domains=()) or "it was set aside, or nobody asked for it in time"
