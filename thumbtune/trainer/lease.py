@@ -6,12 +6,14 @@ It does not know what the work is.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from thumbtune.core.errors import StoreUnavailable
+from thumbtune.core.errors import LeaseLost, StoreUnavailable
 from thumbtune.core.records import RunState, TrainingRun
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import audits, runs
@@ -44,6 +46,18 @@ class RunLease:
         self._devices = 1
         self._unstored_s = 0.0
         self.run = run
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Extend the lease from a thread of its own until the block ends, however long a step of the work takes."""
+        ended = threading.Event()
+        thread = threading.Thread(target=self._extend, args=(ended,), name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def start_counting(self, *, devices: int = 1) -> None:
         """Count the seconds of each device from here as used by the run; they are stored with whatever is written next."""
@@ -140,6 +154,17 @@ class RunLease:
                 runs.update_run(conn, self.run, lease_owner=None, lease_until=None, used_s=self._count())
             else:
                 runs.release_run(conn, self.run, used_s=self._count())
+
+    def _extend(self, ended: threading.Event) -> None:
+        while not ended.wait(self._settings.lease_s / 3):
+            try:
+                with self._store.write(is_lasting=False) as conn:
+                    until = self._store.now() + timedelta(seconds=self._settings.lease_s)
+                    runs.update_run(conn, self.run, lease_until=until)
+            except LeaseLost:  # whoever works on it finds that at the next write
+                return
+            except StoreUnavailable as exc:
+                logger.warning("beat_failed", extra={"run_id": self.run.run_id, "why": str(exc)})
 
     def _count(self) -> float:
         """Return the seconds that are used and not stored yet."""

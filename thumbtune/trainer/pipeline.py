@@ -87,7 +87,8 @@ class Pipeline:
                 raise _Failed(
                     f"The training ended unexpectedly {run.attempts - 1} times; see {self._settings.logs_dir}."
                 )
-            self._go_through(lease, work)
+            with lease.held():
+                self._go_through(lease, work)
         except Stopped:
             lease.give_back(crashed=False)
             return "given back"

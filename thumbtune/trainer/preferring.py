@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch.nn.functional import logsigmoid
 
+from thumbtune.trainer.child import NotFinite
 from thumbtune.trainer.examples import Example, TokenSequence, merge_prefixes, plan_steps
-from thumbtune.trainer.model import score_rows
+from thumbtune.trainer.model import is_out_of_memory, score_rows
 from thumbtune.trainer.preferences import Choice, list_rows
 from thumbtune.trainer.recipe import PreferenceRecipe, Recipe
 from thumbtune.trainer.reporting import TakeProgress
@@ -52,9 +53,26 @@ class Preferring(Training):
     ) -> SecondStage:
         """Learn from the preference pairs, and leave the model as it was when that made `validation` too unlikely.
 
-        Raises: NotFinite; MemoryError when two rows do not fit into one forward pass.
+        Raises: NotFinite; MemoryError when two rows do not fit into one forward pass. The model is as it was then too.
         """
         before = [weight.detach().clone() for weight in self._weights]
+        try:
+            stage = self._learn(choices, validation=validation, on_progress=on_progress)
+        except (NotFinite, MemoryError, RuntimeError) as exc:
+            # What is not one of the first two was not agreed between the processes, and one alone must not go on.
+            is_agreed = isinstance(exc, NotFinite | MemoryError)
+            if not is_agreed and (self.group.size > 1 or not is_out_of_memory(exc)):
+                raise
+            self._optimizer.zero_grad(set_to_none=True)
+            self._put_back(before)
+            raise exc if is_agreed else MemoryError from exc
+        if not stage.is_kept:
+            self._put_back(before)
+        return stage
+
+    def _learn(
+        self, choices: Sequence[Choice], *, validation: Sequence[TokenSequence], on_progress: TakeProgress
+    ) -> SecondStage:
         nll_before = self.look(validation, 0)
         self._choices = {choice.key: choice for choice in choices}
         self._references = self._measure_references(list_rows(choices))
@@ -65,15 +83,17 @@ class Preferring(Training):
         course = self.run(steps, validation=(), epochs=self._how.epochs, on_progress=on_progress)
         nll_after = self.look(validation, len(steps))
         is_kept = nll_after <= nll_before * (1 + self._how.max_nll_rise)
-        if not is_kept:
-            self._put_back(before)
         return SecondStage(is_kept, tuple(course.losses), nll_before, nll_after)
 
     def _measure_references(self, rows: Sequence[TokenSequence]) -> dict[str, float]:
         """Return each row's summed negative log likelihood under the model as it is now, by the name of its span."""
-        own = self._measure(self.group.share(rows))
         names = [row.spans[0].pair_id for row in rows]
-        return dict(zip(names, self.group.add_up([own.get(name, 0.0) for name in names]), strict=True))
+
+        def measure() -> list[float]:
+            own = self._measure(self.group.share(rows))
+            return [own.get(name, 0.0) for name in names]
+
+        return dict(zip(names, self._add_up(measure, count=len(names)), strict=True))
 
     def _measure(self, rows: Sequence[TokenSequence]) -> dict[str, float]:
         self.model.eval()
@@ -115,7 +135,7 @@ def prefer_approved(
 ) -> dict[str, Any]:  # Any: JSON
     """Let a second stage follow a fine-tuning, if there is something to check it by, and return what to tell of it.
 
-    Conversations that were set aside stay so.
+    Conversations that were set aside stay so. One that cannot be carried to its end leaves what the first stage learned.
     """
     aside = {example.thread_id for example in validation}
     taken = [choice for choice in choices if choice.thread_id not in aside]
@@ -124,9 +144,13 @@ def prefer_approved(
         return {**told, "why": "with fewer than 100 conversations none are set aside to check it by"}
     if not taken:
         return {**told, "why": "no preference pair fits the model's context"}
-    stage = Preferring(training, recipe=recipe, how=how).improve(
-        taken, validation=merge_prefixes(validation), on_progress=on_progress
-    )
+    second = Preferring(training, recipe=recipe, how=how)
+    try:
+        stage = second.improve(taken, validation=merge_prefixes(validation), on_progress=on_progress)
+    except NotFinite:
+        return {**told, "why": "its loss stopped being a number; lower train_preference_learning_rate"}
+    except MemoryError:
+        return {**told, "why": "the device ran out of memory in it; lower train_batch_tokens or gpu_memory_share"}
     figures = {"nll_before": stage.nll_before, "nll_after": stage.nll_after}
     return {**told, "kept": stage.is_kept, "losses": stage.losses, **figures}
 

@@ -4,7 +4,7 @@ It imports torch; only the trainer's child programs may import it. It knows no f
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,11 +112,14 @@ class Training:
     def look(self, validation: Sequence[TokenSequence], number: int) -> float:
         """Return the mean NLL of the validation replies in nats per token after this step."""
         self.model.eval()
-        groups = self._split(self.group.share(validation))
-        with torch.inference_mode():
-            nll = sum(self._loss_of.compute(rows).double().sum().item() for rows in groups)
+
+        def measure() -> list[float]:
+            groups = self._split(self.group.share(validation))
+            with torch.inference_mode():
+                return [sum(self._loss_of.compute(rows).double().sum().item() for rows in groups)]
+
+        [total] = self._add_up(measure, count=1)
         self.model.train()
-        [total] = self.group.add_up([nll])
         mean = total / sum(row.supervised_tokens for row in validation)
         if not math.isfinite(mean):
             raise NotFinite(f"step {number}: the validation loss is {mean}")
@@ -128,6 +131,23 @@ class Training:
         with torch.no_grad():
             for weight, kept in zip(self._weights, weights, strict=True):
                 weight.copy_(kept)
+
+    def _add_up(self, measure: Callable[[], list[float]], *, count: int) -> list[float]:
+        """Return the sums over all processes of what each measures, `count` numbers.
+
+        Raises: MemoryError in all of them when memory is full in any.
+        """
+        own, is_full = [0.0] * count, False
+        try:
+            own = measure()
+        except (MemoryError, RuntimeError) as exc:
+            if not is_out_of_memory(exc):
+                raise
+            is_full = True
+        *sums, full = self.group.add_up([*own, float(is_full)])
+        if full:
+            raise MemoryError
+        return sums
 
     def _compute_gradient(self, step: list[TokenSequence]) -> float:
         """Leave the gradient of the mean loss over all reply tokens of a step, and return that loss.
