@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.bot.model_server import ModelServer
 from tests.conftest import Clock
 from tests.serving.bench import Bench
 from tests.serving.models import TEXTS, publish_random
+from tests.serving.trial_room import Room
 from tests.tiny_base import build_base
 from thumbtune.core.inference import InferenceClient
 from thumbtune.core.settings import Settings
@@ -87,3 +89,13 @@ def client(engine: Engine) -> Iterator[InferenceClient]:
 @pytest.fixture
 def bench(store: Store, clock: Clock, server: ReplicaServer, tiny_base: Path, adapters_dir: Path) -> Bench:
     return Bench(store, clock, server, base=tiny_base, adapters_dir=adapters_dir)
+
+
+@pytest.fixture
+def room(store: Store, clock: Clock, tmp_path: object) -> Iterator[Room]:
+    settings = Settings(_env_file=None, data_dir=tmp_path, max_reply_tokens=40)  # type: ignore[arg-type]
+    with (
+        ModelServer() as model,
+        ReplicaServer(model.url, "key", adapters_dir=settings.adapters_dir, timeout_s=20) as server,
+    ):
+        yield Room(store, clock, model, server, settings)
