@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "transformers", "peft", "vllm", "trl", "ray")
-WITH_TORCH = ("finetune", "evaluate", "model", "gpus", "training", "preferring")
+WITH_TORCH = ("finetune", "evaluate", "model", "packing", "gpus", "training", "preferring")
 CHILD_PROGRAMS = tuple(f"thumbtune.trainer.{name}" for name in WITH_TORCH)
 IMPORT_ALL = """
 import importlib, importlib.util, json, pkgutil, sys
