@@ -66,7 +66,7 @@ def test_programs_are_told_in_json_and_not_asked(trainable: Store, run: Run) -> 
     run("desks", "set", "support", "--training-channel", "C9")
     started = run("runs", "start", "--json")
     assert (started["state"], started["is_new"]) == ("queued", True)
-    preview = {"new": 3, "trained": 3, "held_out": 0, "dropped": {}, "waiting": 0, "min_pairs": 3}
+    preview = {"new": 3, "trained": 3, "trained_threads": 3, "held_out": 0, "dropped": {}, "waiting": 0, "min_pairs": 3}
     preview |= {"preferences": 0, "preferences_needed": 0}
     assert started["preview"] == preview
     assert run("runs", "start", "--json") == {**started, "is_new": False}

@@ -24,6 +24,9 @@ EventKind = Literal["event", "shortcut", "command", "action", "view"]
 
 OPEN_RUN_STATES: tuple[RunState, ...] = ("queued", "running", "evaluating")
 
+FEWEST_TO_SET_ASIDE = 100
+"""Threads to train on below which none is set aside to choose a training's best moment and check its second stage by."""
+
 
 @dataclass(frozen=True)
 class Desk:

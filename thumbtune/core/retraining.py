@@ -6,10 +6,9 @@ It does not know who may ask, or how training works.
 from dataclasses import dataclass
 
 from thumbtune.core.preferences import read_preferences
-from thumbtune.core.records import Desk, TrainingRun
+from thumbtune.core.records import FEWEST_TO_SET_ASIDE, Desk, TrainingRun
 from thumbtune.core.selection import select_pairs
 from thumbtune.core.settings import Settings
-from thumbtune.core.split import FEWEST_TO_SET_ASIDE
 from thumbtune.core.store import Store
 from thumbtune.core.store.audits import record_act
 from thumbtune.core.store.pairs import count_new_pairs, count_pairs

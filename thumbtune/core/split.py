@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from thumbtune.core.candidates import Candidate, Place
 from thumbtune.core.curation.alike import Crowd
 
-FEWEST_TO_SET_ASIDE = 100
-"""Threads to train on below which none is set aside to choose a training's best moment and check its second stage by."""
-
 Sides = Mapping[Place, bool]
 """Of threads: whether they are held out."""
 

@@ -95,7 +95,9 @@ def run_program(work: Callable[[], None]) -> int:
         if exc.errno not in _FULL:
             raise
         return _fail(EXIT_DISK_FULL, "no space left")
-    except (MemoryError, RuntimeError) as exc:
+    except MemoryError:  # perhaps before anything could be imported
+        return _fail(EXIT_OUT_OF_MEMORY, "out of memory")
+    except RuntimeError as exc:
         from thumbtune.trainer.model import is_out_of_memory
 
         if not is_out_of_memory(exc):

@@ -7,7 +7,7 @@ a candidate on what it was chosen for (docs/decisions/0019).
 import hashlib
 from collections.abc import Sequence
 
-from thumbtune.core.split import FEWEST_TO_SET_ASIDE
+from thumbtune.core.records import FEWEST_TO_SET_ASIDE
 from thumbtune.trainer.examples import Example
 
 _FEWEST_THREADS, _MOST_THREADS = 8, 40
