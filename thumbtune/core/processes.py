@@ -28,17 +28,20 @@ def spawn_child(
     env: Mapping[str, str] | None = None,
     log_path: Path | None = None,
     cwd: Path | None = None,
+    niceness: int = 0,
 ) -> subprocess.Popen[str]:
     """Start a child in its own process group; the kernel kills it when this process dies.
 
     Its standard output is a pipe of text lines when `log_path` is None, else both outputs are appended to that file.
+    With a niceness it and its own children have that much less priority than this process.
     Call it from a thread that lives as long as the child may: Linux ties the signal to the thread that forked.
     Source: prctl(2) PR_SET_PDEATHSIG, seen 2026-11-21.
     """
     parent_pid = os.getpid()
     libc = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
 
-    def tie_to_parent() -> None:
+    def prepare() -> None:
+        os.nice(niceness)
         if libc is not None and hasattr(libc, "prctl"):
             libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != parent_pid:
@@ -56,7 +59,7 @@ def spawn_child(
             text=True,
             bufsize=1 if log_path is None else -1,
             start_new_session=True,
-            preexec_fn=tie_to_parent,
+            preexec_fn=prepare,
         )
 
 

@@ -14,6 +14,9 @@ from typing import Any, Protocol
 
 from thumbtune.core.processes import drop_secrets, end_child, spawn_child
 
+NICENESS = 10
+"""By how much a child's priority is below ours: a draft that somebody waits for goes first where both need the same cores."""
+
 
 @dataclass(frozen=True)
 class JobStatus:
@@ -55,7 +58,8 @@ class LocalBackend:
             f"thumbtune.trainer.{program}",
             *arguments,
         ]
-        return _LocalJob(spawn_child(command, env=build_env(os.environ), log_path=log_path), log_path)
+        child = spawn_child(command, env=build_env(os.environ), log_path=log_path, niceness=NICENESS)
+        return _LocalJob(child, log_path)
 
 
 class _LocalJob:
@@ -97,5 +101,4 @@ def build_env(inherited: Mapping[str, str]) -> dict[str, str]:
         "DO_NOT_TRACK": "1",
         "PYTHONUNBUFFERED": "1",
         "TOKENIZERS_PARALLELISM": "true",
-        "OMP_WAIT_POLICY": "PASSIVE",  # waiting threads leave the cores to drafts; else both may crawl
     }

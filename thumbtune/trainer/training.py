@@ -155,19 +155,14 @@ class Training:
         When memory is full, in any process, all halve their forward passes and do the step again.
         """
         while True:
-            loss, is_full = 0.0, False
             try:
-                loss = self._accumulate(self.group.share(step), of=step)
-            except (MemoryError, RuntimeError) as exc:
-                if not is_out_of_memory(exc):
+                [loss] = self._add_up(lambda: [self._accumulate(self.group.share(step), of=step)], count=1)
+            except MemoryError:
+                if self._memory_tries == _MEMORY_TRIES:
                     raise
-                is_full = True
-            loss, full = self.group.add_up([loss, float(is_full)])
-            if not full:
+            else:
                 self.group.add_up_gradients(self._weights)
                 return loss
-            if self._memory_tries == _MEMORY_TRIES:
-                raise MemoryError
             self._memory_tries += 1
             self._forward_tokens //= 2
             self._optimizer.zero_grad(set_to_none=True)
