@@ -141,7 +141,7 @@ def test_what_is_handed_on_is_worked_on_once_and_in_order(bot: Bot, office: Offi
     workers.start()
     for number in range(50):
         sealed, now = bot.store.sealer.seal({"number": number}), bot.store.now()
-        keeper.keep(SealedEvent(TEAM_ID, f"Ev{number:03}", "event", "message", sealed, now))
+        keeper.keep(SealedEvent(TEAM_ID, f"Ev{number:03}", "event", "message", sealed, now), {"number": number})
 
     def is_done() -> bool:
         with bot.store.read() as conn:

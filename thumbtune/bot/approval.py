@@ -3,6 +3,7 @@
 It does not know Slack or the store.
 """
 
+import functools
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ class Verdict:
     """When the last reaction that matters was given or taken back."""
 
 
+@functools.lru_cache(maxsize=1000)
 def normalize_emoji(name: str) -> str:
     """Return one name for an emoji's aliases and skin tones: `thumbsup::skin-tone-3` is `+1`."""
     plain = _SKIN_TONE.sub("", name.strip().strip(":").lower())

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Literal
 
 import sqlalchemy as sa
 
@@ -50,6 +51,9 @@ WAIT_FOR_MESSAGE_S = 0.7
 ACTOR = "bot"
 """Who withdraws in the audit: what happened in Slack may have several authors."""
 
+_Became = Literal["in", "out", ""]
+"""What became of a reply's pair; empty when it is as it was."""
+
 
 def settle_thread(
     conn: sa.Connection, bot: Bot, *, desk: Desk, roles: DeskRoles, channel_id: str, thread_ts: str, after_ts: str
@@ -91,11 +95,12 @@ def settle_reply(
     if verdict.is_approved and is_reply and message.text not in ("", FILE_ONLY, UNREDACTED):
         if may_wait and lacks_beginning(conversation):
             raise Later(WAIT_FOR_MESSAGE_S)
-        changed = _put(conn, bot, conversation, verdict, approvals, desk=desk, roles=roles)
+        became = _put(conn, bot, conversation, verdict, approvals, desk=desk, roles=roles)
     else:
-        changed = _withdraw(conn, bot, message, reason=_explain(message, verdict))
-    if changed and bot.settings.collected_reaction:
-        add_sign(conn, bot.store, reply_ts=reply_ts, cause=f"{verdict.newest_event_ts}:{message.revision}", **place)
+        became = _withdraw(conn, bot, message, reason=_explain(message, verdict))
+    if became and bot.settings.collected_reaction:
+        cause = f"{became}:{verdict.newest_event_ts}:{message.revision}"
+        add_sign(conn, bot.store, channel_id=channel_id, reply_ts=reply_ts, cause=cause)
 
 
 def _put(
@@ -107,12 +112,15 @@ def _put(
     *,
     desk: Desk,
     roles: DeskRoles,
-) -> bool:
+) -> _Became:
     message, earlier = conversation[-1], [item for item in conversation[:-1] if not item.deleted]
     place = {"team_id": message.team_id, "channel_id": message.channel_id}
     people = bot.people.get_people(item.user_id for item in earlier if not item.is_bot)
     texts = [find_text_at(item, message.ts) for item in earlier]
-    then = [replace(item, text=item.text if text is None else text) for item, text in zip(earlier, texts, strict=True)]
+    then = [
+        item if text in (None, item.text) else replace(item, text=text)
+        for item, text in zip(earlier, texts, strict=True)
+    ]
     turns = build_turns(then, roles=roles, people=people)
     question = find_question(turns)
     if not question or holds_unredacted(turns):
@@ -149,12 +157,12 @@ def _put(
     if changed:
         logger.info("pair_settled", extra={"channel_id": message.channel_id, "reply_ts": message.ts})
         _note(conn, bot, message, actor=verdict.approvers[0], action="pair_quarantined" if doubt else "pair_approved")
-    return bool(changed or withdrawn)
+    return "in" if changed or withdrawn else ""
 
 
 def _withdraw(
     conn: sa.Connection, bot: Bot, message: Message, *, reason: str, keep_revision: str | None = None
-) -> bool:
+) -> _Became:
     place = {"team_id": message.team_id, "channel_id": message.channel_id, "reply_ts": message.ts}
     changed = bool(withdraw_reply(conn, reason=reason, now=bot.store.now(), keep_revision=keep_revision, **place))
     if changed:
@@ -163,7 +171,7 @@ def _withdraw(
             "pair_withdrawn", extra={"channel_id": message.channel_id, "reply_ts": message.ts, "reason": reason}
         )
         _note(conn, bot, message, actor=ACTOR, action="pair_withdrawn")
-    return changed
+    return "out" if changed else ""
 
 
 def _note(conn: sa.Connection, bot: Bot, message: Message, *, actor: str, action: str) -> None:

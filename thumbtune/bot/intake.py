@@ -76,7 +76,7 @@ class Intake(Middleware):
             return BoltResponse(status=200, body="")
         try:
             sealed = self._store.sealer.seal(req.body)
-            self._keeper.keep(SealedEvent(**vars(entry), sealed_body=sealed, received_at=self._store.now()))
+            self._keeper.keep(SealedEvent(**vars(entry), sealed_body=sealed, received_at=self._store.now()), req.body)
         except StoreError as exc:
             logger.error("intake_failed", extra={"kind": entry.kind, "error": type(exc).__name__})
             return BoltResponse(status=503, body="")  # not acknowledged: Slack sends it again

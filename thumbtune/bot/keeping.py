@@ -10,12 +10,12 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from datetime import timedelta
 
 import sqlalchemy as sa
 
 from thumbtune.bot.relay import COLLECTED, HandedEvent, Relay
+from thumbtune.bot.slack import Json
 from thumbtune.bot.spool import SealedEvent, Spool
 from thumbtune.core.errors import StoreError, StoreUnavailable
 from thumbtune.core.logs import hide_text
@@ -31,7 +31,10 @@ LOOK_S = 0.5
 KEEP_REFUSED = timedelta(days=30)
 _BATCH = 100
 
-_Waiting = tuple[SealedEvent, "Future[None]"]
+_Kept = tuple[SealedEvent, Json | None]
+"""An event and, where it comes straight from a request, its body."""
+_Answer = queue.SimpleQueue[Exception | None]
+"""Gets the outcome once; it wakes who waits quicker than a Future, which is what most of a request's time goes to."""
 
 
 class Keeper:
@@ -45,7 +48,7 @@ class Keeper:
         self._spool = spool
         self._wake = wake
         self._relay = relay
-        self._waiting: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[_Kept, _Answer]] = queue.SimpleQueue()
         self._is_up = False
         self._stop = threading.Event()
         self._next_look = 0.0
@@ -63,19 +66,23 @@ class Keeper:
             self._thread.join(timeout_s)
         self._is_up = False
 
-    def keep(self, event: SealedEvent) -> None:
-        """Return once the event is in the inbox, or on the disk to get there.
+    def keep(self, event: SealedEvent, body: Json) -> None:
+        """Return once the event, whose body this is, is in the inbox on the disk, or on the disk to get there.
 
         Raises: SpoolUnavailable; StoreError when the database refuses this event for good.
         """
         if self._is_up:
-            committed: Future[None] = Future()
-            self._waiting.put((event, committed))
+            answer: _Answer = queue.SimpleQueue()
+            self._waiting.put(((event, body), answer))
             try:
-                committed.result(PATIENCE_S)
+                error = answer.get(timeout=PATIENCE_S)
+            except queue.Empty:
+                error = StoreUnavailable(f"the database took more than {PATIENCE_S} s")
+            if error is None:
                 return
-            except (StoreUnavailable, TimeoutError) as exc:
-                self._note_outage(exc)
+            if not isinstance(error, StoreUnavailable):
+                raise error
+            self._note_outage(error)
         self._spool.append(event)
 
     def _note_outage(self, exc: Exception) -> None:
@@ -101,23 +108,20 @@ class Keeper:
         if not batch:
             return
         try:
-            self._store_events([event for event, _ in batch], room=self._relay.count_room())
+            self._store_events([kept for kept, _ in batch], room=self._relay.count_room())
         except StoreUnavailable as exc:
-            for _, committed in batch:
-                committed.set_exception(exc)
+            for _, answer in batch:
+                answer.put(exc)
             raise
         except Exception:  # one of them is at fault: each by itself
-            for event, committed in batch:
-                if self._is_stored(event):
-                    committed.set_result(None)
-                else:
-                    committed.set_exception(StoreError("the database refuses this event"))
+            for kept, answer in batch:
+                answer.put(None if self._is_stored(kept) else StoreError("the database refuses this event"))
             return
-        for _, committed in batch:
-            committed.set_result(None)
+        for _, answer in batch:
+            answer.put(None)
 
-    def _take_waiting(self, *, wait_s: float) -> list[_Waiting]:
-        batch: list[_Waiting] = []
+    def _take_waiting(self, *, wait_s: float) -> list[tuple[_Kept, _Answer]]:
+        batch: list[tuple[_Kept, _Answer]] = []
         try:
             batch.append(self._waiting.get(timeout=wait_s))
             while len(batch) < _BATCH:
@@ -138,42 +142,45 @@ class Keeper:
 
     def _store_spooled(self, events: Sequence[SealedEvent]) -> bool:
         self._commit_waiting(wait_s=0.0)  # somebody waits for these
+        kept: list[_Kept] = [(event, None) for event in events]
         try:
-            self._store_events(events)
+            self._store_events(kept)
             return True
         except StoreUnavailable:
             raise
         except Exception:  # one of them is at fault: each by itself
-            return not [event for event in events if not self._is_stored(event)]
+            return not [event for event in kept if not self._is_stored(event)]
 
-    def _is_stored(self, event: SealedEvent) -> bool:
+    def _is_stored(self, kept: _Kept) -> bool:
         try:
-            self._store_events([event])
+            self._store_events([kept])
             return True
         except StoreUnavailable:
             raise
         except Exception as exc:
-            logger.error("event_refused_by_store", extra={"kind": event.kind, "error": type(exc).__name__})
+            logger.error("event_refused_by_store", extra={"kind": kept[0].kind, "error": type(exc).__name__})
             return False
 
-    def _store_events(self, events: Sequence[SealedEvent], *, room: int = 0) -> None:
-        """Commit events in the order of their keys, in which no two processes can deadlock, and wake the workers.
+    def _store_events(self, events: Sequence[_Kept], *, room: int = 0) -> None:
+        """Bring events to the disk in the order of their keys, in which no two processes can deadlock; wake the workers.
 
-        Up to `room` of those that are collected are handed on to this process's own.
+        Up to `room` of those that are collected are handed on to this process's own, even before the disk has them:
+        nothing that comes of them can be there without them.
         """
         handed: list[HandedEvent] = []
         new: list[str] = []
         lease = self._relay.make_lease(self._store.now())
-        with self._store.write() as conn:
-            for event in sorted(events, key=lambda event: (event.team_id, event.event_key)):
-                is_handed = event.name in COLLECTED and len(handed) < room
+        with self._store.write_ahead() as conn:
+            for event, body in sorted(events, key=lambda kept: (kept[0].team_id, kept[0].event_key)):
+                is_handed = body is not None and event.name in COLLECTED and len(handed) < room
                 inbox_id = add_sealed_event(conn, **vars(event), lease=lease if is_handed else None)
                 if inbox_id is None:
                     continue
-                if is_handed:
-                    handed.append(HandedEvent(inbox_id, event, lease))
+                if is_handed and body is not None:
+                    handed.append(HandedEvent(inbox_id, event, body, lease))
                 else:
                     new.append(event.name)
-        self._relay.hand_on(handed)
+        self._relay.hand_on(handed)  # the disk writes the event while the worker works on it
+        self._store.flush()
         for name in new:
             self._wake(name)

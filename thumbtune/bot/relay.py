@@ -4,12 +4,14 @@ While that worker keeps up, nobody has to look into the inbox for what has just 
 for whichever process looks first.
 """
 
-import threading
+import contextlib
+import queue
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from thumbtune.bot.slack import Json
 from thumbtune.bot.spool import SealedEvent
 from thumbtune.core.store.inbox import Lease
 
@@ -29,6 +31,7 @@ class HandedEvent:
 
     inbox_id: int
     event: SealedEvent
+    body: Json
     lease: Lease
 
 
@@ -40,7 +43,7 @@ class Relay:
         self._lease = timedelta(seconds=LEASE_S)
         self._is_behind = True
         self._handed: deque[HandedEvent] = deque()
-        self._signal = threading.Event()
+        self._calls: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     # what the keeper does
 
@@ -56,12 +59,12 @@ class Relay:
         """Give the worker events that are committed with its lease."""
         if events:
             self._handed.extend(events)
-            self._signal.set()
+            self._calls.put(None)
 
     def call(self) -> None:
         """Have the worker look into the inbox: there is something that was not handed on."""
         self._is_behind = True
-        self._signal.set()
+        self._calls.put(None)
 
     # what the worker does
 
@@ -73,7 +76,7 @@ class Relay:
     def close(self) -> None:
         """Hand nothing on any more, and wake the worker."""
         self._owner = ""
-        self._signal.set()
+        self._calls.put(None)
 
     def take(self, now: datetime) -> list[HandedEvent]:
         """Return what was handed on, but what has waited so long that it may soon be another's."""
@@ -91,5 +94,7 @@ class Relay:
 
     def wait(self, timeout_s: float) -> None:
         """Wait until something was handed on or called."""
-        self._signal.wait(timeout_s)
-        self._signal.clear()
+        with contextlib.suppress(queue.Empty):
+            self._calls.get(timeout=timeout_s)
+            while True:
+                self._calls.get_nowait()

@@ -135,8 +135,7 @@ class Workers:
     def _take_handed(self) -> list[InboxEvent]:
         events: list[InboxEvent] = []
         for handed in self._relay.take(self._bot.store.now()):
-            kept = handed.event
-            body = self._bot.store.sealer.open(kept.sealed_body)
+            kept, body = handed.event, handed.body
             events.append(
                 InboxEvent(handed.inbox_id, kept.team_id, kept.kind, kept.name, body, 1, received_at=kept.received_at)
             )

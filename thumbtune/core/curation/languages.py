@@ -24,7 +24,7 @@ def detect_language(text: str) -> str | None:
     for link in list_links(plain):
         plain = plain.replace(link, " ")
     words = " ".join(_NO_LETTERS.sub(" ", plain).split())
-    if sum(char.isalpha() for char in words) < MIN_LETTERS:
+    if sum(map(str.isalpha, words)) < MIN_LETTERS:
         return None
     language, certainty = _load_identifier().classify(words)
     return str(language) if certainty >= MIN_CERTAINTY else None

@@ -350,7 +350,7 @@ class _Round:
         is_shown = self._shows_sign and (state in _LEARNED) != (pair.state in _LEARNED)
         if is_shown and find_desk(self._conn, **place):
             cause = f"{state}:{now.isoformat()}"
-            add_sign(self._conn, self._store, reply_ts=pair.reply_ts, cause=cause, **place)
+            add_sign(self._conn, self._store, channel_id=pair.channel_id, reply_ts=pair.reply_ts, cause=cause)
 
 
 def _holds_kind(found: Sequence[Finding], item: Finding) -> bool:

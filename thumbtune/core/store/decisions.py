@@ -48,7 +48,8 @@ def decide_pair(
     place = {"team_id": pair.team_id, "channel_id": pair.channel_id}
     ask_curation(conn, store, shows_sign=shows_sign, inspector=None, reply_ts=pair.reply_ts, **place)
     if shows_sign and find_desk(conn, **place):  # what was imported may stand nowhere in Slack
-        add_sign(conn, store, reply_ts=pair.reply_ts, cause=f"{state}:{now.isoformat()}", **place)
+        cause = f"{state}:{now.isoformat()}"
+        add_sign(conn, store, channel_id=pair.channel_id, reply_ts=pair.reply_ts, cause=cause)
     action = {"active": "pair_kept", "withdrawn": "pair_withdrawn"}[state]
     record_act(conn, actor=decided_by, action=action, subject=str(pair_id), now=now)
     return pair

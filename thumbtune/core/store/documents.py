@@ -102,13 +102,19 @@ def search_passages(conn: sa.Connection, question: str, *, desk_id: str, limit: 
             word for word in _WORD.findall(_PLACEHOLDER.sub(" ", question).lower()) if word not in _STOP_WORDS
         )
     )[:64]
-    if not words or limit < 1:
+    if (
+        not words or limit < 1 or not _HAS_ANY.all(conn, {"desk_id": desk_id})
+    ):  # a search takes its time even in nothing
         return []
     find = _FIND_POSTGRESQL if conn.dialect.name == "postgresql" else _FIND_SQLITE
     joined = " | ".join(words) if conn.dialect.name == "postgresql" else " OR ".join(f'"{word}"' for word in words)
     rows = find.all(conn, {"words": joined, "desk_id": desk_id, "limit": limit})
     return [Passage(title=row.title, text=row.text) for row in rows]
 
+
+_HAS_ANY = Prepared(
+    sa.select(passages.c.passage_id).where(passages.c.desk_id == sa.bindparam("desk_id")).limit(sa.literal_column("1"))
+)
 
 _FIND_SQLITE = Prepared(
     sa.text("""

@@ -4,6 +4,7 @@ It does not know the tables' meaning.
 """
 
 import contextlib
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from thumbtune.core.errors import StoreBusy, StoreUnavailable
 from thumbtune.core.sealing import Sealer
+from thumbtune.core.store.log_file import LogFile
 from thumbtune.core.store.prepared import INSERTS, run_plain
 from thumbtune.core.store.turn import Turn
 
@@ -57,6 +59,8 @@ class Store:
     """Held while writing: SQLite makes waiting writers poll, so the threads of one process queue here instead."""
     holds_contradictions: bool = True
     """Whether a contradiction keeps the newer pair out; every writer settles pairs anew, so that all must know."""
+    log_file: LogFile | None = None
+    """SQLite's write-ahead log: with it, commits can be brought to the disk apart from being made."""
 
     @contextlib.contextmanager
     def write(self, *, is_lasting: bool = True) -> Iterator[sa.Connection]:
@@ -84,6 +88,26 @@ class Store:
                     del info[_LAST_STEPS]
 
     @contextlib.contextmanager
+    def write_ahead(self) -> Iterator[sa.Connection]:
+        """As `write`, for what is lasting only after `flush`: others see it before, and may go on from it.
+
+        Raises: as `write`.
+        """
+        with self.write(is_lasting=self.log_file is None) as conn:
+            yield conn
+
+    def flush(self) -> None:
+        """Return when all that was committed until now is on the disk.
+
+        Raises: StoreUnavailable.
+        """
+        if self.log_file is not None:
+            try:
+                self.log_file.flush()
+            except OSError as exc:
+                raise StoreUnavailable(f"the database's log cannot be written: {exc.strerror}") from exc
+
+    @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """Open a transaction that only reads.
 
@@ -98,7 +122,8 @@ def open_store(
 ) -> Store:
     """Return a store on this database URL; it does not migrate."""
     if sa.make_url(url).get_backend_name() == "sqlite":
-        return Store(_open_sqlite(url), sealer, now, Turn(), holds_contradictions)
+        engine, log_file = _open_sqlite(url)
+        return Store(engine, sealer, now, Turn(), holds_contradictions, log_file)
     engine = sa.create_engine(url, pool_pre_ping=True, hide_parameters=True)
     return Store(engine, sealer, now, holds_contradictions=holds_contradictions)
 
@@ -155,15 +180,19 @@ def changes_a_row(conn: sa.Connection, insert: Any) -> bool:  # Any: either dial
     return conn.execute(insert.returning(sa.literal(1))).first() is not None
 
 
-def _open_sqlite(url: str) -> sa.Engine:
-    database, options = sa.make_url(url).database, {}
+def _open_sqlite(url: str) -> tuple[sa.Engine, LogFile | None]:
+    database, options, log_file = sa.make_url(url).database, dict[str, Any](), None
+    has_log = sqlite3.sqlite_version_info >= SAFE_WAL_VERSION
     if database and database != ":memory:":
+        log_file = LogFile(Path(f"{os.path.realpath(database)}-wal")) if has_log else None
         Path(database).parent.mkdir(parents=True, exist_ok=True)
         # The connection used last goes first: SQLite drops what one has read once another one has written.
         options = {"pool_use_lifo": True}
+    # A connection comes back from a transaction that ended; there is nothing more to undo.
+    options |= {"pool_reset_on_return": None}
     connect_args = {"timeout": BUSY_TIMEOUT_S, "cached_statements": KEPT_STATEMENTS}
     engine = sa.create_engine(url, module=sqlite3, connect_args=connect_args, hide_parameters=True, **options)
-    journal = "WAL" if sqlite3.sqlite_version_info >= SAFE_WAL_VERSION else "TRUNCATE"
+    journal = "WAL" if has_log else "TRUNCATE"
 
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _record: object) -> None:
@@ -184,7 +213,7 @@ def _open_sqlite(url: str) -> sa.Engine:
                 conn.info["synchronous"] = level
         run_plain(conn, "BEGIN IMMEDIATE" if writing else "BEGIN")
 
-    return engine
+    return engine, log_file
 
 
 @contextlib.contextmanager

@@ -105,6 +105,9 @@ class _Compiled:
             processor = kind.dialect_impl(dialect).bind_processor(dialect)
             if processor is not None and name in compiled.params:
                 self._binders[name] = processor
+        self._binders_at = [
+            (at, self._binders[name]) for at, name in enumerate(self._order or ()) if name in self._binders
+        ]
         told = list(statement.exported_columns)
         self._row = namedtuple("row", [column.key for column in told], rename=True)  # type: ignore[misc]  # made here
         readers = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in told]
@@ -112,10 +115,13 @@ class _Compiled:
 
     def bind(self, values: Values) -> Any:  # Any: a sequence or a mapping, as the driver wants it
         """Return the parameters as the driver wants them."""
-        bound = {**self._constants, **values}
-        for name, processor in self._binders.items():
-            bound[name] = processor(bound[name])
-        return bound if self._order is None else tuple([bound[name] for name in self._order])
+        bound = {**self._constants, **values} if self._constants else values
+        if self._order is None:
+            return {**bound, **{name: processor(bound[name]) for name, processor in self._binders.items()}}
+        ordered = [bound[name] for name in self._order]
+        for at, processor in self._binders_at:
+            ordered[at] = processor(ordered[at])
+        return tuple(ordered)
 
     def read(self, rows: Sequence[Sequence[Any]]) -> list[Row]:  # Any: the driver's values
         """Return the driver's rows as ours."""

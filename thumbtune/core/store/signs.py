@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from thumbtune.core.store.engine import Store, insert_row
 from thumbtune.core.store.outbox import add_post
-from thumbtune.core.store.pairs import is_learned
 from thumbtune.core.store.schema import outbox
 
 SYNC_REACTION = "thumbtune.sync_reaction"
@@ -34,13 +33,12 @@ def add_signs(conn: sa.Connection, store: Store, places: Sequence[tuple[str, str
         conn.execute(insert_row(conn, outbox).on_conflict_do_nothing(), rows)
 
 
-def add_sign(conn: sa.Connection, store: Store, *, team_id: str, channel_id: str, reply_ts: str, cause: str) -> None:
+def add_sign(conn: sa.Connection, store: Store, *, channel_id: str, reply_ts: str, cause: str) -> None:
     """Ask for the reaction on a message to be brought in line with whether it is learned; once for each cause."""
-    learned = is_learned(conn, team_id=team_id, channel_id=channel_id, reply_ts=reply_ts)
     add_post(
         conn,
         store.sealer,
-        dedupe_key=f"sign:{channel_id}:{reply_ts}:{learned}:{cause}",
+        dedupe_key=f"sign:{channel_id}:{reply_ts}:{cause}",
         method=SYNC_REACTION,
         channel_id=channel_id,
         payload={"channel": channel_id, "timestamp": reply_ts},

@@ -24,11 +24,9 @@ EVERY_DESK = "*"
 _SLACK_ID = re.compile(r"[UWB][A-Z0-9]+")
 _DESK_HERE = sa.select(desk_channels.c.desk_id).where(match_columns(desk_channels, ("team_id", "channel_id")))
 _OF_CHANNEL = Prepared(
-    sa.select(tombstones.c.digest, sa.func.max(tombstones.c.up_to).label("up_to"))
-    .where(
-        sa.or_(tombstones.c.desk_id.in_((EVERY_DESK, sa.bindparam("channel"))), tombstones.c.desk_id.in_(_DESK_HERE))
-    )
-    .group_by(tombstones.c.digest)
+    sa.select(tombstones.c.digest, tombstones.c.up_to)
+    .where(tombstones.c.desk_id.in_((EVERY_DESK, sa.bindparam("channel"), _DESK_HERE.scalar_subquery())))
+    .order_by(tombstones.c.up_to)
 )
 
 
