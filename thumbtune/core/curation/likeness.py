@@ -82,9 +82,10 @@ def read_asked(turns: Sequence[Turn]) -> Asked | None:
     question = find_question(turns)
     if len(_WORDS.findall(PLACEHOLDER.sub(" ", question))) < MIN_QUESTION_WORDS:
         return None
-    conversation = " ".join(f"{turn.role} {_normalize(turn.text)}" for turn in turns)
+    plain = {text: _normalize(text) for text in {question, *(turn.text for turn in turns)}}
+    conversation = " ".join(f"{turn.role} {plain[turn.text]}" for turn in turns)
     runs = _cut_runs(conversation[-COMPARED_CHARS:])
-    return Asked(runs, _cut_runs(_normalize(question)), list_facts(question))
+    return Asked(runs, _cut_runs(plain[question]), list_facts(question))
 
 
 def read_exchange(turns: Sequence[Turn], reply: str, passages: Sequence[Passage] = ()) -> Exchange | None:

@@ -201,6 +201,8 @@ class _Round:
     ) -> list[Finding]:
         in_burst, over_cap = watch_approver(self._conn, approval, settings=settings)
         found = [*found, over_cap] if over_cap and not _holds_kind(found, over_cap) else list(found)
+        if not in_burst:
+            return found
         burst = explain_burst(settings)
         for pair_id in list_without(self._conn, in_burst, kind="burst"):
             if pair_id == pair.pair_id:

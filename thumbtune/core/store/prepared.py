@@ -144,12 +144,12 @@ def run_plain(conn: sa.Connection, sql: str) -> None:
 def _execute(
     conn: sa.Connection, sql: str, parameters: Any, *, fetches: bool = False, is_many: bool = False
 ) -> Sequence[Any]:  # Any: the driver's
-    cursor = conn.connection.cursor()
+    cursor, watchers = conn.connection.cursor(), conn.engine.dispatch
     try:
-        for watch in conn.dispatch.before_cursor_execute:
+        for watch in watchers.before_cursor_execute:
             watch(conn, cursor, sql, parameters, None, is_many)
         (cursor.executemany if is_many else cursor.execute)(sql, parameters)
-        for watch in conn.dispatch.after_cursor_execute:
+        for watch in watchers.after_cursor_execute:
             watch(conn, cursor, sql, parameters, None, is_many)
         return cursor.fetchall() if fetches else ()
     except conn.dialect.loaded_dbapi.Error as exc:
