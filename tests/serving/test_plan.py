@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import stat
 import tempfile
@@ -32,6 +33,8 @@ def test_cpu_writes_one_reply_at_a_time(tmp_path: Path) -> None:
     command = build_command(make_plan(tmp_path))
     assert find_flag(command, "--max-num-seqs") == "1"
     assert "--enforce-eager" in command
+    several = build_command(dataclasses.replace(make_plan(tmp_path), replies_at_once=16))
+    assert find_flag(several, "--max-num-seqs") == "16"
 
 
 def test_server_has_no_port_and_no_secret_in_its_command(tmp_path: Path) -> None:
