@@ -24,6 +24,8 @@ from thumbtune.core.store.engine import open_store
 from thumbtune.core.store.inbox import add_event, count_events
 from thumbtune.core.store.migrate import migrate_store
 from thumbtune.core.store.pairs import list_pairs
+from thumbtune.core.store.schema import outbox
+from thumbtune.core.store.signs import SYNC_REACTION
 from thumbtune.demo.slack.seed import TEAM_ID
 from thumbtune.demo.slack.wire import Json
 
@@ -187,6 +189,27 @@ def test_work_that_a_power_cut_undid_is_done_anew_with_the_same_end(quiet_bot: B
             assert list_pairs(conn) == before
             assert not verify_chain(conn).finding
     assert [pair.reply for pair in before if pair.state == "active"] == feed.expected
+
+
+@pytest.mark.parametrize("is_original_late", [True, False])
+def test_sign_follows_a_pair_whose_doubt_comes_or_goes(quiet_bot: Bot, clock: Clock, is_original_late: bool) -> None:
+    """The approval and the reply are the same before and after: only what is known of an earlier message changes."""
+    root, original, reply, edit, added = Feed(1, ["edit earlier", f"+{AIKO}"]).events
+    workers, signs = Workers(quiet_bot, LISTENERS), []
+    parts = ([root, edit, reply, added], [original]) if is_original_late else ([root, reply, added], [edit])
+    for number, events in enumerate(parts):
+        for index, event in enumerate(events):
+            deliver(quiet_bot, f"Ev{number}-{index}", event)
+        for _ in range(3):
+            workers.work_once()
+            clock.advance(seconds=5)
+        with quiet_bot.store.read() as conn:
+            [pair] = list_pairs(conn)
+            count = sa.select(sa.func.count()).where(outbox.c.method == SYNC_REACTION)
+            signs.append((pair.state, conn.execute(count).scalar_one()))
+    states = ("quarantined", "active") if is_original_late else ("active", "quarantined")
+    assert [state for state, _ in signs] == list(states)
+    assert signs[1][1] > signs[0][1], "nobody asks for the reaction to be set right"
 
 
 def copy_database(bot: Bot, *, to: sqlite3.Connection) -> None:

@@ -51,7 +51,7 @@ WAIT_FOR_MESSAGE_S = 0.7
 ACTOR = "bot"
 """Who withdraws in the audit: what happened in Slack may have several authors."""
 
-_Became = Literal["in", "out", ""]
+_Became = Literal["in", "held", "out", ""]
 """What became of a reply's pair; empty when it is as it was."""
 
 
@@ -157,7 +157,9 @@ def _put(
     if changed:
         logger.info("pair_settled", extra={"channel_id": message.channel_id, "reply_ts": message.ts})
         _note(conn, bot, message, actor=verdict.approvers[0], action="pair_quarantined" if doubt else "pair_approved")
-    return "in" if changed or withdrawn else ""
+    if not (changed or withdrawn):
+        return ""
+    return "held" if doubt else "in"
 
 
 def _withdraw(

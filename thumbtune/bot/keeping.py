@@ -170,7 +170,10 @@ class Keeper:
         handed: list[HandedEvent] = []
         new: list[str] = []
         lease = self._relay.make_lease(self._store.now())
-        with self._store.write_ahead() as conn:
+        is_collected = all(
+            event.name in COLLECTED for event, _ in events
+        )  # else it could be answered before it is kept
+        with self._store.write_ahead() if is_collected else self._store.write() as conn:
             for event, body in sorted(events, key=lambda kept: (kept[0].team_id, kept[0].event_key)):
                 is_handed = body is not None and event.name in COLLECTED and len(handed) < room
                 inbox_id = add_sealed_event(conn, **vars(event), lease=lease if is_handed else None)
@@ -181,6 +184,7 @@ class Keeper:
                 else:
                     new.append(event.name)
         self._relay.hand_on(handed)  # the disk writes the event while the worker works on it
-        self._store.flush()
+        if is_collected:
+            self._store.flush()
         for name in new:
             self._wake(name)

@@ -59,12 +59,16 @@ class Relay:
         """Give the worker events that are committed with its lease."""
         if events:
             self._handed.extend(events)
-            self._calls.put(None)
+            self._wake()
 
     def call(self) -> None:
         """Have the worker look into the inbox: there is something that was not handed on."""
         self._is_behind = True
-        self._calls.put(None)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._calls.empty():  # one is enough, however long the worker is at something else
+            self._calls.put(None)
 
     # what the worker does
 
@@ -76,7 +80,7 @@ class Relay:
     def close(self) -> None:
         """Hand nothing on any more, and wake the worker."""
         self._owner = ""
-        self._calls.put(None)
+        self._wake()
 
     def take(self, now: datetime) -> list[HandedEvent]:
         """Return what was handed on, but what has waited so long that it may soon be another's."""

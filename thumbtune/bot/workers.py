@@ -189,7 +189,7 @@ class Workers:
     def _commit(self, prepared: Sequence[tuple[InboxEvent, Write | None]]) -> None:
         if not prepared:
             return
-        # The events are on the disk: what follows from them alone is done anew after a power cut, with their end.
+        # What follows from events alone lies behind them in the log, and is done anew after a power cut, with their end.
         is_lasting = any(event.name not in COLLECTED for event, _ in prepared)
         with self._bot.store.write(is_lasting=is_lasting) as conn:
             if len(prepared) > 1:  # all at once, so that two batches do not wait for each other

@@ -41,7 +41,10 @@ def spawn_child(
     libc = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
 
     def prepare() -> None:
-        os.nice(niceness)
+        if niceness:
+            os.nice(niceness)
+            with contextlib.suppress(OSError):  # where the kernel schedules a session as one, see sched(7)
+                Path("/proc/self/autogroup").write_text(str(niceness))
         if libc is not None and hasattr(libc, "prctl"):
             libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != parent_pid:

@@ -52,7 +52,7 @@ def test_flush_brings_the_log_to_the_disk_and_a_new_ones_name_once(
         assert log.stat().st_size > before, "it was written elsewhere"
         store.flush()
     store.engine.dispose()
-    assert synced == [log_inode, folder.stat().st_ino, log_inode, log_inode]
+    assert synced == [folder.stat().st_ino, log_inode, log_inode, log_inode]
 
 
 def test_what_is_written_ahead_does_not_wait_for_the_disk_and_the_rest_does(tmp_path: Path, sealer: Sealer) -> None:
@@ -70,6 +70,24 @@ def test_log_that_cannot_be_flushed_is_told_like_a_store_that_is_down(tmp_path: 
     assert not (folder / "true.sqlite3-wal").exists()
     with pytest.raises(StoreUnavailable, match="the database's log cannot be written: No such file"):
         store.flush()
+
+
+def test_log_that_was_made_anew_is_the_one_that_is_flushed(tmp_path: Path, sealer: Sealer, synced: list[int]) -> None:
+    store, folder = open_through_link(tmp_path, sealer)
+    store.flush()
+    store.engine.dispose()
+    with store.write_ahead() as conn:
+        conn.execute(sa.text("INSERT INTO things VALUES ('a thing')"))
+    store.flush()
+    assert synced[-2:] == [folder.stat().st_ino, (folder / "true.sqlite3-wal").stat().st_ino]
+
+
+def test_database_given_as_uri_waits_for_the_disk_with_every_commit(tmp_path: Path, sealer: Sealer) -> None:
+    store = open_store(f"sqlite:///file:{tmp_path}/a.sqlite3?uri=true", sealer)
+    assert store.log_file is None
+    with store.write_ahead() as conn:
+        assert conn.execute(sa.text("PRAGMA synchronous")).scalar_one() == 2
+    store.flush()
 
 
 def test_without_a_log_every_commit_waits_for_the_disk(store: Store, sealer: Sealer) -> None:

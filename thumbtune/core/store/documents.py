@@ -102,9 +102,8 @@ def search_passages(conn: sa.Connection, question: str, *, desk_id: str, limit: 
             word for word in _WORD.findall(_PLACEHOLDER.sub(" ", question).lower()) if word not in _STOP_WORDS
         )
     )[:64]
-    if (
-        not words or limit < 1 or not _HAS_ANY.all(conn, {"desk_id": desk_id})
-    ):  # a search takes its time even in nothing
+    # A search takes its time even where there is nothing.
+    if not words or limit < 1 or not _HAS_ANY.all(conn, {"desk_id": desk_id}):
         return []
     find = _FIND_POSTGRESQL if conn.dialect.name == "postgresql" else _FIND_SQLITE
     joined = " | ".join(words) if conn.dialect.name == "postgresql" else " OR ".join(f'"{word}"' for word in words)

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from thumbtune.core.errors import StoreBusy, StoreUnavailable
+from thumbtune.core.errors import ConfigError, StoreBusy, StoreUnavailable
 from thumbtune.core.sealing import Sealer
 from thumbtune.core.store.log_file import LogFile
 from thumbtune.core.store.prepared import INSERTS, run_plain
@@ -99,13 +99,21 @@ class Store:
     def flush(self) -> None:
         """Return when all that was committed until now is on the disk.
 
+        What a disk once failed to write it does not try again: then everything has to be written back from the log first.
         Raises: StoreUnavailable.
         """
-        if self.log_file is not None:
-            try:
-                self.log_file.flush()
-            except OSError as exc:
-                raise StoreUnavailable(f"the database's log cannot be written: {exc.strerror}") from exc
+        log_file = self.log_file
+        if log_file is None:
+            return
+        if log_file.is_broken:
+            with _mapped_errors():
+                if not empty_wal(self):
+                    raise StoreUnavailable("the database's log was not written and is still in use; it is tried again")
+            log_file.is_broken = False
+        try:
+            log_file.flush()
+        except OSError as exc:
+            raise StoreUnavailable(f"the database's log cannot be written: {exc.strerror}; look at the disk") from exc
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -183,13 +191,11 @@ def changes_a_row(conn: sa.Connection, insert: Any) -> bool:  # Any: either dial
 def _open_sqlite(url: str) -> tuple[sa.Engine, LogFile | None]:
     database, options, log_file = sa.make_url(url).database, dict[str, Any](), None
     has_log = sqlite3.sqlite_version_info >= SAFE_WAL_VERSION
-    if database and database != ":memory:":
+    if database and not database.startswith((":memory:", "file:")):  # a URI leaves to SQLite where the file is
         log_file = LogFile(Path(f"{os.path.realpath(database)}-wal")) if has_log else None
         Path(database).parent.mkdir(parents=True, exist_ok=True)
         # The connection used last goes first: SQLite drops what one has read once another one has written.
         options = {"pool_use_lifo": True}
-    # A connection comes back from a transaction that ended; there is nothing more to undo.
-    options |= {"pool_reset_on_return": None}
     connect_args = {"timeout": BUSY_TIMEOUT_S, "cached_statements": KEPT_STATEMENTS}
     engine = sa.create_engine(url, module=sqlite3, connect_args=connect_args, hide_parameters=True, **options)
     journal = "WAL" if has_log else "TRUNCATE"
@@ -197,7 +203,10 @@ def _open_sqlite(url: str) -> tuple[sa.Engine, LogFile | None]:
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # SQLAlchemy's begin event below decides how a transaction opens
-        for pragma in (f"journal_mode={journal}", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+        (mode,) = connection.execute(f"PRAGMA journal_mode={journal}").fetchone()
+        if log_file is not None and mode != "wal":
+            raise ConfigError([f"the database at {database} cannot have a write-ahead log; put it on a local disk"])
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -4,6 +4,7 @@ It does not know what was committed.
 """
 
 import os
+import threading
 from pathlib import Path
 
 
@@ -11,24 +12,45 @@ class LogFile:
     """The log of one database; its methods may be called from any thread."""
 
     def __init__(self, path: Path) -> None:
+        self.is_broken = False
+        """Whether the disk failed to write something of it, which a later flush would pass over without a word."""
         self._path = path
-        self._known_inode = 0
+        self._lock = threading.Lock()
+        self._file: int | None = None
 
     def flush(self) -> None:
         """Return when all that was committed before is on the disk; what was written back from the log is there already.
 
         Raises: OSError.
         """
-        log = os.open(self._path, os.O_RDONLY)  # SQLite locks nothing in this file, so closing ours unlocks nothing
         try:
-            getattr(os, "fdatasync", os.fsync)(log)
-            inode = os.fstat(log).st_ino
-        finally:
-            os.close(log)
-        if inode != self._known_inode:  # a new file's name has to last too
+            getattr(os, "fdatasync", os.fsync)(self._open())
+        except OSError:
+            self.is_broken = True
+            raise
+
+    def _open(self) -> int:
+        """Return the log, open all the time: a failure of the disk is told once to each who had the file open then.
+
+        SQLite locks nothing in this file, so closing ours unlocks nothing.
+        """
+        with self._lock:
+            stat = self._path.stat()
+            if self._file is not None and os.path.samestat(os.fstat(self._file), stat):
+                return self._file
+            self._close()
+            self._file = os.open(self._path, os.O_RDONLY)
             folder = os.open(self._path.parent, os.O_RDONLY)
             try:
-                os.fsync(folder)
+                os.fsync(folder)  # a new file's name has to last too
             finally:
                 os.close(folder)
-            self._known_inode = inode
+            return self._file
+
+    def _close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def __del__(self) -> None:
+        self._close()
