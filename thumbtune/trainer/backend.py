@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from thumbtune.core.processes import drop_secrets, end_child, spawn_child
 
-NICENESS = 10
+NICENESS = 5
 """By how much a child's priority is below ours: a draft that somebody waits for goes first where both need the same cores."""
 
 
