@@ -170,9 +170,8 @@ class Keeper:
         handed: list[HandedEvent] = []
         new: list[str] = []
         lease = self._relay.make_lease(self._store.now())
-        is_collected = all(
-            event.name in COLLECTED for event, _ in events
-        )  # else it could be answered before it is kept
+        # What someone waits for could be answered by another worker before the disk has it.
+        is_collected = all(event.name in COLLECTED for event, _ in events)
         with self._store.write_ahead() if is_collected else self._store.write() as conn:
             for event, body in sorted(events, key=lambda kept: (kept[0].team_id, kept[0].event_key)):
                 is_handed = body is not None and event.name in COLLECTED and len(handed) < room

@@ -3,11 +3,13 @@
 import os
 from pathlib import Path
 
+import pysqlite3 as sqlite3
 import pytest
 import sqlalchemy as sa
 
 from thumbtune.core.errors import StoreUnavailable
 from thumbtune.core.sealing import Sealer
+from thumbtune.core.store import engine
 from thumbtune.core.store.engine import Store, open_store
 
 
@@ -70,6 +72,29 @@ def test_log_that_cannot_be_flushed_is_told_like_a_store_that_is_down(tmp_path: 
     assert not (folder / "true.sqlite3-wal").exists()
     with pytest.raises(StoreUnavailable, match="the database's log cannot be written: No such file"):
         store.flush()
+
+
+@pytest.mark.parametrize("hindrance", ["reader", "disk"])
+def test_after_a_failure_nothing_counts_as_written_before_all_of_the_log_is(
+    tmp_path: Path, sealer: Sealer, monkeypatch: pytest.MonkeyPatch, hindrance: str
+) -> None:
+    monkeypatch.setattr(engine, "BUSY_TIMEOUT_S", 0.1)
+    store, folder = open_through_link(tmp_path, sealer)
+    assert store.log_file is not None
+    store.log_file.is_broken = True
+    if hindrance == "reader":
+        with store.read() as conn:
+            conn.execute(sa.text("SELECT * FROM things"))
+            with pytest.raises(StoreUnavailable, match="still in use"):
+                store.flush()
+    else:
+        with monkeypatch.context() as patch:
+            patch.setattr(engine, "empty_wal", lambda _: sqlite3.connect("/nowhere/at/all"))
+            with pytest.raises(StoreUnavailable, match="look at the disk"):
+                store.flush()
+    assert (folder / "true.sqlite3-wal").stat().st_size > 0
+    store.flush()
+    assert (folder / "true.sqlite3-wal").stat().st_size == 0
 
 
 def test_log_that_was_made_anew_is_the_one_that_is_flushed(tmp_path: Path, sealer: Sealer, synced: list[int]) -> None:

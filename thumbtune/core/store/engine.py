@@ -106,9 +106,12 @@ class Store:
         if log_file is None:
             return
         if log_file.is_broken:
-            with _mapped_errors():
-                if not empty_wal(self):
-                    raise StoreUnavailable("the database's log was not written and is still in use; it is tried again")
+            try:
+                is_written = empty_wal(self)
+            except (sqlite3.Error, DBAPIError) as exc:
+                raise StoreUnavailable("the database's log cannot be written back; look at the disk") from exc
+            if not is_written:
+                raise StoreUnavailable("the database's log was not written and is still in use; it is tried again")
             log_file.is_broken = False
         try:
             log_file.flush()
