@@ -97,13 +97,11 @@ def is_public(conn: sa.Connection, text: str, *, desk_id: str) -> bool:
 
 def search_passages(conn: sa.Connection, question: str, *, desk_id: str, limit: int) -> list[Passage]:
     """Return the desk's passages that fit a question best, best first; none when no word of it occurs."""
-    words = list(
-        dict.fromkeys(
-            word for word in _WORD.findall(_PLACEHOLDER.sub(" ", question).lower()) if word not in _STOP_WORDS
-        )
-    )[:64]
-    # A search takes its time even where there is nothing.
-    if not words or limit < 1 or not _HAS_ANY.all(conn, {"desk_id": desk_id}):
+    if limit < 1 or not _HAS_ANY.all(conn, {"desk_id": desk_id}):  # a search takes its time even where there is nothing
+        return []
+    found = _WORD.findall(_PLACEHOLDER.sub(" ", question).lower())
+    words = list(dict.fromkeys(word for word in found if word not in _STOP_WORDS))[:64]
+    if not words:
         return []
     find = _FIND_POSTGRESQL if conn.dialect.name == "postgresql" else _FIND_SQLITE
     joined = " | ".join(words) if conn.dialect.name == "postgresql" else " OR ".join(f'"{word}"' for word in words)
