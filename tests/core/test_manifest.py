@@ -44,7 +44,7 @@ def write_adapter(directory: Path, *, config: dict[str, object] | None = None) -
         files=tuple(
             ManifestFile(name, hash_file(directory / name), (directory / name).stat().st_size) for name in ADAPTER_FILES
         ),
-        probes=(Probe(({"role": "user", "content": "Hi"},), (1, 2), (3, 4), "Hello", -0.5, -1.5),),
+        probes=(Probe(({"role": "user", "content": "Hi"},), (1, 2), (3, 4), "Hello", (-0.5, -0.1), (-1.5, -2.0)),),
         gate={"decision": "passed", "means": {"candidate": 1.0}},
         created_at=datetime(2026, 11, 21, tzinfo=UTC),
     )

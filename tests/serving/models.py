@@ -50,20 +50,20 @@ def publish_random(
         for messages in prompts
     ]
     reply = tokenizer(REPLY, add_special_tokens=False)["input_ids"]
-    before = [_mean_logprob(model, row, reply) for row in rows]
+    before = [_list_logprobs(model, row, reply) for row in rows]
     torch.manual_seed(seed)
     tuned: Any = get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=TARGETS))
     for key, weight in tuned.named_parameters():
         if "lora_B" in key:
             torch.nn.init.normal_(weight, std=scale) if scale else torch.nn.init.zeros_(weight)
     tuned.to(torch.bfloat16).to(torch.float32)
-    after = [_mean_logprob(tuned, row, reply) for row in rows]
+    after = [_list_logprobs(tuned, row, reply) for row in rows]
     directory = adapters_dir / name
     tuned.to(torch.bfloat16).save_pretrained(directory)
     (directory / "README.md").unlink(missing_ok=True)
     _rewrite_config(directory)
     probes = tuple(
-        Probe(tuple(messages), tuple(row), tuple(reply), REPLY, candidate_logprob=high, base_logprob=low)
+        Probe(tuple(messages), tuple(row), tuple(reply), REPLY, candidate_logprobs=high, base_logprobs=low)
         for messages, row, low, high in zip(prompts, rows, before, after, strict=True)
     )
     manifest = Manifest(
@@ -124,13 +124,13 @@ def _make_messages(question: str) -> list[ChatMessage]:
     ]
 
 
-def _mean_logprob(model: Any, prompt: list[int], reply: list[int]) -> float:
+def _list_logprobs(model: Any, prompt: list[int], reply: list[int]) -> tuple[float, ...]:
     import torch
 
     ids = torch.tensor([[*prompt, *reply]])  # (1, seq) int64
     with torch.no_grad():
         logprobs = model(ids).logits.float().log_softmax(-1)[0, len(prompt) - 1 : -1]  # (reply, vocabulary) float32
-    return float(logprobs.gather(1, torch.tensor(reply)[:, None]).mean())
+    return tuple(logprobs.gather(1, torch.tensor(reply)[:, None])[:, 0].tolist())
 
 
 def _rewrite_config(directory: Path) -> None:

@@ -171,7 +171,7 @@ def forge_probe(folder: Path, dice: random.Random) -> None:
     """Carry a probe that another adapter answered, or none."""
     manifest = load_manifest(folder)
     probes = tuple(
-        replace(probe, candidate_logprob=probe.candidate_logprob + dice.choice((-2.0, 2.0)))
+        replace(probe, candidate_logprobs=tuple(value + dice.choice((-2.0, 2.0)) for value in probe.candidate_logprobs))
         for probe in manifest.probes
     )
     write_manifest(folder, replace(manifest, probes=dice.choice(((), probes))))

@@ -54,8 +54,8 @@ def publish_plain(adapters_dir: Path, name: str, *, base_hash: str = BASE_HASH) 
         TOKENS,
         TOKENS,
         "Here.",
-        candidate_logprob=LOGPROBS["adapter"],
-        base_logprob=LOGPROBS["base"],
+        candidate_logprobs=(LOGPROBS["adapter"],) * len(TOKENS),
+        base_logprobs=(LOGPROBS["base"],) * len(TOKENS),
     )
     manifest = Manifest(
         adapter=name,

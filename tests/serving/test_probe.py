@@ -1,11 +1,12 @@
 import dataclasses
+import statistics
 from pathlib import Path
 
 import pytest
 
 from tests.serving.models import publish_random
 from thumbtune.core.errors import NotProven, WrongBase
-from thumbtune.core.manifest import load_manifest
+from thumbtune.core.manifest import Probe, load_manifest
 from thumbtune.serving.probe import prove_adapter
 from thumbtune.serving.replica import ReplicaServer
 
@@ -50,3 +51,22 @@ def test_adapter_without_probes_is_refused(server: ReplicaServer, good_adapter: 
     manifest = dataclasses.replace(load_manifest(good_adapter), probes=())
     with pytest.raises(NotProven, match="no probe"):
         prove_adapter(server, manifest, base_model=tiny_base.name)
+
+
+def test_other_weights_are_refused_though_a_reply_is_as_likely_by_chance(
+    server: ReplicaServer, adapters_dir: Path, good_adapter: Path, tiny_base: Path
+) -> None:
+    publish_random(adapters_dir, "alike-0001", base=tiny_base, seed=2, scale=0.3)
+    server.load_adapter("alike-0001", adapters_dir / "alike-0001")
+    claimed = load_manifest(good_adapter)
+    probes = tuple(shift_to_mean(probe, server, model="alike-0001") for probe in claimed.probes)
+    with pytest.raises(NotProven, match="its tokens' changes are off by"):
+        changed = dataclasses.replace(claimed, adapter="alike-0001", probes=probes)
+        prove_adapter(server, changed, base_model=tiny_base.name)
+
+
+def shift_to_mean(probe: Probe, server: ReplicaServer, *, model: str) -> Probe:
+    """Return what a trainer would have seen whose adapter finds the reply, as a whole, as likely as this one does."""
+    found = server.score_reply(probe.prompt_token_ids, probe.reply_token_ids, model=model)
+    shift = statistics.fmean(found) - statistics.fmean(probe.candidate_logprobs)
+    return dataclasses.replace(probe, candidate_logprobs=tuple(value + shift for value in probe.candidate_logprobs))

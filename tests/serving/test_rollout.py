@@ -241,7 +241,7 @@ def make_live(bench: Bench, name: str) -> None:
 def publish_unprovable(bench: Bench, good_adapter: Path) -> str:
     """Publish an adapter whose probe promises more than it gives."""
     probes = tuple(
-        dataclasses.replace(probe, candidate_logprob=probe.candidate_logprob + 5)
+        dataclasses.replace(probe, candidate_logprobs=tuple(value + 5 for value in probe.candidate_logprobs))
         for probe in load_manifest(good_adapter).probes
     )
     return bench.publish(lambda name: copy_adapter(good_adapter, name, probes=probes))

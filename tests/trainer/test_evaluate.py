@@ -88,8 +88,15 @@ def test_likelihoods_agree_with_a_plain_forward_pass_and_the_probe_tells_the_ada
 
     assert len(result["probes"]) == 3
     for probe in result["probes"]:
-        assert probe["candidate_logprob"] > probe["base_logprob"] + 0.1
-        assert math.isfinite(probe["base_logprob"])
+        candidate, base_ = probe["candidate_logprobs"], probe["base_logprobs"]
+        assert len(candidate) == len(base_) == len(probe["reply_token_ids"])
+        assert math.fsum(candidate) > math.fsum(base_) + 0.1 * len(base_)
+        ids = torch.tensor([[*probe["prompt_token_ids"], *probe["reply_token_ids"]]])
+        for model, found in ((base, base_), (tuned, candidate)):
+            with torch.inference_mode():
+                logprobs = model(input_ids=ids).logits[0, len(probe["prompt_token_ids"]) - 1 : -1].log_softmax(-1)
+            expected = logprobs.gather(1, torch.tensor(probe["reply_token_ids"])[:, None])[:, 0].tolist()
+            assert found == pytest.approx(expected, abs=1e-3)
     question = Turn("customer", "Hello, where is my order?")
     assert result["probes"][0]["messages"] == build_prompt([question], voice=VOICE, max_chars=4000)
 

@@ -33,7 +33,7 @@ _FORMAT = 1
 class Probe:
     """One fixed prompt with what the candidate wrote in the trainer, for serving to compare with its own answer.
 
-    The prompts are generic, so no customer text travels with an adapter. The log probabilities are means per token of
+    The prompts are generic, so no customer text travels with an adapter. The log probabilities are those of each of
     `reply_token_ids` after `prompt_token_ids`, in nats.
     """
 
@@ -41,8 +41,8 @@ class Probe:
     prompt_token_ids: tuple[int, ...]
     reply_token_ids: tuple[int, ...]
     reply: str
-    candidate_logprob: float
-    base_logprob: float
+    candidate_logprobs: tuple[float, ...]
+    base_logprobs: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -200,9 +200,12 @@ def hash_base(base: Path) -> str:
 
 
 def _load_probe(item: dict[str, Any]) -> Probe:  # parsed JSON: the dataclass checks the names
-    for name in ("messages", "prompt_token_ids", "reply_token_ids"):
+    for name in ("messages", "prompt_token_ids", "reply_token_ids", "candidate_logprobs", "base_logprobs"):
         item[name] = tuple(item[name])
-    return Probe(**item)
+    probe = Probe(**item)
+    if not len(probe.reply_token_ids) == len(probe.candidate_logprobs) == len(probe.base_logprobs) > 0:
+        raise ValueError("a probe needs its reply's tokens, and as many log probabilities")
+    return probe
 
 
 def _verify_files(directory: Path, manifest: Manifest) -> None:

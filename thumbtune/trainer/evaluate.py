@@ -223,18 +223,20 @@ def make_probe(question: str, *, model, loss_of, tokenizer, voice: str) -> dict:
                 pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id,
             )
     reply = written[0, len(prompt) :].tolist()
-    row = TokenSequence((*prompt, *reply), (Span("probe", len(prompt), len(prompt) + len(reply)),), 0)
+    places = range(len(prompt), len(prompt) + len(reply))
+    row = TokenSequence((*prompt, *reply), tuple(Span(str(place), place, place + 1) for place in places), 0)
     logprobs = {}
     for name in ("base", "candidate"):
         with use_model(model, name):
-            logprobs[name] = -score_rows(loss_of, [row])["probe"] / len(reply)
+            nll = score_rows(loss_of, [row])
+            logprobs[name] = [-nll[str(place)] for place in places]
     return {
         "messages": messages,
         "prompt_token_ids": prompt,
         "reply_token_ids": reply,
         "reply": tokenizer.decode(reply, skip_special_tokens=True),
-        "candidate_logprob": logprobs["candidate"],
-        "base_logprob": logprobs["base"],
+        "candidate_logprobs": logprobs["candidate"],
+        "base_logprobs": logprobs["base"],
     }
 
 
