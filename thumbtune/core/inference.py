@@ -144,6 +144,8 @@ class InferenceClient:
     ) -> Generator[str, None, Completion]:
         """Yield the reply piece by piece as it is written; the generator's return value is the whole Completion.
 
+        `seed` is for repeatable measurements of one request at a time: vLLM's CPU build dies of it where it reads a prompt
+        in parts beside other replies (vllm 0.32.0 gpu_model_runner.py, seen 2026-11-22).
         Closing the generator ends the generation on the server. A stream that breaks off, or that ends early because
         the prompt left too little of the context, is an error, never a reply: what was yielded must be dropped.
         Raises: as `complete`.
