@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from thumbtune.bot.approval import judge, key_emoji, normalize_emoji
-from thumbtune.bot.roles import DeskRoles, Person, is_agent, is_approver, is_lead, may_ask
+from thumbtune.bot.roles import DeskRoles, Person, is_agent, is_approver, is_lead, may_ask, name_role, was_approver
 from thumbtune.core.records import Approval, Desk, Message
 
 TEAM = "T1"
@@ -86,6 +86,32 @@ def test_guests_bots_strangers_and_the_gone_play_no_part_even_when_listed(change
     for decide in (is_agent, is_approver, is_lead, may_ask):
         assert not decide(person, roles)
         assert not decide(None, roles)
+
+
+def test_who_left_the_team_wrote_and_approved_for_it_until_then() -> None:
+    nobody = frozenset[str]()
+    roles = DeskRoles(TEAM, nobody, nobody, nobody, former_agents={"ANN": 100.5}, former_approvers={"BEN": 100.5})
+    for is_deleted in (False, True):
+        ann, ben = make_person("ANN", is_deleted=is_deleted), make_person("BEN", is_deleted=is_deleted)
+        assert [name_role(ann, roles, ts=ts) for ts in ("99.1", "100.500000", "101.0")] == [
+            "agent",
+            "agent",
+            "customer",
+        ]
+        assert [was_approver(ben, roles, ts=ts) for ts in ("99.1", "100.500000", "101.0", "")] == [
+            True,
+            True,
+            False,
+            False,
+        ]
+        assert not is_agent(ann, roles)
+        assert not is_approver(ben, roles)
+    assert not was_approver(make_person("BEN", is_guest=True), roles, ts="99.1")
+
+
+def test_approval_of_an_account_that_is_switched_off_since_counts() -> None:
+    roles = DeskRoles(TEAM, frozenset(), frozenset({"ANN"}), frozenset())
+    assert was_approver(make_person("ANN", is_deleted=True), roles, ts="100.0")
 
 
 def test_lead_writes_for_the_team_but_an_agent_leads_nothing() -> None:

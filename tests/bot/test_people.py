@@ -12,7 +12,8 @@ from thumbtune.demo.slack.server import ServerThread
 
 @pytest.fixture
 def people(slack: ServerThread) -> People:
-    return People(SlackApi(seed.BOT_TOKEN, base_url=slack.api_url), team_id=seed.TEAM_ID)
+    api = SlackApi(seed.BOT_TOKEN, base_url=slack.api_url)
+    return People(api, team_id=seed.TEAM_ID, remember=lambda _group_id, _members: {})
 
 
 def test_refused_group_is_not_an_empty_one(slack: ServerThread, people: People) -> None:

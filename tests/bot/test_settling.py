@@ -20,8 +20,9 @@ from thumbtune.core.store.approvals import record_approval
 from thumbtune.core.store.decisions import decide_pair
 from thumbtune.core.store.desks import save_desk
 from thumbtune.core.store.messages import record_message
-from thumbtune.core.store.pairs import list_pairs, put_pair
-from thumbtune.demo.slack.seed import TEAM_ID
+from thumbtune.core.store.pairs import NOT_APPROVED, TAKEN_BACK, list_pairs, put_pair
+from thumbtune.demo.slack.seed import AGENTS_GROUP, TEAM_ID
+from thumbtune.demo.slack.server import ServerThread
 
 QUESTION, REPLY = "1700000000.000001", "1700000000.000002"
 PLACE = {"team_id": TEAM_ID, "channel_id": SUPPORT}
@@ -87,6 +88,33 @@ def test_two_approvals_at_once_are_judged_together(bot: Bot, store: Store) -> No
     )
     carry_out_at_once(store, first, second)
     assert [pair.reply_ts for pair in load_pairs(store)] == [REPLY]
+
+
+@pytest.mark.parametrize("how", ["the author and the approver leave", "the group is switched off"])
+def test_pair_stays_when_those_who_made_it_leave_the_team(
+    bot: Bot, settings: Settings, store: Store, slack: ServerThread, how: str
+) -> None:
+    desk, groups = make_desk(), slack.slack.workspace.groups
+    clarifying = Message(TEAM_ID, SUPPORT, "1700000000.0000015", QUESTION, PRIYA, False, "Which one?", "", False)
+    with store.write() as conn:
+        save_desk(conn, desk)
+        record_message(conn, clarifying, event_ts=QUESTION)
+    write = make_write(bot, approve(JONAS, "1700000000.000003"))
+    with store.write() as conn:
+        write(conn)
+    [made] = load_pairs(store)
+    if how == "the group is switched off":
+        groups.clear()
+    else:
+        groups[AGENTS_GROUP]["users"] = [AIKO]
+    later = build_bot(settings, store)  # after a start, when nothing is remembered but what is stored
+    later.people.prefetch()
+    roles = later.people.fetch_roles(desk)
+    assert not {PRIYA, JONAS} & roles.agents
+    with store.write() as conn:
+        settle_reply(conn, later, desk=desk, roles=roles, channel_id=SUPPORT, reply_ts=REPLY, may_wait=False)
+    assert load_pairs(store) == [made]
+    assert [turn.role for turn in made.turns] == ["customer", "agent"]
 
 
 @pytest.mark.parametrize("deletion_first", [True, False])
@@ -206,8 +234,52 @@ def test_nothing_is_learned_where_a_message_could_not_be_redacted(
         assert live is not None
         with store.write() as conn:
             assert record_live(conn, brittle, live)
+    roles = bot.people.fetch_roles(desk)
     with store.write() as conn:
         record_approval(conn, Approval(JONAS, "+1", True, "1700000000.000009"), message_ts=REPLY, **PLACE)
-        roles = bot.people.fetch_roles(desk)
         settle_reply(conn, bot, desk=desk, roles=roles, channel_id=SUPPORT, reply_ts=REPLY, may_wait=False)
     assert load_pairs(store) == []
+
+
+def test_approval_taken_back_by_undo_can_be_given_again_though_the_reply_was_edited_before(
+    bot: Bot, store: Store
+) -> None:
+    desk = make_desk()
+    reply = Message(TEAM_ID, SUPPORT, REPLY, QUESTION, PRIYA, False, "It comes on Monday.", "1700000000.000003", False)
+    with store.write() as conn:
+        save_desk(conn, desk)
+        record_message(conn, reply, event_ts=reply.revision)
+    roles = bot.people.fetch_roles(desk)
+
+    def react(event_ts: str, *, given: bool) -> None:
+        with store.write() as conn:
+            record_approval(conn, Approval(JONAS, "+1", given, event_ts), message_ts=REPLY, **PLACE)
+            settle_reply(conn, bot, desk=desk, roles=roles, channel_id=SUPPORT, reply_ts=REPLY, may_wait=False)
+
+    react("1700000001.000004", given=True)
+    [made] = load_pairs(store)
+    with store.write() as conn:
+        undo = {"reason": TAKEN_BACK, "decided_by": JONAS, "shows_sign": True, "only_if": "active"}
+        decide_pair(conn, store, made.pair_id, state="withdrawn", **undo)
+    react("1700000001.000005", given=False)
+    with store.read() as conn:
+        [withdrawn] = list_pairs(conn, limit=10)
+    assert withdrawn.reason == NOT_APPROVED
+    react("1700000001.000006", given=True)
+    assert [pair.reply for pair in load_pairs(store)] == ["It comes on Monday."]
+
+
+def test_reaction_in_a_channel_shared_with_another_workspace_counts(bot: Bot, store: Store) -> None:
+    """Slack names the other workspace's team on what was done there, or on everything."""
+    with store.write() as conn:
+        save_desk(conn, make_desk())
+    for payload, active in (
+        (approve(JONAS, "1700000000.000003"), 1),
+        ({**approve(JONAS, "1700000000.000004"), "type": "reaction_removed"}, 0),
+    ):
+        event = InboxEvent(1, "T0OTHER", "event", str(payload["type"]), {"event": payload}, 1, bot.store.now())
+        write = LISTENERS["event", event.name](event, bot)
+        assert write is not None
+        with store.write() as conn:
+            write(conn)
+        assert len(load_pairs(store)) == active

@@ -3,6 +3,7 @@
 It does not know how its threads run.
 """
 
+import functools
 import logging
 
 from slack_bolt import App
@@ -19,6 +20,7 @@ from thumbtune.core.inference import resolve_api_key
 from thumbtune.core.redaction import Redactor
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store
+from thumbtune.core.store.members import remember_members
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ def build_bot(settings: Settings, store: Store) -> Bot:
         settings=settings,
         store=store,
         slack=slack,
-        people=People(slack, team_id=identity.team_id),
+        people=People(slack, team_id=identity.team_id, remember=functools.partial(remember_members, store)),
         redactor=Redactor(order_number_patterns=settings.order_number_patterns),
         models=Models(store, api_key=resolve_api_key(settings, store.sealer)),
         identity=identity,

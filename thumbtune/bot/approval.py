@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from thumbtune.bot.roles import DeskRoles, Person, is_approver
+from thumbtune.bot.roles import DeskRoles, Person, was_approver
 from thumbtune.core.pseudonyms import is_pseudonym
 from thumbtune.core.records import Approval, Desk, Message
 
@@ -27,6 +27,8 @@ class Verdict:
     """Whether it is known that enough of them approved what the message says now, not what it said before an edit."""
     newest_event_ts: str
     """When the last reaction that matters was given or taken back."""
+    is_outdated: bool = False
+    """Whether someone approved what the message said before an edit, and not since."""
 
 
 @functools.lru_cache(maxsize=1000)
@@ -79,6 +81,7 @@ def judge(
     edited_at = "" if desk.edits_keep_approval else end_of_edit(message.revision)
     counting: list[str] = []
     against: list[str] = []
+    outdated: set[str] = set()
     certain = 0
     for approval in sorted(relevant, key=lambda item: _split_ts(item.event_ts)):
         is_veto = normalize_emoji(approval.emoji) in vetoes
@@ -86,12 +89,17 @@ def judge(
         is_own = approval.user_id == message.user_id and not desk.author_may_approve and not is_veto
         if not approval.given or is_own or approval.user_id in chosen:
             continue
-        if is_approver(people.get(approval.user_id), roles) and is_later(approval.event_ts, edited_at):
+        if not was_approver(people.get(approval.user_id), roles, ts=approval.event_ts):
+            continue
+        if is_later(approval.event_ts, edited_at):
             chosen.append(approval.user_id)
             certain += not is_veto and (not approval.found or not edited_at)
+        elif not is_veto:
+            outdated.add(approval.user_id)
     is_approved = bool(counting) and len(counting) >= desk.approvals_needed and not message.deleted and not against
     is_certain = certain >= max(desk.approvals_needed, 1)
-    return Verdict(is_approved, tuple(counting), tuple(against), is_certain, newest)
+    is_outdated = bool(outdated.difference(counting))
+    return Verdict(is_approved, tuple(counting), tuple(against), is_certain, newest, is_outdated)
 
 
 def list_emojis(names: Collection[str]) -> frozenset[str]:

@@ -91,7 +91,7 @@ def settle_reply(
     approvers = list_approvers_needed(approvals, desk=desk)
     people = bot.people.get_people([message.user_id, *approvers] if not message.is_bot else approvers)
     verdict = judge(message, approvals, desk=desk, roles=roles, people=people)
-    is_reply = not message.is_bot and name_role(people.get(message.user_id), roles) == "agent"
+    is_reply = not message.is_bot and name_role(people.get(message.user_id), roles, ts=message.ts) == "agent"
     if verdict.is_approved and is_reply and message.text not in ("", FILE_ONLY, UNREDACTED):
         if may_wait and lacks_beginning(conversation):
             raise Later(WAIT_FOR_MESSAGE_S)
@@ -186,7 +186,7 @@ def _explain(message: Message, verdict: Verdict) -> str:
         return DELETED
     if verdict.against:
         return VETOED
-    return EDITED if message.revision and not verdict.approvers else NOT_APPROVED
+    return EDITED if verdict.is_outdated and not verdict.approvers else NOT_APPROVED
 
 
 def _find_approval_time(approvals: Sequence[Approval], user_id: str, *, desk: Desk) -> datetime | None:

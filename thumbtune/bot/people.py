@@ -1,7 +1,7 @@
 """Knows the people of the workspace: who they are, what they are called and which groups they are in.
 
 It does not decide anything. Slack is asked once and then again after a while; what cannot be known is an error, so
-that roles stay closed.
+that roles stay closed. Slack says who is in a group, not who was: `remember` keeps that.
 """
 
 import logging
@@ -26,6 +26,12 @@ _NO_GROUP = "no_such_subteam"  # also the answer for one that is switched off
 _GONE = ("user_not_found", "users_not_found", "user_not_visible")
 
 
+_Group = tuple[frozenset[str], Mapping[str, float]]
+"""Who is in a group, and when those were seen to have left who were."""
+Remember = Callable[[str, frozenset[str]], Mapping[str, float]]
+"""Keeps who is in a group now, and returns who has left it, as above."""
+
+
 class PeopleMissing(Exception):
     """A decision needs people who are not known yet; fetch them and decide again."""
 
@@ -37,13 +43,16 @@ class PeopleMissing(Exception):
 class People:
     """A cache of users, user groups and channel members; safe to share between threads."""
 
-    def __init__(self, slack: SlackApi, *, team_id: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, slack: SlackApi, *, team_id: str, remember: Remember, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._slack = slack
         self._team_id = team_id
+        self._remember = remember
         self._clock = clock
         self._lock = threading.Lock()
         self._people: dict[str, tuple[float, Person]] = {}
-        self._groups: dict[str, tuple[float, frozenset[str]]] = {}
+        self._groups: dict[str, tuple[float, _Group]] = {}
         self._names: dict[str, NameIndex] = {}
         self._members_at: dict[str, float] = {}
 
@@ -105,11 +114,18 @@ class People:
     def fetch_roles(self, desk: Desk) -> DeskRoles:
         """Return who plays which part on a desk now.
 
-        Raises: SlackError when a group cannot be resolved for now; one that is gone has no members.
+        Raises: SlackError when a group cannot be resolved for now; one that is gone has no members; StoreUnavailable.
         """
-        agents, leads = self._resolve(desk.agents), self._resolve(desk.leads)
-        approvers = self._resolve(desk.approvers) if desk.approvers else agents | leads
-        return DeskRoles(team_id=desk.team_id, agents=agents, approvers=approvers, leads=leads)
+        agents, leads, team = (self._resolve(ids) for ids in (desk.agents, desk.leads, (*desk.agents, *desk.leads)))
+        approvers = self._resolve(desk.approvers) if desk.approvers else team
+        return DeskRoles(
+            team_id=desk.team_id,
+            agents=agents[0],
+            approvers=approvers[0],
+            leads=leads[0],
+            former_agents=team[1],
+            former_approvers=approvers[1],
+        )
 
     def fetch_names(self, channel_id: str) -> NameIndex:
         """Return the names of everyone known in a channel; it grows as people write.
@@ -141,13 +157,16 @@ class People:
             self._people[person.user_id] = (self._clock(), person)
         return person
 
-    def _resolve(self, ids: Iterable[str]) -> frozenset[str]:
+    def _resolve(self, ids: Iterable[str]) -> _Group:
         found: set[str] = set()
+        former: dict[str, float] = {}
         for some_id in ids:
-            found |= self._fetch_group(some_id) if some_id.startswith("S") else {some_id}
-        return frozenset(found)
+            members, left = self._fetch_group(some_id) if some_id.startswith("S") else (frozenset({some_id}), {})
+            found |= members
+            former |= {user_id: max(left_at, former.get(user_id, 0.0)) for user_id, left_at in left.items()}
+        return frozenset(found), former
 
-    def _fetch_group(self, group_id: str) -> frozenset[str]:
+    def _fetch_group(self, group_id: str) -> _Group:
         entry = self._groups.get(group_id)
         if entry is not None and self._clock() - entry[0] < GROUP_FRESH_S:
             return entry[1]
@@ -158,8 +177,9 @@ class People:
                 raise
             logger.warning("group_not_resolved", extra={"group_id": group_id, "error": exc.code})
             users = frozenset()
-        self._groups[group_id] = (self._clock(), users)
-        return users
+        group = (users, self._remember(group_id, users))
+        self._groups[group_id] = (self._clock(), group)
+        return group
 
 
 def read_person(user: Mapping[str, object], *, home_team_id: str) -> Person:

@@ -3,7 +3,9 @@
 It does not know where people and groups come from.
 """
 
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from thumbtune.core.prompt import Role
 
@@ -27,12 +29,17 @@ class Person:
 
 @dataclass(frozen=True)
 class DeskRoles:
-    """Who plays which part on a desk, as user ids; groups are resolved."""
+    """Who plays which part on a desk, as user ids; groups are resolved.
+
+    Of former ones, when it was seen that they had left their group, in seconds since 1970.
+    """
 
     team_id: str
     agents: frozenset[str]
     approvers: frozenset[str]
     leads: frozenset[str]
+    former_agents: Mapping[str, float] = field(default_factory=dict)
+    former_approvers: Mapping[str, float] = field(default_factory=dict)
 
 
 def is_staff(person: Person | None, roles: DeskRoles) -> bool:
@@ -52,6 +59,11 @@ def is_approver(person: Person | None, roles: DeskRoles) -> bool:
     return is_staff(person, roles) and person is not None and person.user_id in roles.approvers
 
 
+def was_approver(person: Person | None, roles: DeskRoles, *, ts: str) -> bool:
+    """Return whether a 👍 that this person gave at a Slack `ts` counts, whatever became of them since."""
+    return _counted(person, roles, roles.approvers, roles.former_approvers, ts=ts)
+
+
 def is_lead(person: Person | None, roles: DeskRoles) -> bool:
     """Return whether this person may start training and change what is live."""
     return is_staff(person, roles) and person is not None and person.user_id in roles.leads
@@ -62,11 +74,21 @@ def may_ask(person: Person | None, roles: DeskRoles) -> bool:
     return is_agent(person, roles)
 
 
-def name_role(person: Person | None, roles: DeskRoles) -> Role | None:
-    """Return whose turn a message is; None for messages of bots, which are nobody's.
+def name_role(person: Person | None, roles: DeskRoles, *, ts: str) -> Role | None:
+    """Return whose turn a message of this `ts` is; None for messages of bots, which are nobody's.
 
-    Who has left and is still listed wrote for the team: an account that is switched off writes nothing new.
+    Who has left since wrote for the team.
     """
     if person is None or person.is_bot:
         return None
-    return "agent" if is_agent(replace(person, is_deleted=False), roles) else "customer"
+    return "agent" if _counted(person, roles, roles.agents | roles.leads, roles.former_agents, ts=ts) else "customer"
+
+
+def _counted(
+    person: Person | None, roles: DeskRoles, members: frozenset[str], former: Mapping[str, float], *, ts: str
+) -> bool:
+    """Return whether someone belonged to these then; an account that is switched off does nothing new."""
+    if person is None or not is_staff(replace(person, is_deleted=False), roles):
+        return False
+    then = float(ts) if ts.replace(".", "", 1).isdigit() else math.inf
+    return person.user_id in members or then <= former.get(person.user_id, 0.0)

@@ -205,7 +205,7 @@ def lacks_beginning(conversation: Sequence[Message]) -> bool:
 def is_request(bot: Bot, live: LiveMessage, roles: DeskRoles) -> bool:
     """Return whether a message is an agent's word to the bot rather than part of the conversation."""
     person = bot.people.get_person(live.user_id)
-    return live.calls_bot and name_role(person, roles) == "agent"
+    return live.calls_bot and name_role(person, roles, ts=live.ts) == "agent"
 
 
 def build_turns(messages: Sequence[Message], *, roles: DeskRoles, people: Mapping[str, Person]) -> list[Turn]:
@@ -214,7 +214,7 @@ def build_turns(messages: Sequence[Message], *, roles: DeskRoles, people: Mappin
     for message in messages:
         if message.is_bot or not message.text.strip():
             continue
-        role = name_role(people.get(message.user_id), roles)
+        role = name_role(people.get(message.user_id), roles, ts=message.ts)
         if role is not None:
             turns.append(Turn(role, message.text))
     return turns

@@ -193,7 +193,8 @@ class Workers:
         is_lasting = any(event.name not in COLLECTED for event, _ in prepared)
         with self._bot.store.write(is_lasting=is_lasting) as conn:
             if len(prepared) > 1:  # all at once, so that two batches do not wait for each other
-                lock_channels(conn, [(event.team_id, _find_channel(event)) for event, write in prepared if write])
+                team_id = self._bot.identity.team_id
+                lock_channels(conn, [(team_id, _find_channel(event)) for event, write in prepared if write])
             for _, write in prepared:
                 if write is not None:
                     write(conn)

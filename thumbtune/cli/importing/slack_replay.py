@@ -40,6 +40,7 @@ from thumbtune.core.redaction import Redactor
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store
 from thumbtune.core.store.approvals import load_approvals, record_approval
+from thumbtune.core.store.members import list_former
 from thumbtune.core.store.messages import load_message
 from thumbtune.core.store.pairs import FORGOTTEN, VETOED
 from thumbtune.core.store.places import Place, find_pair, mark_imported
@@ -115,7 +116,7 @@ def open_stand_in(
         settings=settings.model_copy(update={"collected_reaction": ""}),
         store=store,
         slack=slack,
-        people=People(slack, team_id=desk.team_id),
+        people=People(slack, team_id=desk.team_id, remember=lambda group_id, _: list_former(store, group_id)),
         redactor=Redactor(order_number_patterns=settings.order_number_patterns),
         models=Models(store, api_key=""),
         identity=Identity(desk.team_id, user_id, bot_id),
@@ -224,7 +225,7 @@ def _explain(conn: sa.Connection, bot: Bot, ts: str, channel_id: str, *, desk: D
         return "it was deleted since"
     approvals = load_approvals(conn, team_id=team_id, channel_id=channel_id, message_ts=ts)
     people = bot.people.get_people({message.user_id, *list_approvers_needed(approvals, desk=desk)})
-    if message.is_bot or name_role(people.get(message.user_id), roles) != "agent":
+    if message.is_bot or name_role(people.get(message.user_id), roles, ts=message.ts) != "agent":
         return "not written by an agent of the desk"
     if message.text in ("", FILE_ONLY):
         return "it has no text"

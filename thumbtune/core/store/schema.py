@@ -153,6 +153,14 @@ desk_channels = Table(
     Column("desk_id", String(40), ForeignKey("desks.desk_id", ondelete="CASCADE"), nullable=False, index=True),
 )
 
+group_members = Table(
+    "group_members",
+    metadata,
+    Column("group_id", String(32), primary_key=True),
+    Column("user_id", String(32), primary_key=True),
+    Column("left_at", UtcTime),
+)
+
 pairs = Table(
     "pairs",
     metadata,

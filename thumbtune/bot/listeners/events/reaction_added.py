@@ -40,7 +40,8 @@ def keep_reaction(event: InboxEvent, bot: Bot, *, given: bool) -> Write | None:
             is_needed = needs_repair(conn, bot, channel_id=channel_id, ts=ts)
         if is_needed:
             repair_thread(bot, desk=desk, channel_id=channel_id, ts=ts)
-    place, key = {"team_id": event.team_id, "channel_id": channel_id}, key_emoji(emoji)
+    # Not the event's own team: in a channel shared with another workspace that may be the other one.
+    place, key = {"team_id": bot.identity.team_id, "channel_id": channel_id}, key_emoji(emoji)
 
     def write(conn: sa.Connection) -> None:
         lock_channel(conn, **place)

@@ -1,0 +1,24 @@
+from tests.conftest import Clock
+from thumbtune.core.store import Store
+from thumbtune.core.store.members import erase_member, remember_members
+
+
+def test_who_left_a_group_is_known_with_when_that_was_seen(store: Store, clock: Clock) -> None:
+    assert remember_members(store, "S1", {"ANN", "BEN"}) == {}
+    assert remember_members(store, "S2", {"ANN"}) == {}
+    left = clock.advance(seconds=60).timestamp()
+    assert remember_members(store, "S1", {"BEN", "CAT"}) == {"ANN": left}
+    clock.advance(seconds=60)
+    assert remember_members(store, "S1", {"BEN", "CAT"}) == {"ANN": left}
+    gone = clock.advance(seconds=60).timestamp()
+    assert remember_members(store, "S1", set()) == {"ANN": left, "BEN": gone, "CAT": gone}
+    assert remember_members(store, "S1", {"ANN"}) == {"BEN": gone, "CAT": gone}
+    assert remember_members(store, "S2", {"ANN"}) == {}
+
+
+def test_nothing_is_left_of_who_is_erased(store: Store) -> None:
+    remember_members(store, "S1", {"ANN", "BEN"})
+    remember_members(store, "S1", set())
+    with store.write() as conn:
+        erase_member(conn, "ANN")
+    assert list(remember_members(store, "S1", set())) == ["BEN"]
