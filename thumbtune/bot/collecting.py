@@ -29,10 +29,11 @@ from thumbtune.core.store.audits import record_act
 from thumbtune.core.store.curating import Inspector, ask_curation
 from thumbtune.core.store.documents import search_passages
 from thumbtune.core.store.drafts import find_sent_state
-from thumbtune.core.store.messages import load_conversation, load_message
+from thumbtune.core.store.messages import has_hole, load_conversation, load_message
 from thumbtune.core.store.pairs import (
     DELETED,
     EDITED,
+    ERASED,
     FOUND_EDITED,
     LATE_EDIT,
     NO_QUESTION,
@@ -115,6 +116,10 @@ def _put(
 ) -> _Became:
     message, earlier = conversation[-1], [item for item in conversation[:-1] if not item.deleted]
     place = {"team_id": message.team_id, "channel_id": message.channel_id}
+    if len(earlier) < len(conversation) - 1 and has_hole(
+        conn, thread_ts=message.thread_ts, before_ts=message.ts, **place
+    ):
+        return _withdraw(conn, bot, message, reason=ERASED)
     people = bot.people.get_people(item.user_id for item in earlier if not item.is_bot)
     texts = [find_text_at(item, message.ts) for item in earlier]
     then = [

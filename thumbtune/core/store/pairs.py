@@ -104,6 +104,7 @@ NO_QUESTION = "no customer's message is left before the reply"
 UNREADABLE = "a message of the thread could not be redacted"
 FOUND_EDITED = "approved and edited while the bot was away; in which order is not known"
 FORGOTTEN = "someone in it was forgotten"
+ERASED = "an earlier message was erased here: its author was forgotten, or it was older than message_retention_days"
 EXPIRED = "older than pair_retention_days"
 LATE_EDIT = "an earlier message was edited after the reply, and what it said before is not known"
 

@@ -39,8 +39,10 @@ def handle_message(event: InboxEvent, bot: Bot) -> Write | None:
             thread_ts = live.thread_ts
             changed = record_live(conn, bot, live, event_ts=event_ts)
         else:
-            thread_ts = str((payload.get("previous_message") or {}).get("thread_ts") or ts)
-            changed = record_deletion(conn, bot, channel_id=channel_id, ts=ts, thread_ts=thread_ts, event_ts=event_ts)
+            gone: Json = payload.get("previous_message") or {}
+            thread_ts, user_id = str(gone.get("thread_ts") or ts), str(gone.get("user") or gone.get("bot_id") or "")
+            at = {"channel_id": channel_id, "thread_ts": thread_ts, "ts": ts}
+            changed = record_deletion(conn, bot, event_ts=event_ts, user_id=user_id, **at)
         may_wait = event.attempts == 1
         settle_reply(conn, bot, desk=desk, roles=roles, channel_id=channel_id, reply_ts=ts, may_wait=may_wait)
         if changed:
