@@ -4,6 +4,7 @@ import threading
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
 from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, SUPPORT, BrittleRedactor, make_desk, wait_for
 from thumbtune.bot.app import build_bot
@@ -17,10 +18,13 @@ from thumbtune.core.records import Approval, InboxEvent, Message, TrainingPair
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store
 from thumbtune.core.store.approvals import record_approval
+from thumbtune.core.store.audits import list_acts
 from thumbtune.core.store.decisions import decide_pair
 from thumbtune.core.store.desks import save_desk
 from thumbtune.core.store.messages import record_message
 from thumbtune.core.store.pairs import list_pairs, put_pair
+from thumbtune.core.store.schema import outbox
+from thumbtune.core.store.signs import SYNC_REACTION
 from thumbtune.demo.slack.seed import TEAM_ID
 
 QUESTION, REPLY = "1700000000.000001", "1700000000.000002"
@@ -122,6 +126,14 @@ def put_imported(store: Store) -> None:
         )
 
 
+def list_acts_and_signs(store: Store) -> tuple[list[tuple[str, str, str]], int]:
+    """Return who did what to the reply, and how often its small reaction was to be set right."""
+    asked = sa.select(sa.func.count()).where(outbox.c.method == SYNC_REACTION, outbox.c.dedupe_key.contains(REPLY))
+    with store.read() as conn:
+        acts = [(act.actor, act.action, act.subject) for act in reversed(list_acts(conn, limit=9))]
+        return acts, conn.execute(asked).scalar_one()
+
+
 EDITED = {
     "ts": REPLY,
     "user": PRIYA,
@@ -150,6 +162,7 @@ def test_imported_pair_follows_what_happens_to_its_thread(bot: Bot, store: Store
     with store.read() as conn:
         (pair,) = list_pairs(conn, state="withdrawn", limit=10)
     assert (pair.turns == ()) == (change["subtype"] == "message_deleted")
+    assert list_acts_and_signs(store) == ([("bot", "pair_withdrawn", f"{SUPPORT}:{REPLY}")], 1)
 
 
 def test_imported_pair_is_not_withdrawn_by_an_unchanged_message(bot: Bot, store: Store) -> None:

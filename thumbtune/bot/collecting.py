@@ -26,7 +26,7 @@ from thumbtune.core.prompt import find_question
 from thumbtune.core.records import Approval, Desk, Message, PairSource
 from thumbtune.core.store.approvals import list_reacted, load_approvals
 from thumbtune.core.store.audits import record_act
-from thumbtune.core.store.curating import Inspector, ask_curation
+from thumbtune.core.store.curating import Inspector, ask_curation, ask_for_dependents
 from thumbtune.core.store.documents import search_passages
 from thumbtune.core.store.drafts import find_sent_state
 from thumbtune.core.store.messages import has_hole, load_conversation, load_message
@@ -40,7 +40,9 @@ from thumbtune.core.store.pairs import (
     NOT_APPROVED,
     UNREADABLE,
     VETOED,
+    erase_texts,
     list_made,
+    load_pair,
     put_pair,
     withdraw_reply,
 )
@@ -81,7 +83,10 @@ def settle_reply(
         message = load_message(conn, ts=reply_ts, **place)
         if message is not None and (message.deleted or message.revision):  # an imported pair may stand at its place
             reason, kept = (DELETED, None) if message.deleted else (EDITED, message.revision)
-            _withdraw(conn, bot, message, reason=reason, keep_revision=kept)
+            became = _withdraw(conn, bot, message, reason=reason, keep_revision=kept)
+            if became and bot.shows_sign:
+                cause = f"{became}:{message.revision}"
+                add_sign(conn, bot.store, channel_id=channel_id, reply_ts=reply_ts, cause=cause)
         return
     conversation = load_conversation(conn, ts=reply_ts, **place)
     if not conversation:
@@ -102,6 +107,17 @@ def settle_reply(
     if became and bot.settings.collected_reaction:
         cause = f"{became}:{verdict.newest_event_ts}:{message.revision}"
         add_sign(conn, bot.store, channel_id=channel_id, reply_ts=reply_ts, cause=cause)
+
+
+def erase_deleted(conn: sa.Connection, bot: Bot, *, channel_id: str, thread_ts: str, deleted_ts: str) -> None:
+    """Erase what pairs still hold of a deleted message, once its thread is settled, and withdraw what that ends."""
+    place, now = {"team_id": bot.identity.team_id, "channel_id": channel_id}, bot.store.now()
+    lost = erase_texts(conn, thread_ts=thread_ts, deleted_ts=deleted_ts, now=now, **place)
+    ask_for_dependents(conn, bot.store, lost, shows_sign=bot.shows_sign)
+    for reply_ts in sorted({load_pair(conn, pair_id).reply_ts for pair_id in lost}):
+        record_act(conn, actor=ACTOR, action="pair_withdrawn", subject=f"{channel_id}:{reply_ts}", now=now)
+        if bot.shows_sign:
+            add_sign(conn, bot.store, channel_id=channel_id, reply_ts=reply_ts, cause=f"deleted:{deleted_ts}")
 
 
 def _put(
