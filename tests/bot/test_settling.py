@@ -184,6 +184,9 @@ def test_edited_reply_is_learned_anew_where_edits_keep_the_approval(bot: Bot, st
         with store.write() as conn:
             write(conn)
     assert [pair.reply for pair in load_pairs(store)] == ["It comes on Monday."]
+    subject = f"{SUPPORT}:{REPLY}"
+    acts = [(JONAS, "pair_approved", subject), ("bot", "pair_withdrawn", subject), (JONAS, "pair_approved", subject)]
+    assert list_acts_and_signs(store)[0] == acts
 
 
 def test_former_revision_is_not_kept_beside_the_new_one(bot: Bot, store: Store) -> None:

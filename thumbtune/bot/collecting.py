@@ -151,6 +151,8 @@ def _put(
     made, withdrawn = list_made(conn, **where), 0
     if made.keys() - {message.revision}:
         withdrawn = withdraw_reply(conn, reason=EDITED, now=now, keep_revision=message.revision, **where)
+    if withdrawn:
+        _note(conn, bot, message, actor=ACTOR, action="pair_withdrawn")
     if message.revision in made and made[message.revision].turns == turns:
         passages = made[message.revision].passages
     else:
