@@ -189,6 +189,30 @@ def test_edited_reply_is_learned_anew_where_edits_keep_the_approval(bot: Bot, st
     assert list_acts_and_signs(store)[0] == acts
 
 
+def test_pair_that_follows_its_thread_is_audited_as_changed_by_the_bot(bot: Bot, store: Store) -> None:
+    with store.write() as conn:
+        save_desk(conn, make_desk(vetoes=("-1",)))
+    late = {"type": "message", "user": MAYA, "text": "The blue one.", "ts": "1700000000.0000015", "thread_ts": QUESTION}
+    veto = {**approve(AIKO, "1700000000.000004"), "reaction": "-1"}
+    no_veto = {**veto, "type": "reaction_removed", "event_ts": "1700000000.000005"}
+    taken_back = {**approve(JONAS, "1700000000.000006"), "type": "reaction_removed"}
+    first, again = approve(JONAS, "1700000000.000003"), approve(JONAS, "1700000000.000007")
+    for payload in (first, {**late, "channel": SUPPORT}, veto, no_veto, taken_back, again):
+        write = make_write(bot, payload)
+        with store.write() as conn:
+            write(conn)
+    assert [len(pair.turns) for pair in load_pairs(store)] == [2]
+    acts = [(actor, action) for actor, action, _ in list_acts_and_signs(store)[0]]
+    assert acts == [
+        (JONAS, "pair_approved"),
+        ("bot", "pair_changed"),
+        ("bot", "pair_withdrawn"),
+        ("bot", "pair_changed"),
+        ("bot", "pair_withdrawn"),
+        (JONAS, "pair_approved"),
+    ]
+
+
 def test_former_revision_is_not_kept_beside_the_new_one(bot: Bot, store: Store) -> None:
     put_imported(store)
     (pair,) = load_pairs(store)

@@ -179,7 +179,8 @@ def _put(
     ask_curation(conn, bot.store, shows_sign=bot.shows_sign, inspector=inspector, **where)
     if changed:
         logger.info("pair_settled", extra={"channel_id": message.channel_id, "reply_ts": message.ts})
-        _note(conn, bot, message, actor=verdict.approvers[0], action="pair_quarantined" if doubt else "pair_approved")
+        action = "pair_changed" if changed == "changed" else "pair_quarantined" if doubt else "pair_approved"
+        _note(conn, bot, message, actor=ACTOR if changed == "changed" else verdict.approvers[0], action=action)
     if not (changed or withdrawn):
         return ""
     return "held" if doubt else "in"
