@@ -4,6 +4,7 @@ import threading
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
 from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, SUPPORT, BrittleRedactor, make_desk, wait_for
 from thumbtune.bot.app import build_bot
@@ -17,10 +18,13 @@ from thumbtune.core.records import Approval, InboxEvent, Message, TrainingPair
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store
 from thumbtune.core.store.approvals import record_approval
+from thumbtune.core.store.audits import list_acts
 from thumbtune.core.store.decisions import decide_pair
 from thumbtune.core.store.desks import save_desk
 from thumbtune.core.store.messages import record_message
 from thumbtune.core.store.pairs import NOT_APPROVED, TAKEN_BACK, list_pairs, put_pair
+from thumbtune.core.store.schema import outbox
+from thumbtune.core.store.signs import SYNC_REACTION
 from thumbtune.demo.slack.seed import AGENTS_GROUP, TEAM_ID
 from thumbtune.demo.slack.server import ServerThread
 
@@ -150,6 +154,14 @@ def put_imported(store: Store) -> None:
         )
 
 
+def list_acts_and_signs(store: Store) -> tuple[list[tuple[str, str, str]], int]:
+    """Return who did what to the reply, and how often its small reaction was to be set right."""
+    asked = sa.select(sa.func.count()).where(outbox.c.method == SYNC_REACTION, outbox.c.dedupe_key.contains(REPLY))
+    with store.read() as conn:
+        acts = [(act.actor, act.action, act.subject) for act in reversed(list_acts(conn, limit=9))]
+        return acts, conn.execute(asked).scalar_one()
+
+
 EDITED = {
     "ts": REPLY,
     "user": PRIYA,
@@ -178,6 +190,7 @@ def test_imported_pair_follows_what_happens_to_its_thread(bot: Bot, store: Store
     with store.read() as conn:
         (pair,) = list_pairs(conn, state="withdrawn", limit=10)
     assert (pair.turns == ()) == (change["subtype"] == "message_deleted")
+    assert list_acts_and_signs(store) == ([("bot", "pair_withdrawn", f"{SUPPORT}:{REPLY}")], 1)
 
 
 def test_imported_pair_is_not_withdrawn_by_an_unchanged_message(bot: Bot, store: Store) -> None:
@@ -199,6 +212,33 @@ def test_edited_reply_is_learned_anew_where_edits_keep_the_approval(bot: Bot, st
         with store.write() as conn:
             write(conn)
     assert [pair.reply for pair in load_pairs(store)] == ["It comes on Monday."]
+    subject = f"{SUPPORT}:{REPLY}"
+    acts = [(JONAS, "pair_approved", subject), ("bot", "pair_withdrawn", subject), (JONAS, "pair_approved", subject)]
+    assert list_acts_and_signs(store)[0] == acts
+
+
+def test_pair_that_follows_its_thread_is_audited_as_changed_by_the_bot(bot: Bot, store: Store) -> None:
+    with store.write() as conn:
+        save_desk(conn, make_desk(vetoes=("-1",)))
+    late = {"type": "message", "user": MAYA, "text": "The blue one.", "ts": "1700000000.0000015", "thread_ts": QUESTION}
+    veto = {**approve(AIKO, "1700000000.000004"), "reaction": "-1"}
+    no_veto = {**veto, "type": "reaction_removed", "event_ts": "1700000000.000005"}
+    taken_back = {**approve(JONAS, "1700000000.000006"), "type": "reaction_removed"}
+    first, again = approve(JONAS, "1700000000.000003"), approve(JONAS, "1700000000.000007")
+    for payload in (first, {**late, "channel": SUPPORT}, veto, no_veto, taken_back, again):
+        write = make_write(bot, payload)
+        with store.write() as conn:
+            write(conn)
+    assert [len(pair.turns) for pair in load_pairs(store)] == [2]
+    acts = [(actor, action) for actor, action, _ in list_acts_and_signs(store)[0]]
+    assert acts == [
+        (JONAS, "pair_approved"),
+        ("bot", "pair_changed"),
+        ("bot", "pair_withdrawn"),
+        ("bot", "pair_changed"),
+        ("bot", "pair_withdrawn"),
+        (JONAS, "pair_approved"),
+    ]
 
 
 def test_former_revision_is_not_kept_beside_the_new_one(bot: Bot, store: Store) -> None:

@@ -51,6 +51,16 @@ def test_forget_deletes_one_or_all(store: Store, dead: list[int], run: Run) -> N
     assert count(store) == {}
 
 
+def test_what_was_tried_again_or_deleted_by_hand_is_in_the_audit(dead: list[int], run: Run) -> None:
+    first, second, third = dead
+    run("inbox", "retry", str(first))
+    run("inbox", "forget", str(second))
+    run("inbox", "forget", "--all")
+    acts = [(act["actor"], act["action"], act["subject"]) for act in reversed(run("audit", "list", "--json"))]
+    forgotten = [("cli", "event_forgotten", f"event-{inbox_id}") for inbox_id in (second, third)]
+    assert acts == [("cli", "event_retried", f"event-{first}"), *forgotten]
+
+
 def test_retry_says_what_to_name(dead: list[int], run: Run) -> None:
     for arguments in ((), (str(dead[0]), "--all")):
         with pytest.raises(BadInput, match="or --all"):

@@ -26,20 +26,23 @@ from thumbtune.core.prompt import find_question
 from thumbtune.core.records import Approval, Desk, Message, PairSource
 from thumbtune.core.store.approvals import list_reacted, load_approvals
 from thumbtune.core.store.audits import record_act
-from thumbtune.core.store.curating import Inspector, ask_curation
+from thumbtune.core.store.curating import Inspector, ask_curation, ask_for_dependents
 from thumbtune.core.store.documents import search_passages
 from thumbtune.core.store.drafts import find_sent_state
-from thumbtune.core.store.messages import load_conversation, load_message
+from thumbtune.core.store.messages import has_hole, load_conversation, load_message
 from thumbtune.core.store.pairs import (
     DELETED,
     EDITED,
+    ERASED,
     FOUND_EDITED,
     LATE_EDIT,
     NO_QUESTION,
     NOT_APPROVED,
     UNREADABLE,
     VETOED,
+    erase_texts,
     list_made,
+    load_pair,
     put_pair,
     withdraw_reply,
 )
@@ -80,7 +83,10 @@ def settle_reply(
         message = load_message(conn, ts=reply_ts, **place)
         if message is not None and (message.deleted or message.revision):  # an imported pair may stand at its place
             reason, kept = (DELETED, None) if message.deleted else (EDITED, message.revision)
-            _withdraw(conn, bot, message, reason=reason, keep_revision=kept)
+            became = _withdraw(conn, bot, message, reason=reason, keep_revision=kept)
+            if became and bot.shows_sign:
+                cause = f"{became}:{message.revision}"
+                add_sign(conn, bot.store, channel_id=channel_id, reply_ts=reply_ts, cause=cause)
         return
     conversation = load_conversation(conn, ts=reply_ts, **place)
     if not conversation:
@@ -103,6 +109,17 @@ def settle_reply(
         add_sign(conn, bot.store, channel_id=channel_id, reply_ts=reply_ts, cause=cause)
 
 
+def erase_deleted(conn: sa.Connection, bot: Bot, *, channel_id: str, thread_ts: str, deleted_ts: str) -> None:
+    """Erase what pairs still hold of a deleted message, once its thread is settled, and withdraw what that ends."""
+    place, now = {"team_id": bot.identity.team_id, "channel_id": channel_id}, bot.store.now()
+    lost = erase_texts(conn, thread_ts=thread_ts, deleted_ts=deleted_ts, now=now, **place)
+    ask_for_dependents(conn, bot.store, lost, shows_sign=bot.shows_sign)
+    for reply_ts in sorted({load_pair(conn, pair_id).reply_ts for pair_id in lost}):
+        record_act(conn, actor=ACTOR, action="pair_withdrawn", subject=f"{channel_id}:{reply_ts}", now=now)
+        if bot.shows_sign:
+            add_sign(conn, bot.store, channel_id=channel_id, reply_ts=reply_ts, cause=f"deleted:{deleted_ts}")
+
+
 def _put(
     conn: sa.Connection,
     bot: Bot,
@@ -115,6 +132,10 @@ def _put(
 ) -> _Became:
     message, earlier = conversation[-1], [item for item in conversation[:-1] if not item.deleted]
     place = {"team_id": message.team_id, "channel_id": message.channel_id}
+    if len(earlier) < len(conversation) - 1 and has_hole(
+        conn, thread_ts=message.thread_ts, before_ts=message.ts, **place
+    ):
+        return _withdraw(conn, bot, message, reason=ERASED)
     people = bot.people.get_people(item.user_id for item in earlier if not item.is_bot)
     texts = [find_text_at(item, message.ts) for item in earlier]
     then = [
@@ -130,6 +151,8 @@ def _put(
     made, withdrawn = list_made(conn, **where), 0
     if made.keys() - {message.revision}:
         withdrawn = withdraw_reply(conn, reason=EDITED, now=now, keep_revision=message.revision, **where)
+    if withdrawn:
+        _note(conn, bot, message, actor=ACTOR, action="pair_withdrawn")
     if message.revision in made and made[message.revision].turns == turns:
         passages = made[message.revision].passages
     else:
@@ -156,7 +179,8 @@ def _put(
     ask_curation(conn, bot.store, shows_sign=bot.shows_sign, inspector=inspector, **where)
     if changed:
         logger.info("pair_settled", extra={"channel_id": message.channel_id, "reply_ts": message.ts})
-        _note(conn, bot, message, actor=verdict.approvers[0], action="pair_quarantined" if doubt else "pair_approved")
+        action = "pair_changed" if changed == "changed" else "pair_quarantined" if doubt else "pair_approved"
+        _note(conn, bot, message, actor=ACTOR if changed == "changed" else verdict.approvers[0], action=action)
     if not (changed or withdrawn):
         return ""
     return "held" if doubt else "in"

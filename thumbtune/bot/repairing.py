@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from thumbtune.bot.approval import end_of_edit, is_later, key_emoji, list_emojis, normalize_emoji
 from thumbtune.bot.bot import Bot
-from thumbtune.bot.collecting import settle_reply, settle_thread
+from thumbtune.bot.collecting import erase_deleted, settle_reply, settle_thread
 from thumbtune.bot.people import PeopleMissing
 from thumbtune.bot.slack import SlackLockedOut
 from thumbtune.bot.threads import (
@@ -25,9 +25,7 @@ from thumbtune.bot.threads import (
 from thumbtune.core.errors import SlackRefused
 from thumbtune.core.records import Approval, Desk
 from thumbtune.core.store.approvals import list_moments, load_approvals, record_approval
-from thumbtune.core.store.curating import ask_for_dependents
 from thumbtune.core.store.messages import load_message, load_thread, lock_channel
-from thumbtune.core.store.pairs import erase_texts
 from thumbtune.core.store.tombstones import load_forgotten
 
 logger = logging.getLogger(__name__)
@@ -74,9 +72,7 @@ def repair_thread(bot: Bot, *, desk: Desk, channel_id: str, ts: str, may_be_gone
                 settle_reply(conn, bot, desk=desk, roles=roles, reply_ts=reply_ts, may_wait=False, **at)
             settle_thread(conn, bot, desk=desk, roles=roles, thread_ts=thread_ts, after_ts=thread_ts, **at)
             for gone_ts in gone:  # only now, when the pairs that lack it are withdrawn
-                erased = {"thread_ts": thread_ts, "deleted_ts": gone_ts, **at}
-                withdrawn = erase_texts(conn, team_id=team_id, now=bot.store.now(), **erased)
-                ask_for_dependents(conn, bot.store, withdrawn, shows_sign=bot.shows_sign)
+                erase_deleted(conn, bot, thread_ts=thread_ts, deleted_ts=gone_ts, **at)
             return changed
 
     try:

@@ -141,9 +141,16 @@ def record_live(conn: sa.Connection, bot: Bot, live: LiveMessage, *, event_ts: s
     return record_message(conn, message, event_ts=event_ts or live.revision or live.ts)
 
 
-def record_deletion(conn: sa.Connection, bot: Bot, *, channel_id: str, ts: str, thread_ts: str, event_ts: str) -> bool:
-    """Store that a message was deleted; its text is gone with it."""
-    message = Message(bot.identity.team_id, channel_id, ts, thread_ts, "", False, "", "", True)
+def record_deletion(
+    conn: sa.Connection, bot: Bot, *, channel_id: str, ts: str, thread_ts: str, event_ts: str, user_id: str = ""
+) -> bool:
+    """Store that a message was deleted; its text is gone with it.
+
+    Whose it was tells later that it was deleted in Slack, not erased here; of someone who was forgotten it is not kept.
+    """
+    forgotten = load_forgotten(conn, bot.store.sealer, team_id=bot.identity.team_id, channel_id=channel_id)
+    author = "" if forgotten.holds(user_id, ts=ts) else user_id
+    message = Message(bot.identity.team_id, channel_id, ts, thread_ts, author, False, "", "", True)
     return record_message(conn, message, event_ts=event_ts)
 
 

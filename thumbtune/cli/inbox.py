@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
+import sqlalchemy as sa
 import typer
 
 from thumbtune.cli.context import open_checked_store
 from thumbtune.cli.output import console, print_json, print_table
 from thumbtune.core.errors import BadInput
-from thumbtune.core.store import Store, inbox
+from thumbtune.core.store import Store, audits, inbox
 
 app = typer.Typer(help="Inbox: what Slack sent and could not be worked on.", no_args_is_help=True)
 
@@ -41,8 +42,9 @@ def retry_events(inbox_ids: InboxIds = None, every: All = False) -> None:
     store = open_checked_store()
     chosen = _choose(store, inbox_ids, every=every)
     with store.write() as conn:
-        count = inbox.retry_dead_events(conn, chosen)
-    console.print(f"{count} given back to the bot; what fails again shows in `thumbtune inbox list`.")
+        done = inbox.retry_dead_events(conn, chosen)
+        _note(conn, store, done, action="event_retried")
+    console.print(f"{len(done)} given back to the bot; what fails again shows in `thumbtune inbox list`.")
 
 
 @app.command("forget")
@@ -51,8 +53,14 @@ def forget_events(inbox_ids: InboxIds = None, every: All = False) -> None:
     store = open_checked_store()
     chosen = _choose(store, inbox_ids, every=every)
     with store.write() as conn:
-        count = inbox.forget_dead_events(conn, chosen)
-    console.print(f"{count} deleted.")
+        done = inbox.forget_dead_events(conn, chosen)
+        _note(conn, store, done, action="event_forgotten")
+    console.print(f"{len(done)} deleted.")
+
+
+def _note(conn: sa.Connection, store: Store, inbox_ids: list[int], *, action: str) -> None:
+    for inbox_id in inbox_ids:
+        audits.record_act(conn, actor="cli", action=action, subject=f"event-{inbox_id}", now=store.now())
 
 
 def _choose(store: Store, inbox_ids: list[int] | None, *, every: bool) -> list[int]:

@@ -147,9 +147,9 @@ def test_what_was_set_aside_is_listed_until_it_is_old(store: Store, clock: Clock
 def test_what_was_set_aside_is_tried_again_or_forgotten_by_hand(store: Store) -> None:
     first, second = bury(store, "Ev1"), bury(store, "Ev2")
     with store.write() as conn:
-        assert inbox.retry_dead_events(conn, [first]) == 1
-        assert inbox.retry_dead_events(conn, [first]) == 0
-        assert inbox.forget_dead_events(conn, [first, second]) == 1
+        assert inbox.retry_dead_events(conn, [first]) == [first]
+        assert inbox.retry_dead_events(conn, [first]) == []
+        assert inbox.forget_dead_events(conn, [first, second]) == [second]
         (event,) = inbox.claim_events(conn, store.sealer, owner="w", limit=9, now=store.now(), lease_s=30)
     assert (event.inbox_id, event.attempts, event.body) == (first, 1, {"text": "hello"})
 

@@ -190,17 +190,17 @@ def list_dead_events(conn: sa.Connection) -> list[DeadEvent]:
     return [DeadEvent(**row) for row in conn.execute(query.order_by(inbox.c.inbox_id)).mappings()]
 
 
-def retry_dead_events(conn: sa.Connection, inbox_ids: Collection[int]) -> int:
-    """Give events that were set aside back to the workers, as if they were new; return how many there were."""
+def retry_dead_events(conn: sa.Connection, inbox_ids: Collection[int]) -> list[int]:
+    """Give events that were set aside back to the workers, as if they were new; return which those were."""
     which = inbox.c.inbox_id.in_(inbox_ids) & (inbox.c.state == "dead")
     values = {"state": "received", "attempts": 0, "error": "", "done_at": None, "lease_owner": None}
-    return conn.execute(sa.update(inbox).where(which).values(values)).rowcount
+    return sorted(conn.execute(sa.update(inbox).where(which).values(values).returning(inbox.c.inbox_id)).scalars())
 
 
-def forget_dead_events(conn: sa.Connection, inbox_ids: Collection[int]) -> int:
-    """Delete events that were set aside, with their bodies; return how many there were."""
+def forget_dead_events(conn: sa.Connection, inbox_ids: Collection[int]) -> list[int]:
+    """Delete events that were set aside, with their bodies; return which those were."""
     which = inbox.c.inbox_id.in_(inbox_ids) & (inbox.c.state == "dead")
-    return conn.execute(sa.delete(inbox).where(which)).rowcount
+    return sorted(conn.execute(sa.delete(inbox).where(which).returning(inbox.c.inbox_id)).scalars())
 
 
 def forget_old_events(conn: sa.Connection, *, done_before: datetime, dead_before: datetime) -> int:

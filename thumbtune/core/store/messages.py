@@ -32,6 +32,20 @@ _CONVERSATION = Prepared(
     )
     .order_by(messages.c.ts)
 )
+_WAS_DELETED_IN_SLACK = sa.and_(
+    messages.c.user_id != "", messages.c.event_ts > messages.c.ts, messages.c.revision == ""
+)
+_HOLE = Prepared(
+    sa.select(messages.c.ts)
+    .where(
+        match_columns(messages, _PLACE),
+        messages.c.ts < sa.bindparam("before"),
+        messages.c.deleted,
+        sa.not_(messages.c.is_bot),
+        sa.not_(_WAS_DELETED_IN_SLACK),
+    )
+    .limit(1)
+)
 _HERE = match_columns(placeholders, _PLACE)
 _OF_KIND = placeholders.c.kind == sa.bindparam("kind")
 _NUMBERS = Prepared(sa.select(placeholders.c.kind, placeholders.c.digest, placeholders.c.number).where(_HERE))
@@ -108,6 +122,15 @@ def load_thread(conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts
     """Return a thread's messages that are not deleted, oldest first."""
     rows = _THREAD.all(conn, {"team_id": team_id, "channel_id": channel_id, "thread_ts": thread_ts})
     return [_read(row) for row in rows]
+
+
+def has_hole(conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts: str, before_ts: str) -> bool:
+    """Return whether a person's message before another one of a thread was erased here, not deleted in Slack.
+
+    A forgetting leaves a message without an author, retention one without an event.
+    """
+    place = {"team_id": team_id, "channel_id": channel_id, "thread_ts": thread_ts}
+    return _HOLE.first(conn, {**place, "before": before_ts}) is not None
 
 
 def number_placeholders(

@@ -21,8 +21,8 @@ from thumbtune.core.store.schema import approvals, findings, messages, pair_band
 from thumbtune.core.store.schema_training import trial_drafts
 from thumbtune.core.store.triages import erase_deleted
 
-Change = Literal["new", "changed", ""]
-"""What became of a pair; empty when it was there as it is."""
+Change = Literal["new", "approved", "changed", ""]
+"""What became of a pair: `approved` when it changed by another approval; empty when it was there as it is."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def put_pair(
     approved_at: datetime | None = None,
     doubt: str = "",
 ) -> Change:
-    """Bring the pair of this revision of a reply to this content; return whether it is new or that changed anything.
+    """Bring the pair of this revision of a reply to this content; return whether it is new and what changed it.
 
     `approved_at` is None when it is not known. A doubt sets it aside. What a person decided about its state stays, as
     long as the reply is approved, and so does a reply that was corrected; the rest of its content follows all the same.
@@ -71,17 +71,23 @@ def put_pair(
     stored = conn.execute(sa.select(pairs).filter_by(**key).with_for_update()).one()
     if not stored.reply:
         return ""
+    is_approved_anew = False
     changes = {name: value for name, value in content.items() if getattr(stored, name) != value}
     if stored.corrected_by:
         changes.pop("reply", None)
     if not stored.decided_by and (stored.state == "withdrawn" or stored.doubt != doubt):
         changes.update(standing)
-        if (stored.approved_by, stored.approved_at) != (approved_by, approved_at):
+        is_other = (stored.approved_by, stored.approved_at) != (approved_by, approved_at)
+        # An approval that was taken back and found again later has no time to be told by.
+        is_approved_anew = is_other or (stored.state == "withdrawn" and stored.reason in (NOT_APPROVED, EDITED))
+        if is_other:
             said = sa.and_(findings.c.pair_id == stored.pair_id, findings.c.kind.in_(OF_APPROVAL))
             conn.execute(sa.delete(findings).where(said))
     if changes:
         conn.execute(sa.update(pairs).filter_by(**key).values({**changes, "changed_at": now}))
-    return "changed" if changes else ""
+    if not changes:
+        return ""
+    return "approved" if is_approved_anew else "changed"
 
 
 def list_made(conn: sa.Connection, *, team_id: str, channel_id: str, reply_ts: str) -> dict[str, Made]:
@@ -104,6 +110,7 @@ NO_QUESTION = "no customer's message is left before the reply"
 UNREADABLE = "a message of the thread could not be redacted"
 FOUND_EDITED = "approved and edited while the bot was away; in which order is not known"
 FORGOTTEN = "someone in it was forgotten"
+ERASED = "an earlier message was erased here: its author was forgotten, or it was older than message_retention_days"
 EXPIRED = "older than pair_retention_days"
 LATE_EDIT = "an earlier message was edited after the reply, and what it said before is not known"
 

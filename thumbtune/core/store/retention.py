@@ -97,8 +97,9 @@ def _expire_messages(conn: sa.Connection, *, before_ts: str, team_id: str, chann
     here = sa.and_(messages.c.team_id == team_id, messages.c.channel_id == channel_id)
     old = sa.select(messages.c.ts).where(here, _is_old(before_ts)).order_by(messages.c.ts).limit(BATCH)
     which = sa.and_(here, messages.c.ts.in_(conn.execute(old).scalars().all()))
-    # As if it had been deleted in Slack: nothing that reads the thread again brings it back.
-    return conn.execute(sa.update(messages).where(which).values(text="", former=[], deleted=True)).rowcount
+    # As if it had been deleted, so that nothing that reads the thread again brings it back; but by no event of Slack's.
+    gone = {"text": "", "former": [], "deleted": True, "event_ts": ""}
+    return conn.execute(sa.update(messages).where(which).values(gone)).rowcount
 
 
 def _empty_stale_pairs(conn: sa.Connection, before_ts: str, *, now: datetime) -> None:

@@ -6,14 +6,12 @@ It does not know threads' turns or pairs.
 import sqlalchemy as sa
 
 from thumbtune.bot.bot import Bot, Write
-from thumbtune.bot.collecting import settle_reply, settle_thread
+from thumbtune.bot.collecting import erase_deleted, settle_reply, settle_thread
 from thumbtune.bot.repairing import repair_thread
 from thumbtune.bot.slack import Json
 from thumbtune.bot.threads import is_request, needs_repair, read_message, record_deletion, record_live
 from thumbtune.core.records import Desk, InboxEvent
-from thumbtune.core.store.curating import ask_for_dependents
 from thumbtune.core.store.messages import lock_channel
-from thumbtune.core.store.pairs import erase_texts
 
 
 def handle_message(event: InboxEvent, bot: Bot) -> Write | None:
@@ -39,16 +37,16 @@ def handle_message(event: InboxEvent, bot: Bot) -> Write | None:
             thread_ts = live.thread_ts
             changed = record_live(conn, bot, live, event_ts=event_ts)
         else:
-            thread_ts = str((payload.get("previous_message") or {}).get("thread_ts") or ts)
-            changed = record_deletion(conn, bot, channel_id=channel_id, ts=ts, thread_ts=thread_ts, event_ts=event_ts)
+            gone: Json = payload.get("previous_message") or {}
+            thread_ts, user_id = str(gone.get("thread_ts") or ts), str(gone.get("user") or gone.get("bot_id") or "")
+            at = {"channel_id": channel_id, "thread_ts": thread_ts, "ts": ts}
+            changed = record_deletion(conn, bot, event_ts=event_ts, user_id=user_id, **at)
         may_wait = event.attempts == 1
         settle_reply(conn, bot, desk=desk, roles=roles, channel_id=channel_id, reply_ts=ts, may_wait=may_wait)
         if changed:
             settle_thread(conn, bot, desk=desk, roles=roles, channel_id=channel_id, thread_ts=thread_ts, after_ts=ts)
         if live is None:
-            place = {"team_id": bot.identity.team_id, "channel_id": channel_id}
-            lost = erase_texts(conn, thread_ts=thread_ts, deleted_ts=ts, now=bot.store.now(), **place)
-            ask_for_dependents(conn, bot.store, lost, shows_sign=bot.shows_sign)
+            erase_deleted(conn, bot, channel_id=channel_id, thread_ts=thread_ts, deleted_ts=ts)
 
     return write
 
