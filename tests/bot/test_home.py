@@ -35,6 +35,7 @@ def test_approver_takes_an_approval_back(staffed: Office) -> None:
     staffed.press_in_home(JONAS, shown, home.UNDO)
     (pair,) = wait_for(lambda: staffed.pairs("withdrawn"))
     assert (pair.reason, pair.decided_by) == ("taken back in the Home tab", JONAS)
+    wait_for(lambda: "take every 👍 off it and give one anew" in str(staffed.slack.slack.views.find_home(JONAS)))
     wait_for(lambda: "books" not in list_signs(staffed, reply))
     staffed.open_home(JONAS, holding="*0* approved replies")
     with staffed.store.read() as conn:

@@ -4,12 +4,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from tests.cli.conftest import Run
 from thumbtune.core.errors import BadInput, Conflict, NotFound
 from thumbtune.core.prompt import Turn
 from thumbtune.core.records import Replica
-from thumbtune.core.store import Store, adapters, pairs, replicas, runs, trials
+from thumbtune.core.store import Store, adapters, pairs, replicas, runs, schema, trials
 from thumbtune.core.trial import Verdict
 
 
@@ -151,6 +152,19 @@ def test_pairs_are_listed_shown_withdrawn_and_exported(with_desk: Store, run: Ru
     assert [line["messages"][-1]["content"] for line in lines] == ["Answer 1. 🍵", "Answer 2. 🍵"]
     with pytest.raises(BadInput, match="unknown state"):
         run("pairs", "list", "--state", "lost")
+    with pytest.raises(NotFound, match="no desk 'nope'"):
+        run("pairs", "list", "--desk", "nope")
+
+
+def test_decision_about_a_pair_whose_texts_are_gone_is_refused_and_its_reason_stays(with_desk: Store, run: Run) -> None:
+    add_pair(with_desk, 1)
+    with with_desk.write() as conn:
+        gone = {"turns": [], "reply": "", "state": "withdrawn", "reason": pairs.FORGOTTEN}
+        conn.execute(sa.update(schema.pairs).values(gone))
+    for step in ("withdraw", "restore"):
+        with pytest.raises(Conflict, match=r"its texts are gone \(someone in it was forgotten\)"):
+            run("pairs", step, "1")
+    assert run("pairs", "show", "1", "--json")["reason"] == pairs.FORGOTTEN
 
 
 def test_adapter_is_promoted_and_rolled_back(with_desk: Store, run: Run) -> None:

@@ -23,6 +23,7 @@ from thumbtune.core.store import pairs
 from thumbtune.core.store.correcting import correct_pair
 from thumbtune.core.store.curating import Inspector
 from thumbtune.core.store.decisions import decide_between, decide_pair
+from thumbtune.core.store.desks import load_desk
 from thumbtune.core.store.findings import count_findings, load_findings
 from thumbtune.core.store.reviewing import review_desk
 
@@ -56,6 +57,8 @@ def list_pairs(
     """List training pairs, newest first."""
     store = open_checked_store()
     with store.read() as conn:
+        if desk is not None:
+            load_desk(conn, desk)
         found = pairs.list_pairs(conn, desk_id=desk, state=_check_state(state), limit=limit, newest_first=True)
         noted = load_findings(conn, [pair.pair_id for pair in found]) if why else {}
     if as_json:

@@ -53,7 +53,7 @@ def correct_pair(
     """
     pair = load_pair(conn, pair_id, lock=True)
     if not (pair.turns and pair.reply):
-        raise Conflict(f"pair {pair_id} cannot be corrected: its messages were deleted in Slack")
+        raise Conflict(f"pair {pair_id} cannot be corrected: its texts are gone ({pair.reason})")
     reply = _redact(conn, store, pair, text.strip(), redactor=redactor, names=names)
     if not reply:
         raise BadInput(f"pair {pair_id} needs a reply; to leave it out, withdraw it")

@@ -33,14 +33,15 @@ def decide_pair(
 ) -> TrainingPair:
     """Keep a pair, leave it out or set it aside, whatever the approvals say from now on.
 
-    Raises: NotFound; Conflict when it is to be kept and its texts are gone or its reply was edited since, or when it is
+    Raises: NotFound; Conflict when its texts are gone, when it is to be kept and its reply was edited since, or when it is
     not in the state `only_if`.
     """
     before = load_pair(conn, pair_id, lock=True)
     if only_if is not None and before.state != only_if:
         raise Conflict(f"pair {pair_id} is {before.state} by now, not {only_if}")
-    if state == "active" and not (before.turns and before.reply):
-        raise Conflict(f"pair {pair_id} cannot be kept: its messages were deleted in Slack")
+    if not (before.turns and before.reply):  # why stays said
+        what = "kept" if state == "active" else "left out once more"
+        raise Conflict(f"pair {pair_id} cannot be {what}: its texts are gone ({before.reason})")
     if state == "active" and is_outdated(conn, pair_id):
         raise Conflict(f"pair {pair_id} cannot be kept: its reply was edited since; approve it as it stands in Slack")
     now = store.now()

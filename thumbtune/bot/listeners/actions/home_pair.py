@@ -6,6 +6,7 @@ It does not know why a pair was set aside.
 import contextlib
 
 from thumbtune.bot.blocks import home
+from thumbtune.bot.blocks.parts import render_blocks, section
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.homes import publish_home
 from thumbtune.bot.roles import DeskRoles, Person, is_approver, is_lead
@@ -35,6 +36,11 @@ _BETWEEN: dict[str, Keep] = {home.KEEP_THIS: "this", home.KEEP_OTHER: "other", h
 
 DECISIONS = (*_DECISIONS, *_BETWEEN, *_TOGETHER)
 
+TAKEN = (
+    "Taken back: nothing is learned from that reply any more, though the 👍 still stands in Slack. To approve it again, take "
+    "every 👍 off it and give one anew."
+)
+
 
 def handle_home_pair(event: InboxEvent, bot: Bot) -> None:
     """Carry out what was decided, if who pressed may decide it, and draw the Home tab anew."""
@@ -49,13 +55,14 @@ def handle_home_pair(event: InboxEvent, bot: Bot) -> None:
             desk = load_desk(conn, pair.desk_id)
     except NotFound:
         return
-    person, roles = bot.people.fetch_person(user_id), bot.people.fetch_roles(desk)
+    person, roles, notice = bot.people.fetch_person(user_id), bot.people.fetch_roles(desk), ""
     if desk.team_id == bot.identity.team_id and _may_decide(pair, person, roles, decision=decision):
         for pair_id in shown if decision in _TOGETHER else shown[:1]:
             with contextlib.suppress(Conflict, NotFound):  # it changed: the Home tab drawn anew shows how it stands
                 _decide(bot, desk, pair_id, shown, decision=decision, user_id=user_id)
+                notice = TAKEN if decision == home.UNDO else ""
         bot.signals.send.set()
-    publish_home(bot, user_id)
+    publish_home(bot, user_id, notice=render_blocks([section(notice)]) if notice else ())
 
 
 def _read_ids(value: str) -> tuple[int, ...]:
