@@ -51,7 +51,7 @@ class Erased:
 
     counts: Counter[str]
     desk_ids: frozenset[str]
-    """Desks that lost pairs."""
+    """Desks that lost pairs or triages: of a channel that moved, also others than those of the tombstone."""
 
 
 class Eraser:
@@ -69,10 +69,12 @@ class Eraser:
         )
         self._other_channels = {(row.team_id, row.channel_id) for row in conn.execute(elsewhere)}
         self._user_ids = self._find_user_ids()
+        self._reached: set[str] = set()
 
     def erase(self) -> Erased:
         """Erase everything and return how much that was."""
-        threads = self._list_threads()
+        threads = self._list_threads(self._said())
+        blanked = self._list_threads(sa.and_(self._in_reach(messages), self._said()))
         found = self._find_pairs()
         counts = Counter(
             pairs=len(found),
@@ -81,26 +83,39 @@ class Eraser:
             messages=self._erase_messages(),
             approvals=self._rename_approvals(),
             drafts=self._erase_drafts(threads),
-            placeholders=self._cut_placeholders(threads),
+            placeholders=self._cut_placeholders(blanked),
             events=self._erase_events(),
-            posts=self._erase_posts(threads),
+            posts=self._erase_posts(blanked),
         )
         cause = f"forgotten:{self._tombstone.receipt_id}"
         erase_for_good(self._conn, self._store, list(found), reason=FORGOTTEN, cause=cause, shows_sign=self._shows_sign)
         self._rename()
-        return Erased(counts, frozenset(found.values()))
+        return Erased(counts, frozenset(self._reached.union(found.values())))
 
     def _ours(self, table: sa.Table) -> sa.ColumnElement[bool]:
         return table.c.desk_id.in_(self._tombstone.desk_ids)
 
     def _in_reach(self, table: sa.Table) -> sa.ColumnElement[bool]:
-        """Limit a table of channels to those that belong to no other desk."""
+        """Limit what came from channels to those that belong to no other desk: messages go in these alone."""
         other = sa.exists().where(
             desk_channels.c.team_id == table.c.team_id,
             desk_channels.c.channel_id == table.c.channel_id,
             desk_channels.c.desk_id.not_in(self._tombstone.desk_ids),
         )
         return sa.and_(table.c.team_id.in_(self._teams), sa.not_(other))
+
+    def _of_ours(self, table: sa.Table) -> sa.ColumnElement[bool]:
+        """Limit what is made of messages to our desks and their channels: what was made before a channel moved keeps its desk."""
+        here = sa.exists().where(
+            desk_channels.c.team_id == table.c.team_id,
+            desk_channels.c.channel_id == table.c.channel_id,
+            self._ours(desk_channels),
+        )
+        return sa.or_(self._ours(table), here)
+
+    def _goes_with_messages(self, table: sa.Table) -> sa.ColumnElement[bool]:
+        """Limit what is made of messages to what is ours, or would be left behind where nobody can tell any more whose it is."""
+        return sa.or_(self._ours(table), self._in_reach(table))
 
     def _is_person(self, user_id: object) -> bool:
         return isinstance(user_id, str) and digest_person(self._store.sealer, user_id) == self._tombstone.digest
@@ -112,20 +127,20 @@ class Eraser:
         query = sa.union(*(sa.select(column) for column in columns))
         return [user_id for user_id in self._conn.execute(query).scalars() if user_id and self._is_person(user_id)]
 
-    def _own_messages(self) -> sa.ColumnElement[bool]:
-        own = sa.and_(messages.c.user_id.in_(self._user_ids), messages.c.ts <= self._tombstone.up_to)
-        return sa.and_(self._in_reach(messages), own)
+    def _said(self) -> sa.ColumnElement[bool]:
+        return sa.and_(messages.c.user_id.in_(self._user_ids), messages.c.ts <= self._tombstone.up_to)
 
-    def _list_threads(self) -> set[Thread]:
-        query = sa.select(messages.c.team_id, messages.c.channel_id, messages.c.thread_ts).where(self._own_messages())
+    def _list_threads(self, which: sa.ColumnElement[bool]) -> set[Thread]:
+        query = sa.select(messages.c.team_id, messages.c.channel_id, messages.c.thread_ts).where(which)
         return {(row.team_id, row.channel_id, row.thread_ts) for row in self._conn.execute(query.distinct())}
 
     def _find_pairs(self) -> dict[int, str]:
         """Return the pairs whose reply is theirs, or that answer something of theirs, with their desks."""
-        wanted = sa.select(pairs.c.pair_id, pairs.c.desk_id).where(self._ours(pairs), pairs.c.reason != FORGOTTEN)
+        wanted = sa.select(pairs.c.pair_id, pairs.c.desk_id).where(pairs.c.reason != FORGOTTEN)
         same = [messages.c[name] == pairs.c[name] for name in ("team_id", "channel_id", "thread_ts")]
-        said = wanted.where(self._own_messages(), *same, messages.c.ts <= pairs.c.reply_ts)
+        said = wanted.where(self._goes_with_messages(pairs), self._said(), *same, messages.c.ts <= pairs.c.reply_ts)
         imported = wanted.where(
+            self._of_ours(pairs),
             pair_authors.c.pair_id == pairs.c.pair_id,
             pair_authors.c.digest == self._tombstone.digest,
             pairs.c.created_at <= self._tombstone.at,
@@ -136,9 +151,12 @@ class Eraser:
     def _erase_triages(self) -> int:
         """Erase triages of what they wrote, and those that they put in their own words."""
         same = [messages.c[name] == triages.c[name] for name in ("team_id", "channel_id", "thread_ts")]
-        said = sa.exists().where(self._own_messages(), *same, messages.c.ts <= triages.c.last_seen_ts)
+        said = sa.exists().where(self._said(), *same, messages.c.ts <= triages.c.last_seen_ts)
         worded = sa.and_(self._are_named(triages, "decided_by"), triages.c.state == "corrected")
-        return erase_triages(self._conn, sa.and_(self._ours(triages), sa.or_(said, worded)), reason=FORGOTTEN)
+        which = sa.or_(sa.and_(self._goes_with_messages(triages), said), worded)
+        desk_ids = sa.select(triages.c.desk_id).where(which, triages.c.state != "erased").distinct()
+        self._reached.update(self._conn.execute(desk_ids).scalars())
+        return erase_triages(self._conn, which, reason=FORGOTTEN)
 
     def _rename(self) -> None:
         """Take their name out of pairs, runs and golden cases.
@@ -168,13 +186,15 @@ class Eraser:
         self._conn.execute(sa.update(overrides).where(theirs).values(overridden_by=self._pseudonym))
 
     def _are_named(self, table: sa.Table, column: str) -> sa.ColumnElement[bool]:
-        theirs = sa.and_(self._ours(table), table.c[column].in_(self._user_ids))
+        ours = self._of_ours(table) if "channel_id" in table.c else self._ours(table)
+        theirs = sa.and_(ours, table.c[column].in_(self._user_ids))
         return sa.and_(theirs, table.c.created_at <= self._tombstone.at)
 
     def _erase_messages(self) -> int:
         """Leave of each message that there was one: its place blocks whatever would bring it back."""
         values = {"text": "", "former": [], "deleted": True, "user_id": ""}
-        return self._conn.execute(sa.update(messages).where(self._own_messages()).values(values)).rowcount
+        which = sa.and_(self._in_reach(messages), self._said())
+        return self._conn.execute(sa.update(messages).where(which).values(values)).rowcount
 
     def _rename_approvals(self) -> int:
         which = sa.and_(
@@ -193,7 +213,7 @@ class Eraser:
 
     def _erase_drafts(self, threads: set[Thread]) -> int:
         """Erase drafts they asked for, and drafts that answer them."""
-        ours = sa.and_(self._ours(drafts), drafts.c.requested_at <= self._tombstone.at)
+        ours = sa.and_(self._goes_with_messages(drafts), drafts.c.requested_at <= self._tombstone.at)
         asked = drafts.c.asked_by.in_(self._user_ids)
         query = sa.select(drafts.c.draft_id, drafts.c.team_id, drafts.c.channel_id, drafts.c.thread_ts).where(ours)
         answering = [
