@@ -25,7 +25,11 @@ _SLACK_ID = re.compile(r"[UWB][A-Z0-9]+")
 _DESK_HERE = sa.select(desk_channels.c.desk_id).where(match_columns(desk_channels, ("team_id", "channel_id")))
 _OF_CHANNEL = Prepared(
     sa.select(tombstones.c.digest, tombstones.c.up_to)
-    .where(tombstones.c.desk_id.in_((EVERY_DESK, sa.bindparam("channel"), _DESK_HERE.scalar_subquery())))
+    .where(
+        tombstones.c.desk_id.in_(
+            (EVERY_DESK, sa.bindparam("channel"), sa.bindparam("reader"), _DESK_HERE.scalar_subquery())
+        )
+    )
     .order_by(tombstones.c.up_to)
 )
 
@@ -107,10 +111,15 @@ def is_kept(conn: sa.Connection, tombstone: Tombstone) -> bool:
     return EVERY_DESK in kept or kept.issuperset(tombstone.desk_ids)
 
 
-def load_forgotten(conn: sa.Connection, sealer: Sealer, *, team_id: str, channel_id: str) -> Forgotten:
-    """Return whom the desk of a channel forgot, and in it the desks it belonged to before."""
+def load_forgotten(
+    conn: sa.Connection, sealer: Sealer, *, team_id: str, channel_id: str, desk_id: str = ""
+) -> Forgotten:
+    """Return whom the desk of a channel forgot, and in it the desks it belonged to before.
+
+    `desk_id` is a desk that reads what was said there without having the channel.
+    """
     place = {"team_id": team_id, "channel_id": channel_id, "channel": _name_channel(team_id, channel_id)}
-    rows = _OF_CHANNEL.all(conn, place)
+    rows = _OF_CHANNEL.all(conn, {**place, "reader": desk_id})
     return Forgotten(sealer, {row.digest: row.up_to for row in rows})
 
 
