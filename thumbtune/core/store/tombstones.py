@@ -7,7 +7,7 @@ person's name is numbered in threads.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -123,9 +123,8 @@ def load_forgotten(
     return Forgotten(sealer, {row.digest: row.up_to for row in rows})
 
 
-def holds_forgotten(conn: sa.Connection, sealer: Sealer, people: Collection[str], *, desk_id: str) -> bool:
-    """Return whether a desk forgot one of these people, whenever that was."""
-    digests: Sequence[str] = [digest_person(sealer, person) for person in people]
+def holds_forgotten(conn: sa.Connection, digests: Collection[str], *, desk_id: str) -> bool:
+    """Return whether a desk forgot one of the people with these digests, whenever that was."""
     which = sa.and_(tombstones.c.desk_id.in_((desk_id, EVERY_DESK)), tombstones.c.digest.in_(digests))
     return bool(digests) and bool(conn.execute(sa.select(sa.exists().where(which))).scalar_one())
 
