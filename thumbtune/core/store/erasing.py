@@ -264,7 +264,7 @@ class Eraser:
         ]
 
     def _erase_events(self) -> int:
-        """Erase what they sent and nobody has worked on yet."""
+        """Erase what holds something of theirs and nobody has worked on yet, whoever sent it."""
         query = sa.select(inbox.c.inbox_id, inbox.c.team_id, inbox.c.state, inbox.c.sealed_body).where(
             inbox.c.state.in_(_OPEN_EVENTS),
             inbox.c.sealed_body.is_not(None),
@@ -274,8 +274,8 @@ class Eraser:
         count = 0
         for row in self._conn.execute(query).all():
             body = self._open(row.sealed_body)
-            channel_id = str((body.get("event") or {}).get("channel") or "")
-            if (row.team_id, channel_id) in self._other_channels or not any(map(self._is_person, _list_authors(body))):
+            place = (row.team_id, _find_channel(body))
+            if place in self._other_channels or not any(map(self._is_person, _list_authors(body))):
                 continue
             which = inbox.c.inbox_id == row.inbox_id
             done = {"state": "done", "done_at": self._store.now(), "sealed_body": None, "lease_owner": None}
@@ -326,11 +326,27 @@ def _cut_batches(threads: Collection[Thread]) -> Iterator[list[Thread]]:
 
 
 def _list_authors(body: dict[str, Any]) -> Iterator[object]:
-    """Yield who wrote, did or asked what Slack sent."""
+    """Yield who wrote, did or asked what Slack sent, and who wrote whatever message lies in it, however deep."""
+    yield body.get("user_id")  # of a command; deeper, it is someone who is merely mentioned
+    parts: list[object] = [body]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict):
+            user = part.get("user")
+            yield user.get("id") if isinstance(user, dict) else user
+            yield part.get("author_id")  # of a message that is quoted
+            parts += part.values()
+        elif isinstance(part, list):
+            parts += part
+
+
+def _find_channel(body: dict[str, Any]) -> str:
+    """Return the channel where what Slack sent happened, empty when it was in none."""
     event = body.get("event")
-    if isinstance(event, dict):
-        for part in (event, event.get("message"), event.get("previous_message")):
-            if isinstance(part, dict):
-                yield part.get("user")
-    user = body.get("user")
-    yield user.get("id") if isinstance(user, dict) else body.get("user_id")
+    event = event if isinstance(event, dict) else {}
+    item = event.get("item")
+    for found in (event.get("channel"), item.get("channel") if isinstance(item, dict) else "", body.get("channel")):
+        channel_id = found.get("id") if isinstance(found, dict) else found
+        if channel_id:
+            return str(channel_id)
+    return str(body.get("channel_id") or "")
