@@ -147,6 +147,61 @@ def test_export_of_slack_brings_nothing_of_them_back(with_desk: Store, run: Run,
     assert givers == {name_forgotten(agent.digest)}
 
 
+def export_for_second_desk(run: Run, tmp_path: Path) -> str:
+    """Export support's active pairs and make a second desk."""
+    out = str(tmp_path / "out.jsonl")
+    run("pairs", "export", "--out", out)
+    run("desks", "add", "second", "--team", "T1", "--channel", "C2", "--agent", "U1")
+    return out
+
+
+@pytest.mark.parametrize("desk_ids", [(), ("--desk", "support"), ("--desk", "second")])
+def test_export_made_before_brings_nothing_of_them_into_another_desk(
+    with_desk: Store, run: Run, tmp_path: Path, desk_ids: tuple[str, ...]
+) -> None:
+    for number, user_id in ((10, "UMAYA"), (11, "UTOM")):
+        add_pair(with_desk, number)
+        say(with_desk, user_id, number)
+    out = export_for_second_desk(run, tmp_path)
+    forget(run, "UMAYA", *desk_ids)
+    outcome = run("pairs", "import", out, "--desk", "second", "--json")
+    assert outcome["problems"] == [{"where": "line 1", "reason": "someone in it was forgotten"}]
+    assert (outcome["imported"], outcome["refused"]) == (1, {})
+    assert [pair["reply"] for pair in run("pairs", "list", "--desk", "second", "--json")] == ["Answer 11. 🍵"]
+    again = run("pairs", "import", out, "--desk", "support", "--json")
+    assert len(again["problems"]) == (0 if "second" in desk_ids else 1)
+
+
+def test_export_made_before_brings_nothing_into_a_new_installation_where_their_message_was_erased(
+    with_desk: Store, run: Run, tmp_path: Path
+) -> None:
+    for number in (10, 11):
+        add_pair(with_desk, number)
+    out = export_for_second_desk(run, tmp_path)
+    say(with_desk, "UMAYA", 10)
+    with with_desk.write() as conn:
+        conn.exec_driver_sql("DELETE FROM pairs")
+    forget(run, "UMAYA")
+    for desk_id in ("support", "second"):
+        outcome = run("pairs", "import", out, "--desk", desk_id, "--json")
+        assert (outcome["imported"], [item["where"] for item in outcome["problems"]]) == (1, ["line 1"])
+
+
+def test_copy_of_a_pair_in_another_desk_goes_too(with_desk: Store, run: Run, tmp_path: Path) -> None:
+    for number, user_id in ((10, "UMAYA"), (11, "UTOM")):
+        add_pair(with_desk, number)
+        say(with_desk, user_id, number)
+    tickets = tmp_path / "tickets.csv"
+    tickets.write_text(TICKETS)
+    run("pairs", "import", str(tickets))
+    out = export_for_second_desk(run, tmp_path)
+    assert run("pairs", "import", out, "--desk", "second", "--json")["imported"] == 4
+    assert forget(run, "UMAYA")["counts"]["pairs"] == 2
+    assert forget(run, "Maya Lindqvist")["counts"]["pairs"] == 2
+    left = [pair["reply"] for pair in run("pairs", "list", "--desk", "second", "--json", "--state", "active")]
+    assert left == ["On Monday.", "Answer 11. 🍵"]
+
+
 def test_replay_forgets_everyone_again(with_desk: Store, run: Run) -> None:
     assert run("pairs", "forget", "--replay") == "Nobody was ever forgotten here.\n"
     forget(run, "UMAYA")

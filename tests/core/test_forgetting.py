@@ -19,7 +19,7 @@ from thumbtune.core.store.desks import save_desk
 from thumbtune.core.store.messages import load_message, lock_channel, record_message
 from thumbtune.core.store.pairs import put_pair
 from thumbtune.core.store.runs import open_run, record_snapshot
-from thumbtune.core.store.tombstones import holds_forgotten, list_tombstones, load_forgotten
+from thumbtune.core.store.tombstones import digest_person, holds_forgotten, list_tombstones, load_forgotten
 from thumbtune.core.tombstone_file import FILE_NAME, append_tombstone, read_tombstones
 
 MAYA = {"person": "U0MAYA", "by": "U9"}
@@ -141,8 +141,8 @@ def test_desk_that_is_made_later_does_not_learn_whom_all_forgot(store: Store, se
         record_message(conn, Message("T1", "C9", late, late, "U0MAYA", False, "Mine?", "", False), event_ts=late)
         there = load_forgotten(conn, store.sealer, team_id="T1", channel_id="C9")
         assert (there.holds("U0MAYA", ts=TS), there.holds("U0TOM", ts=TS)) == (True, False)
-        assert holds_forgotten(conn, store.sealer, ["U0MAYA"], desk_id="billing")
-        assert not holds_forgotten(conn, store.sealer, ["U0TOM"], desk_id="billing")
+        assert holds_forgotten(conn, [digest_person(store.sealer, "U0MAYA")], desk_id="billing")
+        assert not holds_forgotten(conn, [digest_person(store.sealer, "U0TOM")], desk_id="billing")
     forget_on_its_way(store, settings)
     with store.read() as conn:
         message = load_message(conn, team_id="T1", channel_id="C9", ts=late)

@@ -110,11 +110,11 @@ def read_message(bot: Bot, raw: Json, *, channel_id: str) -> LiveMessage | None:
     )
 
 
-def record_live(conn: sa.Connection, bot: Bot, live: LiveMessage, *, event_ts: str = "") -> bool:
+def record_live(conn: sa.Connection, bot: Bot, live: LiveMessage, *, event_ts: str = "", desk_id: str = "") -> bool:
     """Store a message redacted, as it stood at `event_ts`; return whether anything changed.
 
     A draft that was sent counts as written by the agent who sent it; other messages of our own are not kept, and of
-    someone who was forgotten since only that there was one.
+    someone who was forgotten since only that there was one: by the channel's desk, or by `desk_id`, which reads it.
     """
     if live.is_own:
         place = {"team_id": bot.identity.team_id, "channel_id": live.channel_id}
@@ -122,7 +122,8 @@ def record_live(conn: sa.Connection, bot: Bot, live: LiveMessage, *, event_ts: s
         if draft is None:
             return False
         live = replace(live, user_id=draft.asked_by, is_bot=False)
-    forgotten = load_forgotten(conn, bot.store.sealer, team_id=bot.identity.team_id, channel_id=live.channel_id)
+    place = {"team_id": bot.identity.team_id, "channel_id": live.channel_id}
+    forgotten = load_forgotten(conn, bot.store.sealer, **place, desk_id=desk_id)
     if live.is_forgotten or forgotten.holds(live.user_id, ts=live.ts):
         return record_deletion(
             conn, bot, channel_id=live.channel_id, ts=live.ts, thread_ts=live.thread_ts, event_ts=event_ts or live.ts

@@ -11,6 +11,7 @@ import pytest
 from tests.cli.conftest import Run
 from tests.cli.importing.exports import make_message, make_user, write_export
 from thumbtune.core.errors import BadInput
+from thumbtune.core.pseudonyms import is_pseudonym
 from thumbtune.core.records import Approval, DraftState, Message
 from thumbtune.core.store import Store, approvals, desks, drafts, messages
 from thumbtune.core.store.tombstones import Tombstone, add_tombstone, digest_person
@@ -138,6 +139,30 @@ def test_thumbs_up_given_after_they_were_forgotten_is_not_counted_for_someone_el
     load(ask(), answer(2, JONAS))
     with with_desk.read() as conn:
         assert [item.user_id for item in approvals.load_approvals(conn, **place)] == [JONAS]
+
+
+def test_channel_without_a_desk_brings_nobody_back_whom_the_desk_forgot(
+    with_desk: Store, load: Import, run: Run
+) -> None:
+    with with_desk.write() as conn:
+        for number, user_id in enumerate((MAYA, JONAS)):
+            digest = digest_person(with_desk.sealer, user_id)
+            tombstone = Tombstone(f"forget-{number}", digest, ("support",), "4.000000", LEAD, with_desk.now())
+            add_tombstone(conn, tombstone)
+    old = {"id": "C7", "name": "old-support", "members": []}
+    later = (ask(5), answer(6, LEAD, thread=5))
+    there = {"support": [], "old-support": [ask(), answer(2, LEAD), answer(3, JONAS), *later]}
+    arguments = (*GROUP, "--channel", "old-support")
+    outcome = load(messages=there, channels=[CHANNEL, old], arguments=arguments)
+    assert (outcome["imported"], outcome["refused"]) == (1, {"someone in it was forgotten": 2})
+    assert [reply for _, reply in pairs(run)] == ["Hi [NAME_1], it is on its way, says [NAME_2] (6)."]
+    place = {"team_id": "T1", "channel_id": "C7"}
+    with with_desk.read() as conn:
+        hers = messages.load_message(conn, ts="1.000000", **place)
+        (given,) = approvals.load_approvals(conn, message_ts="3.000000", **place)
+    assert hers is not None
+    assert (hers.text, hers.user_id) == ("", "")
+    assert is_pseudonym(given.user_id)
 
 
 def test_draft_that_was_sent_is_known_for_one_in_an_export(with_desk: Store, load: Import, run: Run) -> None:

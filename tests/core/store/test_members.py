@@ -1,6 +1,9 @@
 from tests.conftest import Clock
+from tests.core.store.test_forgetting import JONAS, MAYA, forget
+from thumbtune.core.records import Desk
 from thumbtune.core.store import Store
-from thumbtune.core.store.members import erase_member, remember_members
+from thumbtune.core.store.desks import save_desk
+from thumbtune.core.store.members import erase_member, list_former, remember_members
 
 
 def test_who_left_a_group_is_known_with_when_that_was_seen(store: Store, clock: Clock) -> None:
@@ -22,3 +25,15 @@ def test_nothing_is_left_of_who_is_erased(store: Store) -> None:
     with store.write() as conn:
         erase_member(conn, "ANN")
     assert list(remember_members(store, "S1", set())) == ["BEN"]
+
+
+def test_forgetting_by_every_desk_forgets_the_groups_too(store: Store, desk: Desk) -> None:
+    """What a desk that does not forget them learned of them goes on to need it."""
+    with store.write() as conn:
+        save_desk(conn, Desk("sales", "T1", "Sales", "Be brief.", channels=("C2",)))
+    remember_members(store, "S1", {MAYA, JONAS})
+    remember_members(store, "S1", set())
+    forget(store, MAYA, "support")
+    assert set(list_former(store, "S1")) == {MAYA, JONAS}
+    forget(store, MAYA, "support", "sales")
+    assert set(list_former(store, "S1")) == {JONAS}

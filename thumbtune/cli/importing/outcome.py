@@ -41,12 +41,13 @@ class Outcome:
     problems: list[Problem] = field(default_factory=list)
 
     def add(self, other: "Outcome") -> None:
-        """Count another one's pairs in."""
+        """Count another one's pairs in, and tell what it could not use."""
         self.imported += other.imported
         self.already_there += other.already_there
         self.merged += other.merged
         self.waiting += other.waiting
         self.refused += other.refused
+        self.problems += other.problems
 
 
 @dataclass

@@ -44,7 +44,7 @@ from thumbtune.core.store.members import list_former
 from thumbtune.core.store.messages import load_message
 from thumbtune.core.store.pairs import FORGOTTEN, VETOED
 from thumbtune.core.store.places import Place, find_pair, mark_imported
-from thumbtune.core.store.tombstones import load_forgotten
+from thumbtune.core.store.tombstones import Forgotten, load_forgotten
 
 OWN_NAME = "thumbtune"
 """The bot's name in deploy/slack-manifest.json: what agents tell it in a thread is no part of the conversation."""
@@ -159,11 +159,11 @@ def _play(conn: sa.Connection, bot: Bot, done: BatchOutcome, scene: _Scene, *, d
         done.refused["a message of its thread cannot be read"] += len(reacted)
         return
     kept = [live for live in scene.messages if not is_request(bot, live, roles)]
-    for live in kept:
-        record_live(conn, bot, live)
-        _record_shown(conn, bot, live, shown=_list_shown(scene.raws[live.ts], emojis))
     place = {"team_id": bot.identity.team_id, "channel_id": scene.thread.channel.channel_id}
-    forgotten = load_forgotten(conn, bot.store.sealer, **place)
+    forgotten = load_forgotten(conn, bot.store.sealer, **place, desk_id=desk.desk_id)
+    for live in kept:
+        record_live(conn, bot, live, desk_id=desk.desk_id)
+        _record_shown(conn, bot, live, shown=_list_shown(scene.raws[live.ts], emojis), forgotten=forgotten)
     lost = [live.ts for live in kept if forgotten.holds(live.user_id, ts=live.ts)]
     for live in reacted:
         if lost and min(lost) <= live.ts:
@@ -178,13 +178,14 @@ def _list_shown(raw: Json, emojis: frozenset[str]) -> list[tuple[str, str]]:
     return [(user_id, key_emoji(item["name"])) for item in shown for user_id in item["users"]]
 
 
-def _record_shown(conn: sa.Connection, bot: Bot, live: LiveMessage, *, shown: Sequence[tuple[str, str]]) -> None:
+def _record_shown(
+    conn: sa.Connection, bot: Bot, live: LiveMessage, *, shown: Sequence[tuple[str, str]], forgotten: Forgotten
+) -> None:
     """Store the reactions of which nothing is known yet, as given before anything that comes later live."""
     place = {"team_id": bot.identity.team_id, "channel_id": live.channel_id, "message_ts": live.ts}
     known = {(item.user_id, item.emoji) for item in load_approvals(conn, **place)} if shown else set()
     edited_s, _, _ = live.revision.partition(".")
     since = f"{int(edited_s) + 1}.000000" if edited_s else live.ts
-    forgotten = load_forgotten(conn, bot.store.sealer, team_id=bot.identity.team_id, channel_id=live.channel_id)
     for shown_id, emoji in shown:
         user_id = forgotten.rename(shown_id, ts=live.ts)
         if known.isdisjoint([(shown_id, emoji), (user_id, emoji)]):

@@ -9,6 +9,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from thumbtune.cli.importing.conversations import Conversation, Parsed, Problem
+from thumbtune.cli.importing.origins import find_authors
 from thumbtune.cli.importing.outcome import BatchOutcome, ImportJob, Outcome, cut_batches, open_batch
 from thumbtune.cli.importing.redacting import redact_conversation, redact_passage
 from thumbtune.core.errors import RedactionFailed
@@ -85,11 +86,14 @@ def _store(
             continue
         seen.add(place)
         authors = sorted({item.author for item in conversation.utterances[: at + 1] if item.author.strip()})
-        found = find_pair(conn, place)
-        if (found is not None and found.reason == FORGOTTEN) or holds_forgotten(
-            conn, job.store.sealer, authors, desk_id=desk.desk_id
-        ):
-            done.refused[FORGOTTEN] += 1
+        found, digests = find_pair(conn, place), [digest_person(job.store.sealer, author) for author in authors]
+        is_erased = found is not None and found.reason == FORGOTTEN
+        known = find_authors(conn, job.store.sealer, conversation.origin, desk_id=desk.desk_id)
+        if known is None or is_erased or holds_forgotten(conn, digests, desk_id=desk.desk_id):
+            if conversation.origin is None:
+                done.refused[FORGOTTEN] += 1
+            else:
+                done.problems.append(Problem(conversation.where, FORGOTTEN))
             continue
         if found is not None:
             done.already_there += 1
@@ -115,7 +119,7 @@ def _store(
         )
         is_new = change == "new"
         if is_new:
-            record_authors(conn, place, [digest_person(job.store.sealer, author) for author in authors])
+            record_authors(conn, place, sorted({*digests, *known}))
             where = {"team_id": place.team_id, "channel_id": place.channel_id, "reply_ts": place.reply_ts}
             inspector = Inspector(settings, is_new=True)
             ask_curation(conn, job.store, shows_sign=False, inspector=inspector, **where)

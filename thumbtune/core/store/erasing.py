@@ -18,6 +18,7 @@ from thumbtune.core.pseudonyms import name_forgotten
 from thumbtune.core.store.curating import ask_curation, ask_for_dependents
 from thumbtune.core.store.engine import Store, insert_row
 from thumbtune.core.store.golden import drop_cases_of
+from thumbtune.core.store.members import erase_member, list_members
 from thumbtune.core.store.pairs import FORGOTTEN, erase_pairs
 from thumbtune.core.store.schema import (
     approvals,
@@ -51,7 +52,7 @@ class Erased:
 
     counts: Counter[str]
     desk_ids: frozenset[str]
-    """Desks that lost pairs."""
+    """Desks that lost pairs or triages: of a channel that moved, also others than those of the tombstone."""
 
 
 class Eraser:
@@ -69,10 +70,12 @@ class Eraser:
         )
         self._other_channels = {(row.team_id, row.channel_id) for row in conn.execute(elsewhere)}
         self._user_ids = self._find_user_ids()
+        self._reached: set[str] = set()
 
     def erase(self) -> Erased:
         """Erase everything and return how much that was."""
-        threads = self._list_threads()
+        threads = self._list_threads(self._said())
+        blanked = self._list_threads(sa.and_(self._in_reach(messages), self._said()))
         found = self._find_pairs()
         counts = Counter(
             pairs=len(found),
@@ -81,26 +84,40 @@ class Eraser:
             messages=self._erase_messages(),
             approvals=self._rename_approvals(),
             drafts=self._erase_drafts(threads),
-            placeholders=self._cut_placeholders(threads),
+            placeholders=self._cut_placeholders(blanked),
             events=self._erase_events(),
-            posts=self._erase_posts(threads),
+            posts=self._erase_posts(blanked),
         )
         cause = f"forgotten:{self._tombstone.receipt_id}"
         erase_for_good(self._conn, self._store, list(found), reason=FORGOTTEN, cause=cause, shows_sign=self._shows_sign)
         self._rename()
-        return Erased(counts, frozenset(found.values()))
+        self._leave_groups()
+        return Erased(counts, frozenset(self._reached.union(found.values())))
 
     def _ours(self, table: sa.Table) -> sa.ColumnElement[bool]:
         return table.c.desk_id.in_(self._tombstone.desk_ids)
 
     def _in_reach(self, table: sa.Table) -> sa.ColumnElement[bool]:
-        """Limit a table of channels to those that belong to no other desk."""
+        """Limit what came from channels to those that belong to no other desk: messages go in these alone."""
         other = sa.exists().where(
             desk_channels.c.team_id == table.c.team_id,
             desk_channels.c.channel_id == table.c.channel_id,
             desk_channels.c.desk_id.not_in(self._tombstone.desk_ids),
         )
         return sa.and_(table.c.team_id.in_(self._teams), sa.not_(other))
+
+    def _of_ours(self, table: sa.Table) -> sa.ColumnElement[bool]:
+        """Limit what is made of messages to our desks and their channels: what was made before a channel moved keeps its desk."""
+        here = sa.exists().where(
+            desk_channels.c.team_id == table.c.team_id,
+            desk_channels.c.channel_id == table.c.channel_id,
+            self._ours(desk_channels),
+        )
+        return sa.or_(self._ours(table), here)
+
+    def _goes_with_messages(self, table: sa.Table) -> sa.ColumnElement[bool]:
+        """Limit what is made of messages to what is ours, or would be left behind where nobody can tell any more whose it is."""
+        return sa.or_(self._ours(table), self._in_reach(table))
 
     def _is_person(self, user_id: object) -> bool:
         return isinstance(user_id, str) and digest_person(self._store.sealer, user_id) == self._tombstone.digest
@@ -112,20 +129,20 @@ class Eraser:
         query = sa.union(*(sa.select(column) for column in columns))
         return [user_id for user_id in self._conn.execute(query).scalars() if user_id and self._is_person(user_id)]
 
-    def _own_messages(self) -> sa.ColumnElement[bool]:
-        own = sa.and_(messages.c.user_id.in_(self._user_ids), messages.c.ts <= self._tombstone.up_to)
-        return sa.and_(self._in_reach(messages), own)
+    def _said(self) -> sa.ColumnElement[bool]:
+        return sa.and_(messages.c.user_id.in_(self._user_ids), messages.c.ts <= self._tombstone.up_to)
 
-    def _list_threads(self) -> set[Thread]:
-        query = sa.select(messages.c.team_id, messages.c.channel_id, messages.c.thread_ts).where(self._own_messages())
+    def _list_threads(self, which: sa.ColumnElement[bool]) -> set[Thread]:
+        query = sa.select(messages.c.team_id, messages.c.channel_id, messages.c.thread_ts).where(which)
         return {(row.team_id, row.channel_id, row.thread_ts) for row in self._conn.execute(query.distinct())}
 
     def _find_pairs(self) -> dict[int, str]:
         """Return the pairs whose reply is theirs, or that answer something of theirs, with their desks."""
-        wanted = sa.select(pairs.c.pair_id, pairs.c.desk_id).where(self._ours(pairs), pairs.c.reason != FORGOTTEN)
+        wanted = sa.select(pairs.c.pair_id, pairs.c.desk_id).where(pairs.c.reason != FORGOTTEN)
         same = [messages.c[name] == pairs.c[name] for name in ("team_id", "channel_id", "thread_ts")]
-        said = wanted.where(self._own_messages(), *same, messages.c.ts <= pairs.c.reply_ts)
+        said = wanted.where(self._goes_with_messages(pairs), self._said(), *same, messages.c.ts <= pairs.c.reply_ts)
         imported = wanted.where(
+            self._of_ours(pairs),
             pair_authors.c.pair_id == pairs.c.pair_id,
             pair_authors.c.digest == self._tombstone.digest,
             pairs.c.created_at <= self._tombstone.at,
@@ -136,9 +153,12 @@ class Eraser:
     def _erase_triages(self) -> int:
         """Erase triages of what they wrote, and those that they put in their own words."""
         same = [messages.c[name] == triages.c[name] for name in ("team_id", "channel_id", "thread_ts")]
-        said = sa.exists().where(self._own_messages(), *same, messages.c.ts <= triages.c.last_seen_ts)
+        said = sa.exists().where(self._said(), *same, messages.c.ts <= triages.c.last_seen_ts)
         worded = sa.and_(self._are_named(triages, "decided_by"), triages.c.state == "corrected")
-        return erase_triages(self._conn, sa.and_(self._ours(triages), sa.or_(said, worded)), reason=FORGOTTEN)
+        which = sa.or_(sa.and_(self._goes_with_messages(triages), said), worded)
+        desk_ids = sa.select(triages.c.desk_id).where(which, triages.c.state != "erased").distinct()
+        self._reached.update(self._conn.execute(desk_ids).scalars())
+        return erase_triages(self._conn, which, reason=FORGOTTEN)
 
     def _rename(self) -> None:
         """Take their name out of pairs, runs and golden cases.
@@ -167,14 +187,23 @@ class Eraser:
         theirs = sa.and_(theirs, overrides.c.overridden_at <= self._tombstone.at)
         self._conn.execute(sa.update(overrides).where(theirs).values(overridden_by=self._pseudonym))
 
+    def _leave_groups(self) -> None:
+        """Forget which groups they were in; what desks that do not forget them learned goes on to need it."""
+        others = sa.select(desks.c.desk_id).where(sa.not_(self._ours(desks))).limit(1)
+        if self._conn.execute(others).first() is None:
+            for user_id in filter(self._is_person, list_members(self._conn)):
+                erase_member(self._conn, user_id)
+
     def _are_named(self, table: sa.Table, column: str) -> sa.ColumnElement[bool]:
-        theirs = sa.and_(self._ours(table), table.c[column].in_(self._user_ids))
+        ours = self._of_ours(table) if "channel_id" in table.c else self._ours(table)
+        theirs = sa.and_(ours, table.c[column].in_(self._user_ids))
         return sa.and_(theirs, table.c.created_at <= self._tombstone.at)
 
     def _erase_messages(self) -> int:
         """Leave of each message that there was one: its place blocks whatever would bring it back."""
         values = {"text": "", "former": [], "deleted": True, "user_id": ""}
-        return self._conn.execute(sa.update(messages).where(self._own_messages()).values(values)).rowcount
+        which = sa.and_(self._in_reach(messages), self._said())
+        return self._conn.execute(sa.update(messages).where(which).values(values)).rowcount
 
     def _rename_approvals(self) -> int:
         which = sa.and_(
@@ -193,7 +222,7 @@ class Eraser:
 
     def _erase_drafts(self, threads: set[Thread]) -> int:
         """Erase drafts they asked for, and drafts that answer them."""
-        ours = sa.and_(self._ours(drafts), drafts.c.requested_at <= self._tombstone.at)
+        ours = sa.and_(self._goes_with_messages(drafts), drafts.c.requested_at <= self._tombstone.at)
         asked = drafts.c.asked_by.in_(self._user_ids)
         query = sa.select(drafts.c.draft_id, drafts.c.team_id, drafts.c.channel_id, drafts.c.thread_ts).where(ours)
         answering = [
@@ -244,7 +273,7 @@ class Eraser:
         ]
 
     def _erase_events(self) -> int:
-        """Erase what they sent and nobody has worked on yet."""
+        """Erase what holds something of theirs and nobody has worked on yet, whoever sent it."""
         query = sa.select(inbox.c.inbox_id, inbox.c.team_id, inbox.c.state, inbox.c.sealed_body).where(
             inbox.c.state.in_(_OPEN_EVENTS),
             inbox.c.sealed_body.is_not(None),
@@ -254,8 +283,8 @@ class Eraser:
         count = 0
         for row in self._conn.execute(query).all():
             body = self._open(row.sealed_body)
-            channel_id = str((body.get("event") or {}).get("channel") or "")
-            if (row.team_id, channel_id) in self._other_channels or not any(map(self._is_person, _list_authors(body))):
+            place = (row.team_id, _find_channel(body))
+            if place in self._other_channels or not any(map(self._is_person, _list_authors(body))):
                 continue
             which = inbox.c.inbox_id == row.inbox_id
             done = {"state": "done", "done_at": self._store.now(), "sealed_body": None, "lease_owner": None}
@@ -306,11 +335,27 @@ def _cut_batches(threads: Collection[Thread]) -> Iterator[list[Thread]]:
 
 
 def _list_authors(body: dict[str, Any]) -> Iterator[object]:
-    """Yield who wrote, did or asked what Slack sent."""
+    """Yield who wrote, did or asked what Slack sent, and who wrote whatever message lies in it, however deep."""
+    yield body.get("user_id")  # of a command; deeper, it is someone who is merely mentioned
+    parts: list[object] = [body]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict):
+            user = part.get("user")
+            yield user.get("id") if isinstance(user, dict) else user
+            yield part.get("author_id")  # of a message that is quoted
+            parts += part.values()
+        elif isinstance(part, list):
+            parts += part
+
+
+def _find_channel(body: dict[str, Any]) -> str:
+    """Return the channel where what Slack sent happened, empty when it was in none."""
     event = body.get("event")
-    if isinstance(event, dict):
-        for part in (event, event.get("message"), event.get("previous_message")):
-            if isinstance(part, dict):
-                yield part.get("user")
-    user = body.get("user")
-    yield user.get("id") if isinstance(user, dict) else body.get("user_id")
+    event = event if isinstance(event, dict) else {}
+    item = event.get("item")
+    for found in (event.get("channel"), item.get("channel") if isinstance(item, dict) else "", body.get("channel")):
+        channel_id = found.get("id") if isinstance(found, dict) else found
+        if channel_id:
+            return str(channel_id)
+    return str(body.get("channel_id") or "")

@@ -57,11 +57,14 @@ def forget_person(
     erased = Eraser(conn, store, replace(tombstone, desk_ids=desk_ids), shows_sign=shows_sign).erase()
     add_tombstone(conn, tombstone)
     begun_anew = _begin_anew(conn, erased.desk_ids)  # waits for a run that is just being closed with a new adapter
-    names = mark_to_replace(conn, desk_ids=desk_ids, reason=FORGOTTEN, now=now)
+    reached = erased.desk_ids.union(desk_ids)
+    names = mark_to_replace(conn, desk_ids=reached, reason=FORGOTTEN, now=now)
     replacements = {
         desk.desk_id: _ask_for_replacement(conn, desk, by=tombstone.by, min_pairs=min_pairs, now=now)
-        for desk in found
-        if (live := find_live(conn, desk_id=desk.desk_id)) is not None and live.replace_since is not None
+        for desk in list_desks(conn)
+        if desk.desk_id in reached
+        and (live := find_live(conn, desk_id=desk.desk_id)) is not None
+        and live.replace_since is not None
     }
     receipt = Receipt(
         tombstone.receipt_id,

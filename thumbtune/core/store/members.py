@@ -36,6 +36,11 @@ def list_former(store: Store, group_id: str) -> dict[str, float]:
     return {user_id: left for user_id, left in known.items() if left is not None}
 
 
+def list_members(conn: sa.Connection) -> list[str]:
+    """Return everybody who is or was in a group."""
+    return list(conn.execute(sa.select(group_members.c.user_id).distinct()).scalars())
+
+
 def erase_member(conn: sa.Connection, user_id: str) -> None:
     """Forget which groups someone was in."""
     conn.execute(sa.delete(group_members).where(group_members.c.user_id == user_id))

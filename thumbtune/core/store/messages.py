@@ -133,6 +133,16 @@ def has_hole(conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts: s
     return _HOLE.first(conn, {**place, "before": before_ts}) is not None
 
 
+def list_authors(
+    conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts: str, up_to: str
+) -> list[tuple[str, str]]:
+    """Return who wrote each message of a thread until `up_to`, and its `ts`; nobody wrote what was erased."""
+    place = {"team_id": team_id, "channel_id": channel_id, "thread_ts": thread_ts}
+    known = sa.or_(messages.c.user_id != "", messages.c.deleted)
+    query = sa.select(messages.c.user_id, messages.c.ts).filter_by(**place).where(messages.c.ts <= up_to, known)
+    return [(row.user_id, row.ts) for row in conn.execute(query.order_by(messages.c.ts))]
+
+
 def number_placeholders(
     conn: sa.Connection, items: Sequence[tuple[str, str]], *, team_id: str, channel_id: str, thread_ts: str
 ) -> dict[tuple[str, str], int]:

@@ -63,6 +63,12 @@ def record_authors(conn: sa.Connection, place: Place, digests: Sequence[str]) ->
         conn.execute(row.on_conflict_do_nothing())
 
 
+def load_authors(conn: sa.Connection, pair_id: int) -> list[str]:
+    """Return by keyed digest whose words a pair is noted to hold."""
+    query = sa.select(pair_authors.c.digest).where(pair_authors.c.pair_id == pair_id)
+    return list(conn.execute(query.order_by(pair_authors.c.digest)).scalars())
+
+
 def mark_imported(conn: sa.Connection, pair_id: int) -> None:
     """Note that a pair came from a file, unless a model drafted its reply: that counts for more."""
     which = sa.and_(pairs.c.pair_id == pair_id, pairs.c.source == "human")

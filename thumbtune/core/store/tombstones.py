@@ -7,7 +7,7 @@ person's name is numbered in threads.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -25,7 +25,11 @@ _SLACK_ID = re.compile(r"[UWB][A-Z0-9]+")
 _DESK_HERE = sa.select(desk_channels.c.desk_id).where(match_columns(desk_channels, ("team_id", "channel_id")))
 _OF_CHANNEL = Prepared(
     sa.select(tombstones.c.digest, tombstones.c.up_to)
-    .where(tombstones.c.desk_id.in_((EVERY_DESK, sa.bindparam("channel"), _DESK_HERE.scalar_subquery())))
+    .where(
+        tombstones.c.desk_id.in_(
+            (EVERY_DESK, sa.bindparam("channel"), sa.bindparam("reader"), _DESK_HERE.scalar_subquery())
+        )
+    )
     .order_by(tombstones.c.up_to)
 )
 
@@ -107,16 +111,20 @@ def is_kept(conn: sa.Connection, tombstone: Tombstone) -> bool:
     return EVERY_DESK in kept or kept.issuperset(tombstone.desk_ids)
 
 
-def load_forgotten(conn: sa.Connection, sealer: Sealer, *, team_id: str, channel_id: str) -> Forgotten:
-    """Return whom the desk of a channel forgot, and in it the desks it belonged to before."""
+def load_forgotten(
+    conn: sa.Connection, sealer: Sealer, *, team_id: str, channel_id: str, desk_id: str = ""
+) -> Forgotten:
+    """Return whom the desk of a channel forgot, and in it the desks it belonged to before.
+
+    `desk_id` is a desk that reads what was said there without having the channel.
+    """
     place = {"team_id": team_id, "channel_id": channel_id, "channel": _name_channel(team_id, channel_id)}
-    rows = _OF_CHANNEL.all(conn, place)
+    rows = _OF_CHANNEL.all(conn, {**place, "reader": desk_id})
     return Forgotten(sealer, {row.digest: row.up_to for row in rows})
 
 
-def holds_forgotten(conn: sa.Connection, sealer: Sealer, people: Collection[str], *, desk_id: str) -> bool:
-    """Return whether a desk forgot one of these people, whenever that was."""
-    digests: Sequence[str] = [digest_person(sealer, person) for person in people]
+def holds_forgotten(conn: sa.Connection, digests: Collection[str], *, desk_id: str) -> bool:
+    """Return whether a desk forgot one of the people with these digests, whenever that was."""
     which = sa.and_(tombstones.c.desk_id.in_((desk_id, EVERY_DESK)), tombstones.c.digest.in_(digests))
     return bool(digests) and bool(conn.execute(sa.select(sa.exists().where(which))).scalar_one())
 
