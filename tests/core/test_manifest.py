@@ -1,7 +1,7 @@
 """What `verify_adapter` and `hash_base` accept and refuse, on real directories."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -162,3 +162,24 @@ def test_chat_template_is_found_in_either_place(tmp_path: Path) -> None:
     assert load_template(tmp_path) == "from config"
     (tmp_path / "chat_template.jinja").write_text("from jinja")
     assert load_template(tmp_path) == "from jinja"
+
+
+def rewrite(directory: Path, **changes: object) -> None:
+    path = directory / MANIFEST_NAME
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), **changes}))
+
+
+def test_manifest_of_another_version_says_so_and_what_to_do(tmp_path: Path) -> None:
+    write_adapter(tmp_path / "support-0001")
+    rewrite(tmp_path / "support-0001", format=1)
+    with pytest.raises(ManifestMismatch, match="another version of Thumbtune.*thumbtune runs start"):
+        load_manifest(tmp_path / "support-0001")
+
+
+@pytest.mark.parametrize("likelihoods", [[], [-0.5], [-0.5, -0.1, -0.2]])
+def test_probe_without_a_likelihood_for_each_token_is_refused(tmp_path: Path, likelihoods: list[float]) -> None:
+    probe = asdict(write_adapter(tmp_path / "support-0001").probes[0])
+    for name in ("candidate_logprobs", "base_logprobs"):
+        rewrite(tmp_path / "support-0001", probes=[{**probe, name: likelihoods}])
+        with pytest.raises(ManifestMismatch, match="cannot be read"):
+            load_manifest(tmp_path / "support-0001")

@@ -26,7 +26,8 @@ ADAPTER_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 SERVABLE_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """What the model server can reserve room for. Source: vllm 0.32.0 vllm/config/lora.py, MaxLoRARanks, seen 2026-11-20."""
 
-_FORMAT = 1
+_FORMAT = 2
+"""The first had one likelihood for a probe's whole reply, by which a wrong adapter could be right."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,10 @@ def load_manifest(directory: Path) -> Manifest:
     try:
         fields = json.loads(path.read_bytes())
         if fields.pop("format") != _FORMAT:
-            raise ValueError("unknown format")
+            raise ManifestMismatch(
+                f"{directory.name} was published by another version of Thumbtune, and cannot be proven by this one; train a "
+                "new one: `thumbtune runs start`"
+            )
         fields["files"] = tuple(ManifestFile(**item) for item in fields["files"])
         fields["probes"] = tuple(_load_probe(item) for item in fields["probes"])
         fields["target_modules"] = tuple(fields["target_modules"])
