@@ -127,6 +127,15 @@ def test_message_deleted_in_slack_is_no_hole(bot: Bot, store: Store, deletion_fi
     assert list_learned(store) == [(REPLIED.text, [ASKED.text])]
 
 
+def test_what_was_deleted_in_slack_before_it_was_stored_by_an_earlier_version_is_no_hole(
+    bot: Bot, store: Store
+) -> None:
+    keep(store, ASKED, REPLIED)
+    keep(store, replace(CHATTED, user_id="", text="", deleted=True), event_ts=LATER)
+    happen(bot, approve(JONAS, "1700000000.000009"))
+    assert list_learned(store) == [(REPLIED.text, [ASKED.text])]
+
+
 def test_deletion_of_what_someone_forgotten_wrote_does_not_name_them(
     bot: Bot, store: Store, settings: Settings
 ) -> None:

@@ -169,10 +169,18 @@ def rewrite(directory: Path, **changes: object) -> None:
     path.write_text(json.dumps({**json.loads(path.read_bytes()), **changes}))
 
 
-def test_manifest_of_another_version_says_so_and_what_to_do(tmp_path: Path) -> None:
-    write_adapter(tmp_path / "support-0001")
-    rewrite(tmp_path / "support-0001", format=1)
-    with pytest.raises(ManifestMismatch, match="another version of Thumbtune.*thumbtune runs start"):
+def test_manifest_of_an_earlier_version_is_read_and_that_of_a_later_one_is_told_as_such(tmp_path: Path) -> None:
+    written = write_adapter(tmp_path / "support-0001")
+    (probe,) = written.probes
+    earlier = {
+        name: value for name, value in asdict(probe).items() if not name.endswith("logprobs") and name != "is_mean"
+    }
+    means = {"candidate_logprob": -0.3, "base_logprob": -1.75}
+    rewrite(tmp_path / "support-0001", format=1, probes=[{**earlier, **means}])
+    (read,) = load_manifest(tmp_path / "support-0001").probes
+    assert read == replace(probe, candidate_logprobs=(-0.3, -0.3), base_logprobs=(-1.75, -1.75), is_mean=True)
+    rewrite(tmp_path / "support-0001", format=3)
+    with pytest.raises(ManifestMismatch, match="a later version of Thumbtune"):
         load_manifest(tmp_path / "support-0001")
 
 

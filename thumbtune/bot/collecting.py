@@ -47,6 +47,7 @@ from thumbtune.core.store.pairs import (
     withdraw_reply,
 )
 from thumbtune.core.store.signs import add_sign
+from thumbtune.core.store.tombstones import load_forgotten
 
 logger = logging.getLogger(__name__)
 
@@ -132,10 +133,10 @@ def _put(
 ) -> _Became:
     message, earlier = conversation[-1], [item for item in conversation[:-1] if not item.deleted]
     place = {"team_id": message.team_id, "channel_id": message.channel_id}
-    if len(earlier) < len(conversation) - 1 and has_hole(
-        conn, thread_ts=message.thread_ts, before_ts=message.ts, **place
-    ):
-        return _withdraw(conn, bot, message, reason=ERASED)
+    if len(earlier) < len(conversation) - 1:
+        forgot = bool(load_forgotten(conn, bot.store.sealer, **place).up_to)
+        if has_hole(conn, thread_ts=message.thread_ts, before_ts=message.ts, counts_nobodys=forgot, **place):
+            return _withdraw(conn, bot, message, reason=ERASED)
     people = bot.people.get_people(item.user_id for item in earlier if not item.is_bot)
     texts = [find_text_at(item, message.ts) for item in earlier]
     then = [

@@ -63,7 +63,8 @@ def repair_thread(bot: Bot, *, desk: Desk, channel_id: str, ts: str, may_be_gone
             changed = len(gone)
             edited: list[str] = []
             for message in live:
-                if not is_request(bot, message, roles):
+                # A forgotten agent's word to the bot was no part of the conversation either.
+                if not is_request(bot, message, roles) and not (message.is_forgotten and message.calls_bot):
                     edited += [message.ts] if record_live(conn, bot, message) else []
                     changed += record_reactions(conn, bot, message, desk=desk, moments=moments)
             changed += len(edited)

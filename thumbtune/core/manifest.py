@@ -27,7 +27,8 @@ SERVABLE_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """What the model server can reserve room for. Source: vllm 0.32.0 vllm/config/lora.py, MaxLoRARanks, seen 2026-11-20."""
 
 _FORMAT = 2
-"""The first had one likelihood for a probe's whole reply, by which a wrong adapter could be right."""
+_MEANS_FORMAT = 1
+"""Had one likelihood for a probe's whole reply, the mean, by which a wrong adapter could be right."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Probe:
     reply: str
     candidate_logprobs: tuple[float, ...]
     base_logprobs: tuple[float, ...]
+    is_mean: bool = False
+    """Whether only their mean is known, which stands for each: of an adapter that an earlier version published."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +99,14 @@ def load_manifest(directory: Path) -> Manifest:
         raise ManifestMismatch(f"{directory.name} has no {MANIFEST_NAME}; it was not published completely")
     try:
         fields = json.loads(path.read_bytes())
-        if fields.pop("format") != _FORMAT:
+        version = fields.pop("format")
+        if version not in (_FORMAT, _MEANS_FORMAT):
             raise ManifestMismatch(
-                f"{directory.name} was published by another version of Thumbtune, and cannot be proven by this one; train a "
-                "new one: `thumbtune runs start`"
+                f"{directory.name} was published by a later version of Thumbtune, and this one cannot prove it; upgrade, or "
+                "train a new one"
             )
         fields["files"] = tuple(ManifestFile(**item) for item in fields["files"])
-        fields["probes"] = tuple(_load_probe(item) for item in fields["probes"])
+        fields["probes"] = tuple(_load_probe(item, is_mean=version == _MEANS_FORMAT) for item in fields["probes"])
         fields["target_modules"] = tuple(fields["target_modules"])
         fields["created_at"] = datetime.fromisoformat(fields["created_at"])
         return Manifest(**fields)
@@ -203,7 +207,11 @@ def hash_base(base: Path) -> str:
     return digest.hexdigest()
 
 
-def _load_probe(item: dict[str, Any]) -> Probe:  # parsed JSON: the dataclass checks the names
+def _load_probe(item: dict[str, Any], *, is_mean: bool) -> Probe:  # parsed JSON: the dataclass checks the names
+    if is_mean:
+        for name in ("candidate_logprob", "base_logprob"):
+            item[f"{name}s"] = [item.pop(name)] * len(item["reply_token_ids"])
+        item["is_mean"] = True
     for name in ("messages", "prompt_token_ids", "reply_token_ids", "candidate_logprobs", "base_logprobs"):
         item[name] = tuple(item[name])
     probe = Probe(**item)

@@ -37,7 +37,7 @@ class ProbeReport:
     base_gap: float
     """The same without the adapter: how far the server's base is from the trainer's."""
     change_gap: float
-    """Mean absolute gap of a token's change to the change that the trainer saw."""
+    """Mean absolute gap of a token's change to the change that the trainer saw; 0 where only means were kept."""
 
 
 def prove_adapter(
@@ -51,12 +51,15 @@ def prove_adapter(
     name = manifest.adapter
     if not manifest.probes:
         raise NotProven(f"{name} carries no probe; publish it again with this version's trainer")
-    changes, taught = list[float](), list[float]()
+    changes, gaps, taught = list[float](), list[float](), list[float]()
     adapter_gaps, base_gaps = [], []
     for probe in manifest.probes:
         with_adapter, without = _score_probe(server, probe, adapter=name, base_model=base_model)
-        changes += _subtract(with_adapter, without)
-        taught += _subtract(probe.candidate_logprobs, probe.base_logprobs)
+        changed = _subtract(with_adapter, without)
+        changes += changed
+        if not probe.is_mean:
+            taught += _subtract(probe.candidate_logprobs, probe.base_logprobs)
+            gaps += _subtract(changed, taught[-len(changed) :])
         adapter_gaps.append(abs(_mean(with_adapter) - _mean(probe.candidate_logprobs)))
         base_gaps.append(abs(_mean(without) - _mean(probe.base_logprobs)))
     report = ProbeReport(
@@ -65,7 +68,7 @@ def prove_adapter(
         change=_measure(changes),
         adapter_gap=max(adapter_gaps),
         base_gap=max(base_gaps),
-        change_gap=_measure(_subtract(changes, taught)),
+        change_gap=_measure(gaps),
     )
     if not report.base_gap <= max_gap:  # so that what is not a number is refused too
         raise WrongBase(
@@ -112,7 +115,7 @@ def _subtract(ones: Sequence[float], others: Sequence[float]) -> list[float]:
 
 
 def _measure(differences: Sequence[float]) -> float:
-    return _mean([abs(value) for value in differences])
+    return _mean([abs(value) for value in differences]) if differences else 0.0
 
 
 def _mean(values: Sequence[float]) -> float:

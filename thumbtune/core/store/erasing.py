@@ -32,6 +32,7 @@ from thumbtune.core.store.schema import (
     pairs,
     placeholders,
     runs,
+    tombstones,
 )
 from thumbtune.core.store.schema_training import golden_cases, overrides, triages
 from thumbtune.core.store.signs import add_signs
@@ -189,7 +190,8 @@ class Eraser:
 
     def _leave_groups(self) -> None:
         """Forget which groups they were in; what desks that do not forget them learned goes on to need it."""
-        others = sa.select(desks.c.desk_id).where(sa.not_(self._ours(desks))).limit(1)
+        forgot = sa.select(tombstones.c.desk_id).where(tombstones.c.digest == self._tombstone.digest)
+        others = sa.select(desks.c.desk_id).where(sa.not_(self._ours(desks)), desks.c.desk_id.not_in(forgot)).limit(1)
         if self._conn.execute(others).first() is None:
             for user_id in filter(self._is_person, list_members(self._conn)):
                 erase_member(self._conn, user_id)

@@ -43,6 +43,7 @@ _HOLE = Prepared(
         messages.c.deleted,
         sa.not_(messages.c.is_bot),
         sa.not_(_WAS_DELETED_IN_SLACK),
+        sa.or_(messages.c.user_id != "", sa.bindparam("counts_nobodys", type_=sa.Boolean())),
     )
     .limit(1)
 )
@@ -124,13 +125,16 @@ def load_thread(conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts
     return [_read(row) for row in rows]
 
 
-def has_hole(conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts: str, before_ts: str) -> bool:
+def has_hole(
+    conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts: str, before_ts: str, counts_nobodys: bool
+) -> bool:
     """Return whether a person's message before another one of a thread was erased here, not deleted in Slack.
 
-    A forgetting leaves a message without an author, retention one without an event.
+    A forgetting leaves a message without an author, retention one without an event. `counts_nobodys` is given where someone
+    was forgotten: what was deleted in Slack before it was ever stored had no author once either.
     """
     place = {"team_id": team_id, "channel_id": channel_id, "thread_ts": thread_ts}
-    return _HOLE.first(conn, {**place, "before": before_ts}) is not None
+    return _HOLE.first(conn, {**place, "before": before_ts, "counts_nobodys": counts_nobodys}) is not None
 
 
 def list_authors(
