@@ -12,6 +12,7 @@ from thumbtune.bot.listeners.table import LISTENERS
 from thumbtune.bot.repairing import repair_thread
 from thumbtune.bot.slack import Json
 from thumbtune.bot.workers import Workers
+from thumbtune.core.forgetting import forget
 from thumbtune.demo.slack import seed
 
 Thread = tuple[str, str]
@@ -115,3 +116,15 @@ def test_nothing_follows_from_what_the_bot_cannot_see(office: Office, bot: Bot, 
     office.control("members", channel=SUPPORT, user=seed.BOT_USER_ID, is_member=False)
     assert not repair(bot, thread[0])
     assert office.pairs()
+
+
+def test_forgotten_agents_word_to_the_bot_is_no_hole(office: Office, bot: Bot) -> None:
+    question = office.say(MAYA, "Where is my order, please?")
+    office.say(AIKO, f"<@{seed.BOT_USER_ID}> what may I say to her?", thread=question)
+    reply = office.say(PRIYA, "It arrives on Friday.", thread=question)
+    office.react(JONAS, reply)
+    assert repair(bot, question)
+    [made] = office.pairs()
+    forget(office.store, office.settings, person=AIKO, desk_ids=[], by="cli")
+    repair(bot, question)
+    assert office.pairs() == [made]
