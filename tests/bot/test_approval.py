@@ -109,11 +109,6 @@ def test_who_left_the_team_wrote_and_approved_for_it_until_then() -> None:
     assert not was_approver(make_person("BEN", is_guest=True), roles, ts="99.1")
 
 
-def test_approval_of_an_account_that_is_switched_off_since_counts() -> None:
-    roles = DeskRoles(TEAM, frozenset(), frozenset({"ANN"}), frozenset())
-    assert was_approver(make_person("ANN", is_deleted=True), roles, ts="100.0")
-
-
 def test_lead_writes_for_the_team_but_an_agent_leads_nothing() -> None:
     roles = DeskRoles(TEAM, frozenset({"ANN"}), frozenset({"ANN"}), frozenset({"BEN"}))
     assert is_agent(make_person("BEN"), roles)

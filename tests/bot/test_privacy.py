@@ -96,13 +96,14 @@ def test_none_of_a_thousand_seeded_items_is_stored_logged_or_trained_on(
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="thumbtune")
     items, bot, store = build_corpus(), bot_among_people, office.store
+    writes = []
+    for event in make_events(items):
+        kind = str(event["type"])
+        write = LISTENERS["event", kind](InboxEvent(1, TEAM_ID, "event", kind, {"event": event}, 1, store.now()), bot)
+        assert write is not None
+        writes.append(write)
     with store.write() as conn:
-        for event in make_events(items):
-            kind = str(event["type"])
-            write = LISTENERS["event", kind](
-                InboxEvent(1, TEAM_ID, "event", kind, {"event": event}, 1, store.now()), bot
-            )
-            assert write is not None
+        for write in writes:
             write(conn)
     with store.read() as conn:
         texts = {}

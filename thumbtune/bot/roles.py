@@ -60,8 +60,8 @@ def is_approver(person: Person | None, roles: DeskRoles) -> bool:
 
 
 def was_approver(person: Person | None, roles: DeskRoles, *, ts: str) -> bool:
-    """Return whether a 👍 that this person gave at a Slack `ts` counts, whatever became of them since."""
-    return _counted(person, roles, roles.approvers, roles.former_approvers, ts=ts)
+    """Return whether a 👍 that this person gave at a Slack `ts` counts: now, or as one who has left their group since."""
+    return is_approver(person, roles) or _belonged(person, roles, roles.former_approvers, ts=ts)
 
 
 def is_lead(person: Person | None, roles: DeskRoles) -> bool:
@@ -81,14 +81,13 @@ def name_role(person: Person | None, roles: DeskRoles, *, ts: str) -> Role | Non
     """
     if person is None or person.is_bot:
         return None
-    return "agent" if _counted(person, roles, roles.agents | roles.leads, roles.former_agents, ts=ts) else "customer"
+    is_listed = is_agent(replace(person, is_deleted=False), roles)  # who is switched off and still listed wrote before
+    return "agent" if is_listed or _belonged(person, roles, roles.former_agents, ts=ts) else "customer"
 
 
-def _counted(
-    person: Person | None, roles: DeskRoles, members: frozenset[str], former: Mapping[str, float], *, ts: str
-) -> bool:
-    """Return whether someone belonged to these then; an account that is switched off does nothing new."""
+def _belonged(person: Person | None, roles: DeskRoles, former: Mapping[str, float], *, ts: str) -> bool:
+    """Return whether someone belonged to these then, whose account may be switched off now."""
     if person is None or not is_staff(replace(person, is_deleted=False), roles):
         return False
     then = float(ts) if ts.replace(".", "", 1).isdigit() else math.inf
-    return person.user_id in members or then <= former.get(person.user_id, 0.0)
+    return then <= former.get(person.user_id, 0.0)

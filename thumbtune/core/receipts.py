@@ -31,7 +31,7 @@ def describe_counts(receipt: Receipt) -> str:
 def describe_learned(receipt: Receipt) -> str:
     """Return which adapters learned from the person."""
     if not receipt.adapters:
-        return "No adapter is known to have learned from them since they were last forgotten."
+        return "No adapter is known to have learned from them, but those that an earlier receipt names."
     return f"Learned from them, and never to go live again once replaced: {', '.join(receipt.adapters)}."
 
 

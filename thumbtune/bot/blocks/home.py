@@ -116,10 +116,13 @@ def build_home(views: Sequence[DeskView]) -> Json:
 def _build_desk(view: DeskView) -> list[Block]:
     desk, run = view.desk, view.last_run
     plural = "reply" if view.pairs == 1 else "replies"
+    due = f"*{view.new_pairs}* of {desk.threshold} until the next training"
+    if view.new_pairs >= desk.threshold:
+        due = f"*{view.new_pairs}* of them new: enough for a training, which takes {desk.threshold}"
     blocks: list[Block] = [
         header(desk.name),
         section(
-            f":books: *{view.pairs}* approved {plural} · *{view.new_pairs}* of {desk.threshold} until the next training"
+            f":books: *{view.pairs}* approved {plural} · {due}"
             + (f" · *{view.pairs_this_week}* this week" if view.pairs_this_week else "")
         ),
         section(f":writing_hand: Drafts are written by *{view.live.name}*" if view.live else _describe_start(view)),
