@@ -149,11 +149,10 @@ def _put(
         return _withdraw(conn, bot, message, reason=UNREADABLE if question else NO_QUESTION)
     now = bot.store.now()
     where = {"reply_ts": message.ts, **place}
-    made, withdrawn = list_made(conn, **where), 0
+    made = list_made(conn, **where)
+    withdrawn: _Became = ""
     if made.keys() - {message.revision}:
-        withdrawn = withdraw_reply(conn, reason=EDITED, now=now, keep_revision=message.revision, **where)
-    if withdrawn:
-        _note(conn, bot, message, actor=ACTOR, action="pair_withdrawn")
+        withdrawn = _withdraw(conn, bot, message, reason=EDITED, keep_revision=message.revision)
     if message.revision in made and made[message.revision].turns == turns:
         passages = made[message.revision].passages
     else:

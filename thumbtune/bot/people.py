@@ -116,7 +116,8 @@ class People:
 
         Raises: SlackError when a group cannot be resolved for now; one that is gone has no members; StoreUnavailable.
         """
-        agents, leads, team = (self._resolve(ids) for ids in (desk.agents, desk.leads, (*desk.agents, *desk.leads)))
+        agents, leads = self._resolve(desk.agents), self._resolve(desk.leads)
+        team = _join([agents, leads])
         approvers = self._resolve(desk.approvers) if desk.approvers else team
         return DeskRoles(
             team_id=desk.team_id,
@@ -158,13 +159,7 @@ class People:
         return person
 
     def _resolve(self, ids: Iterable[str]) -> _Group:
-        found: set[str] = set()
-        former: dict[str, float] = {}
-        for some_id in ids:
-            members, left = self._fetch_group(some_id) if some_id.startswith("S") else (frozenset({some_id}), {})
-            found |= members
-            former |= {user_id: max(left_at, former.get(user_id, 0.0)) for user_id, left_at in left.items()}
-        return frozenset(found), former
+        return _join(self._fetch_group(item) if item.startswith("S") else (frozenset({item}), {}) for item in ids)
 
     def _fetch_group(self, group_id: str) -> _Group:
         entry = self._groups.get(group_id)
@@ -180,6 +175,15 @@ class People:
         group = (users, self._remember(group_id, users))
         self._groups[group_id] = (self._clock(), group)
         return group
+
+
+def _join(groups: Iterable[_Group]) -> _Group:
+    found: set[str] = set()
+    former: dict[str, float] = {}
+    for members, left in groups:
+        found |= members
+        former |= {user_id: max(left_at, former.get(user_id, 0.0)) for user_id, left_at in left.items()}
+    return frozenset(found), former
 
 
 def read_person(user: Mapping[str, object], *, home_team_id: str) -> Person:

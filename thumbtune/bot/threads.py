@@ -149,9 +149,10 @@ def record_deletion(
 
     Whose it was tells later that it was deleted in Slack, not erased here; of someone who was forgotten it is not kept.
     """
-    forgotten = load_forgotten(conn, bot.store.sealer, team_id=bot.identity.team_id, channel_id=channel_id)
-    author = "" if forgotten.holds(user_id, ts=ts) else user_id
-    message = Message(bot.identity.team_id, channel_id, ts, thread_ts, author, False, "", "", True)
+    if user_id:
+        forgotten = load_forgotten(conn, bot.store.sealer, team_id=bot.identity.team_id, channel_id=channel_id)
+        user_id = "" if forgotten.holds(user_id, ts=ts) else user_id
+    message = Message(bot.identity.team_id, channel_id, ts, thread_ts, user_id, False, "", "", True)
     return record_message(conn, message, event_ts=event_ts)
 
 

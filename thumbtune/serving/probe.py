@@ -58,8 +58,9 @@ def prove_adapter(
         changed = _subtract(with_adapter, without)
         changes += changed
         if not probe.is_mean:
-            taught += _subtract(probe.candidate_logprobs, probe.base_logprobs)
-            gaps += _subtract(changed, taught[-len(changed) :])
+            seen = _subtract(probe.candidate_logprobs, probe.base_logprobs)
+            taught += seen
+            gaps += _subtract(changed, seen)
         adapter_gaps.append(abs(_mean(with_adapter) - _mean(probe.candidate_logprobs)))
         base_gaps.append(abs(_mean(without) - _mean(probe.base_logprobs)))
     report = ProbeReport(

@@ -3,7 +3,7 @@
 It does not know desks or what membership means.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -23,7 +23,8 @@ def remember_members(store: Store, group_id: str, user_ids: Collection[str]) -> 
     if members != {user_id for user_id, left in known.items() if left is None}:
         with store.write() as conn:
             _keep(conn, group_id, members, now=store.now())
-    return list_former(store, group_id)
+            known = _load(conn, group_id)
+    return _pick_former(known)
 
 
 def list_former(store: Store, group_id: str) -> dict[str, float]:
@@ -32,8 +33,7 @@ def list_former(store: Store, group_id: str) -> dict[str, float]:
     Raises: StoreUnavailable.
     """
     with store.read() as conn:
-        known = _load(conn, group_id)
-    return {user_id: left for user_id, left in known.items() if left is not None}
+        return _pick_former(_load(conn, group_id))
 
 
 def list_members(conn: sa.Connection) -> list[str]:
@@ -49,6 +49,10 @@ def erase_member(conn: sa.Connection, user_id: str) -> None:
 def _load(conn: sa.Connection, group_id: str) -> dict[str, float | None]:
     rows = conn.execute(sa.select(group_members).where(group_members.c.group_id == group_id))
     return {row.user_id: row.left_at and row.left_at.timestamp() for row in rows}
+
+
+def _pick_former(known: Mapping[str, float | None]) -> dict[str, float]:
+    return {user_id: left for user_id, left in known.items() if left is not None}
 
 
 def _keep(conn: sa.Connection, group_id: str, members: set[str], *, now: datetime) -> None:
