@@ -85,9 +85,8 @@ def settle_reply(
         if message is not None and (message.deleted or message.revision):  # an imported pair may stand at its place
             reason, kept = (DELETED, None) if message.deleted else (EDITED, message.revision)
             became = _withdraw(conn, bot, message, reason=reason, keep_revision=kept)
-            if became and bot.shows_sign:
-                cause = f"{became}:{message.revision}"
-                add_sign(conn, bot.store, channel_id=channel_id, reply_ts=reply_ts, cause=cause)
+            if became:
+                _ask_for_sign(conn, bot, channel_id=channel_id, reply_ts=reply_ts, cause=f"{became}:{message.revision}")
         return
     conversation = load_conversation(conn, ts=reply_ts, **place)
     if not conversation:
@@ -105,9 +104,9 @@ def settle_reply(
         became = _put(conn, bot, conversation, verdict, approvals, desk=desk, roles=roles)
     else:
         became = _withdraw(conn, bot, message, reason=_explain(message, verdict))
-    if became and bot.settings.collected_reaction:
+    if became:
         cause = f"{became}:{verdict.newest_event_ts}:{message.revision}"
-        add_sign(conn, bot.store, channel_id=channel_id, reply_ts=reply_ts, cause=cause)
+        _ask_for_sign(conn, bot, channel_id=channel_id, reply_ts=reply_ts, cause=cause)
 
 
 def erase_deleted(conn: sa.Connection, bot: Bot, *, channel_id: str, thread_ts: str, deleted_ts: str) -> None:
@@ -117,8 +116,7 @@ def erase_deleted(conn: sa.Connection, bot: Bot, *, channel_id: str, thread_ts: 
     ask_for_dependents(conn, bot.store, lost, shows_sign=bot.shows_sign)
     for reply_ts in sorted({load_pair(conn, pair_id).reply_ts for pair_id in lost}):
         record_act(conn, actor=ACTOR, action="pair_withdrawn", subject=f"{channel_id}:{reply_ts}", now=now)
-        if bot.shows_sign:
-            add_sign(conn, bot.store, channel_id=channel_id, reply_ts=reply_ts, cause=f"deleted:{deleted_ts}")
+        _ask_for_sign(conn, bot, channel_id=channel_id, reply_ts=reply_ts, cause=f"deleted:{deleted_ts}")
 
 
 def _put(
@@ -198,6 +196,11 @@ def _withdraw(
         )
         _note(conn, bot, message, actor=ACTOR, action="pair_withdrawn")
     return "out" if changed else ""
+
+
+def _ask_for_sign(conn: sa.Connection, bot: Bot, *, channel_id: str, reply_ts: str, cause: str) -> None:
+    if bot.shows_sign:
+        add_sign(conn, bot.store, channel_id=channel_id, reply_ts=reply_ts, cause=cause)
 
 
 def _note(conn: sa.Connection, bot: Bot, message: Message, *, actor: str, action: str) -> None:

@@ -27,7 +27,7 @@ from thumbtune.core.store.decisions import decide_pair
 from thumbtune.core.store.desks import find_desk
 from thumbtune.core.store.engine import Store
 from thumbtune.core.store.messages import number_placeholders
-from thumbtune.core.store.pairs import load_pair
+from thumbtune.core.store.pairs import check_texts, load_pair
 from thumbtune.core.store.schema import pairs
 
 
@@ -52,8 +52,7 @@ def correct_pair(
     not the one that was shown; RedactionFailed.
     """
     pair = load_pair(conn, pair_id, lock=True)
-    if not (pair.turns and pair.reply):
-        raise Conflict(f"pair {pair_id} cannot be corrected: its texts are gone ({pair.reason})")
+    check_texts(pair, what="corrected")
     reply = _redact(conn, store, pair, text.strip(), redactor=redactor, names=names)
     if not reply:
         raise BadInput(f"pair {pair_id} needs a reply; to leave it out, withdraw it")

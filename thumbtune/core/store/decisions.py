@@ -14,7 +14,7 @@ from thumbtune.core.store.curating import ask_curation
 from thumbtune.core.store.desks import find_desk
 from thumbtune.core.store.engine import Store
 from thumbtune.core.store.findings import load_findings
-from thumbtune.core.store.pairs import is_outdated, load_pair, set_pair_state
+from thumbtune.core.store.pairs import check_texts, is_outdated, load_pair, set_pair_state
 from thumbtune.core.store.signs import add_sign
 
 Keep = Literal["this", "other", "both"]
@@ -39,9 +39,7 @@ def decide_pair(
     before = load_pair(conn, pair_id, lock=True)
     if only_if is not None and before.state != only_if:
         raise Conflict(f"pair {pair_id} is {before.state} by now, not {only_if}")
-    if not (before.turns and before.reply):  # why stays said
-        what = "kept" if state == "active" else "left out once more"
-        raise Conflict(f"pair {pair_id} cannot be {what}: its texts are gone ({before.reason})")
+    check_texts(before, what="kept" if state == "active" else "left out once more")
     if state == "active" and is_outdated(conn, pair_id):
         raise Conflict(f"pair {pair_id} cannot be kept: its reply was edited since; approve it as it stands in Slack")
     now = store.now()

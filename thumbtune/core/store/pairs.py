@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from thumbtune.core.errors import NotFound
+from thumbtune.core.errors import Conflict, NotFound
 from thumbtune.core.prompt import Passage, Turn
 from thumbtune.core.records import PairSource, PairState, TrainingPair
 from thumbtune.core.store.engine import match_columns
@@ -88,6 +88,15 @@ def put_pair(
     if not changes:
         return ""
     return "approved" if is_approved_anew else "changed"
+
+
+def check_texts(pair: TrainingPair, *, what: str) -> None:
+    """Refuse to do something with a pair whose texts are gone; why they are stays said.
+
+    Raises: Conflict.
+    """
+    if not (pair.turns and pair.reply):
+        raise Conflict(f"pair {pair.pair_id} cannot be {what}: its texts are gone ({pair.reason})")
 
 
 def list_made(conn: sa.Connection, *, team_id: str, channel_id: str, reply_ts: str) -> dict[str, Made]:
