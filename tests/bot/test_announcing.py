@@ -9,7 +9,16 @@ from thumbtune.bot.app import build_bot
 from thumbtune.bot.posting import Sender
 from thumbtune.core.store import Store
 from thumbtune.core.store.desks import save_desk
-from thumbtune.core.store.runs import beat, claim_run, finish_run, list_unannounced_runs, load_run, open_run
+from thumbtune.core.store.runs import (
+    add_to_message,
+    beat,
+    claim_run,
+    finish_run,
+    list_unannounced_runs,
+    load_run,
+    open_run,
+)
+from thumbtune.demo.slack.wire import Json
 
 RESULT = "support-0001 is live."
 
@@ -110,5 +119,37 @@ def test_run_asked_for_by_someone_slack_does_not_know_is_told_to_nobody(
         save_desk(conn, make_desk())
         open_run(conn, desk_id="support", reason="retrain", now=clock(), announce_channel="U0NOBODY1")
     Announcer(bot).announce_due()
+    with store.read() as conn:
+        assert list_unannounced_runs(conn) == []
+
+
+def test_what_moves_a_run_while_slack_is_being_told_is_told_too(
+    office: Office, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot = build_bot(office.settings, store)
+    announcer = Announcer(bot)
+    with store.write() as conn:
+        save_desk(conn, make_desk())
+        open_run(conn, desk_id="support", reason="retrain", now=clock(), announce_channel=SUPPORT)
+        run = claim_run(conn, owner="t", now=clock(), lease_s=60)
+        assert run is not None
+        finish_run(conn, run, state="passed", message=RESULT, now=clock(), adapter="support-0001")
+    announcer.announce_due()
+    Sender(bot).send_due()
+    call = bot.slack.call
+
+    def be_slow(method: str, **arguments: object) -> Json:
+        answer = call(method, **arguments)
+        monkeypatch.undo()
+        with store.write() as conn:
+            add_to_message(conn, run.run_id, "It failed its trial: It leaks.")
+        return answer
+
+    monkeypatch.setattr(bot.slack, "call", be_slow)
+    announcer.announce_due()
+    announcer.announce_due()
+    history = office.call("conversations.history", user=RUTH, channel=SUPPORT)["messages"]
+    (message,) = [message for message in history if message.get("bot_id")]
+    assert "It leaks" in str(message)
     with store.read() as conn:
         assert list_unannounced_runs(conn) == []

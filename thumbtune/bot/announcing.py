@@ -21,7 +21,7 @@ from thumbtune.core.store.adapters import load_adapter
 from thumbtune.core.store.desks import load_desk
 from thumbtune.core.store.outbox import add_post, find_post
 from thumbtune.core.store.overriding import find_override
-from thumbtune.core.store.runs import list_unannounced_runs, mark_announced, set_announce_channel
+from thumbtune.core.store.runs import list_unannounced_runs, load_run, mark_announced, set_announce_channel
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,8 @@ QUIET_S = 30.0
 """Longest pause while Slack is away or wants to be left alone."""
 STEPS = 50
 CLOSED = "closed"
+TELLING = "telling"
+"""What is kept while Slack is being told: what moves a run meanwhile overwrites it, and the run is told of again."""
 RUN_EVENT = "thumbtune_run"
 
 
@@ -85,6 +87,8 @@ class Announcer:
     def _announce(self, run: TrainingRun) -> None:
         bot, key = self._bot, f"run:{run.run_id}"
         with bot.store.write() as conn:
+            run = load_run(conn, run.run_id)
+            mark_announced(conn, run.run_id, announced=TELLING)
             try:
                 desk_name = load_desk(conn, run.desk_id).name
             except NotFound:
@@ -127,7 +131,7 @@ class Announcer:
             if not _is_final(exc) or run.state in OPEN_RUN_STATES:
                 return  # the next look tries again
         with self._bot.store.write() as conn:
-            mark_announced(conn, run.run_id, announced=describe_step(run))
+            mark_announced(conn, run.run_id, announced=describe_step(run), after=TELLING)
 
     def _close(self, run: TrainingRun) -> None:
         with self._bot.store.write() as conn:
