@@ -156,6 +156,18 @@ def test_pairs_are_listed_shown_withdrawn_and_exported(with_desk: Store, run: Ru
         run("pairs", "list", "--desk", "nope")
 
 
+def test_pair_is_shown_as_its_conversation_with_why_it_is_in_or_out(with_desk: Store, run: Run) -> None:
+    add_pair(with_desk, 1)
+    shown = run("pairs", "show", "1")
+    assert "Pair 1 of desk support: active\n  in: approved by U2\n" in shown
+    assert "\ncustomer\nQuestion [ORDER_1]?\n\nagent\nOne moment.\n" in shown
+    assert shown.endswith("the reply that is learned\nAnswer 1. 🍵\n")
+    run("pairs", "withdraw", "1", "--reason", "wrong price")
+    assert "out: wrong price (decided by cli)" in run("pairs", "show", "1")
+    listed = run("pairs", "list", "--why")
+    assert "Well?" in listed and "Answer 1." in listed and "wrong price" in listed
+
+
 def test_decision_about_a_pair_whose_texts_are_gone_is_refused_and_its_reason_stays(with_desk: Store, run: Run) -> None:
     add_pair(with_desk, 1)
     with with_desk.write() as conn:

@@ -39,10 +39,13 @@ def test_only_pairs_of_the_state_and_the_desk_are_exported_and_the_export_is_aud
     run("pairs", "withdraw", "2")
     out = tmp_path / "deep" / "out.jsonl"
     assert "Wrote 2 pairs of 2 conversations" in run("pairs", "export", "--out", str(out))
-    assert "Wrote 1 pairs" in run("pairs", "export", "--out", str(out), "--state", "withdrawn")
-    assert json.loads(out.read_text())["pair_id"] == 2
+    with pytest.raises(BadInput, match="exists already"):
+        run("pairs", "export", "--out", str(out))
+    withdrawn = tmp_path / "withdrawn.jsonl"
+    assert "Wrote 1 pair of 1 conversation to" in run("pairs", "export", "--out", str(withdrawn), "--state", "withdrawn")
+    assert json.loads(withdrawn.read_text())["pair_id"] == 2
     (act, _) = run("audit", "list", "--action", "pairs_exported", "--json")
-    digest = hashlib.sha256(out.read_bytes()).hexdigest()
+    digest = hashlib.sha256(withdrawn.read_bytes()).hexdigest()
     assert (act["subject"], act["detail"]) == (
         "support",
         {"format": "jsonl", "state": "withdrawn", "pairs": 1, "sha256": digest},

@@ -3,8 +3,11 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Run
 from tests.cli.test_commands import add_pair
+from thumbtune.core.errors import BadInput
 from thumbtune.core.prompt import build_prompt
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store, desks, drafts, pairs
@@ -41,6 +44,8 @@ def test_preference_pairs_are_listed_and_written_with_prompt_chosen_and_rejected
     )
     out = tmp_path / "deep" / "preferences.jsonl"
     assert "Wrote 2 preference pairs" in run("pairs", "preferences", "--export", str(out))
+    with pytest.raises(BadInput, match="exists already"):
+        run("pairs", "preferences", "--export", str(out))
     lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     with with_desk.read() as conn:
         pair = pairs.load_pair(conn, 2)

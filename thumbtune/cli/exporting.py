@@ -43,9 +43,9 @@ def export_pairs(
 ) -> Written:
     """Write the desk's pairs of one state; it is audited, and `out` is whole or not there.
 
-    Raises: BadInput when `out` cannot be written, or a folder would have to be replaced.
+    Raises: BadInput when `out` cannot be written, or is there already.
     """
-    if out.is_dir() or (form == "hf" and out.exists()):
+    if out.exists():
         raise BadInput(f"{out} exists already: remove it or name another")
     aside = out.with_name(f".{out.name}.part")
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from thumbtune.cli.importing.conversations import Problem, Unusable, check_text
+from thumbtune.cli.output import count_noun
 from thumbtune.core.errors import BadInput, RedactionFailed
 from thumbtune.core.golden import CaseContent, Expectations, redact_case, validate_case
 from thumbtune.core.prompt import Turn
@@ -154,5 +155,4 @@ def _read_place(found: object) -> Place | None:
 
 def count_words(items: Iterable[object]) -> str:
     """Return how many cases there are, in words."""
-    count = sum(1 for _ in items)
-    return f"{count} golden {'case' if count == 1 else 'cases'}"
+    return count_noun(sum(1 for _ in items), "golden case")

@@ -48,6 +48,11 @@ def shorten(text: str, *, max_chars: int = 60) -> str:
     return line if len(line) <= max_chars else f"{line[: max_chars - 1]}…"
 
 
+def count_noun(count: int, one: str, many: str = "") -> str:
+    """Return a count with its noun; `many` where that is not `one` with an s."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
 @contextmanager
 def show_progress(total: int, *, what: str = "conversations") -> Iterator[Callable[[int], None]]:
     """Show a bar with counts and time on standard error; what is yielded takes how many more are done."""

@@ -13,9 +13,10 @@ from thumbtune.cli.context import open_checked_store, pick_desk
 from thumbtune.cli.editing import edit_text
 from thumbtune.cli.importing.outcome import Outcome
 from thumbtune.cli.importing.running import Format, ImportOptions, import_file
-from thumbtune.cli.output import console, print_json, print_record, print_table, shorten, show_progress
+from thumbtune.cli.output import console, count_noun, print_json, print_table, shorten, show_progress
 from thumbtune.core.curation import KIND_WORDS, explain_pair
 from thumbtune.core.errors import BadInput
+from thumbtune.core.prompt import find_question
 from thumbtune.core.records import Finding, PairState, TrainingPair
 from thumbtune.core.redaction import NameIndex, Redactor
 from thumbtune.core.settings import load_settings
@@ -65,8 +66,17 @@ def list_pairs(
         print_json([_add_why(pair, noted[pair.pair_id]) for pair in found] if why else found)
         return
     if why:
-        lines = [(pair.pair_id, pair.state, "\n".join(explain_pair(pair, noted[pair.pair_id]))) for pair in found]
-        print_table(("id", "state", "why"), lines, empty="No pairs yet.")
+        lines = [
+            (
+                pair.pair_id,
+                pair.state,
+                shorten(find_question(pair.turns)),
+                shorten(pair.reply),
+                "\n".join(explain_pair(pair, noted[pair.pair_id])),
+            )
+            for pair in found
+        ]
+        print_table(("id", "state", "question", "reply", "why"), lines, empty="No pairs yet.")
         return
     rows = [
         (pair.pair_id, pair.desk_id, pair.state, pair.source, pair.approved_by, shorten(pair.reply), pair.reason)
@@ -82,7 +92,19 @@ def show_pair(pair_id: int, as_json: Annotated[bool, typer.Option("--json", help
     with store.read() as conn:
         pair = pairs.load_pair(conn, pair_id)
         found = load_findings(conn, [pair_id])[pair_id]
-    (print_json if as_json else print_record)(_add_why(pair, found))
+    if as_json:
+        print_json(_add_why(pair, found))
+        return
+    console.print(f"[bold]Pair {pair.pair_id}[/bold] of desk {pair.desk_id}: {pair.state}", soft_wrap=True)
+    for line in explain_pair(pair, found):
+        console.print(f"  {line}", markup=False, soft_wrap=True)
+    where = f"channel {pair.channel_id}, thread {pair.thread_ts}, reply {pair.reply_ts}"
+    console.print(f"  {pair.source}, made {pair.created_at:%Y-%m-%d %H:%M} UTC; {where}", markup=False, soft_wrap=True)
+    for passage in pair.passages:
+        _print_said(f"from the help centre: {passage.title}", passage.text)
+    for turn in pair.turns:
+        _print_said(turn.role, turn.text)
+    _print_said("the reply that is learned" if pair.state == "active" else "the reply", pair.reply)
 
 
 @app.command("withdraw")
@@ -248,7 +270,7 @@ def export_pairs(
     store = open_checked_store(settings)
     chosen = pick_desk(store, desk)
     written = exporting.export_pairs(store, chosen, out, form=format_, state=state, settings=settings)
-    console.print(f"Wrote {written.pairs} pairs of {len(written.threads)} conversations to {out}.", soft_wrap=True)
+    console.print(f"Wrote {count_noun(written.pairs, 'pair')} of {count_noun(len(written.threads), 'conversation')} to {out}.", soft_wrap=True)
     console.print(f"SHA-256 {written.sha256}", soft_wrap=True)
 
 
@@ -268,7 +290,7 @@ def show_preferences(
     chosen = pick_desk(store, desk)
     if export is not None:
         count = preferences.export_preferences(store, chosen, export, settings=settings)
-        console.print(f"Wrote {count} preference pairs to {export}.", soft_wrap=True)
+        console.print(f"Wrote {count_noun(count, 'preference pair')} to {export}.", soft_wrap=True)
         return
     found = preferences.list_preferences(store, chosen)
     if as_json:
@@ -280,13 +302,18 @@ def show_preferences(
     ]
     print_table(("pair", "draft was", "changed", "approved", "rejected"), rows, empty="No preference pairs yet.")
     if found:
-        console.print(f"{len(found)} preference pairs")
+        console.print(count_noun(len(found), "preference pair"))
+
+
+def _print_said(who: str, text: str) -> None:
+    console.print(f"\n{who}", style="bold", markup=False, soft_wrap=True)
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _tell_outcome(file: Path, outcome: Outcome, *, seconds: float, is_dry_run: bool) -> None:
     would = "would be " if is_dry_run else ""
     console.print(
-        f"{file.name}: {outcome.imported} pairs {would}imported, {outcome.already_there} were there already; {seconds:.1f} s.",
+        f"{file.name}: {count_noun(outcome.imported, 'pair')} {would}imported, {outcome.already_there} were there already; {seconds:.1f} s.",
         markup=False,
         soft_wrap=True,
     )
@@ -297,9 +324,9 @@ def _tell_outcome(file: Path, outcome: Outcome, *, seconds: float, is_dry_run: b
     for reason, count in outcome.waiting.most_common():
         console.print(f"  {count} of them wait for review: {reason}", soft_wrap=True)
     for reason, count in outcome.refused.most_common():
-        console.print(f"  {count} replies made no pair: {reason}", soft_wrap=True)
+        console.print(f"  {count_noun(count, 'reply', 'replies')} made no pair: {reason}", soft_wrap=True)
     if outcome.problems:
-        console.print(f"{len(outcome.problems)} rows could not be used:", style="yellow")
+        console.print(f"{count_noun(len(outcome.problems), 'row')} could not be used:", style="yellow")
     for problem in outcome.problems[:SHOWN_PROBLEMS]:
         console.print(f"  {problem}", markup=False, soft_wrap=True)
     if len(outcome.problems) > SHOWN_PROBLEMS:

@@ -42,8 +42,10 @@ def export_preferences(store: Store, desk: Desk, out: Path, *, settings: Setting
 
     It is audited, and `out` is whole or not there.
     Source of the form: huggingface.co/docs/trl, "DPO Trainer", conversational format, seen 2026-11-21.
-    Raises: BadInput when `out` cannot be written.
+    Raises: BadInput when `out` cannot be written, or is there already.
     """
+    if out.exists():
+        raise BadInput(f"{out} exists already: remove it or name another")
     aside = out.with_name(f".{out.name}.part")
     digest, count = hashlib.sha256(), 0
     try:

@@ -43,7 +43,7 @@ NOTHING_NEW = "nothing new from the customer right before it"
 
 _SAMPLE_CHARS = 64 * 1024
 _DELIMITERS = ",;\t|"
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def read_table(path: Path) -> Parsed:
     Raises: BadInput when the file has no such header row.
     """
     data = path.read_bytes()
-    if data.startswith(_UTF16):
+    if data.startswith(UTF16):
         raise BadInput(f"{path} is UTF-16 text: save it as UTF-8 and try again")
     text, bad_lines = _decode(data)
     parsed = Parsed()

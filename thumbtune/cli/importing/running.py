@@ -16,7 +16,7 @@ from thumbtune.bot.slack import SlackApi
 from thumbtune.cli.importing.archive import JsonArchive
 from thumbtune.cli.importing.chat_jsonl import read_chat_lines
 from thumbtune.cli.importing.conversations import MAX_FILE_BYTES
-from thumbtune.cli.importing.help_desk_csv import read_table
+from thumbtune.cli.importing.help_desk_csv import UTF16, read_table
 from thumbtune.cli.importing.outcome import ImportJob, Outcome
 from thumbtune.cli.importing.slack_export import ExportThread, SlackExport
 from thumbtune.cli.importing.slack_replay import choose_channels, open_stand_in, replay_threads
@@ -28,6 +28,8 @@ from thumbtune.core.store import Store
 from thumbtune.core.store.desks import find_desk
 
 Format = Literal["slack", "csv", "jsonl"]
+
+_ZIP = b"PK\x03\x04"
 
 Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 """Opened with how many conversations there are; takes how many more are done."""
@@ -64,6 +66,8 @@ def import_file(
     if size_bytes > MAX_FILE_BYTES:
         raise BadInput(f"{path} is larger than {MAX_FILE_BYTES // 1024**3} GiB: split it")
     form = options.format or detect_format(path)
+    if form != "slack":
+        _check_text(path)
 
     def make_job(on_done: Callable[[int], None]) -> ImportJob:
         return ImportJob(store, desk.desk_id, form, file_hash, options.is_dry_run, on_done)
@@ -85,6 +89,19 @@ def detect_format(path: Path) -> Format:
     with path.open("rb") as stream:
         begin = stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
     return "jsonl" if begin.startswith(b"{") else "csv"
+
+
+def _check_text(path: Path) -> None:
+    """Refuse what is no text from its first bytes on.
+
+    Raises: BadInput.
+    """
+    with path.open("rb") as stream:
+        begin = stream.read(4096)
+    if begin.startswith(_ZIP):
+        raise BadInput(f"{path} is a zip that cannot be opened: it is cut off or damaged; download it again")
+    if b"\0" in begin and not begin.startswith(UTF16):
+        raise BadInput(f"{path} is no text: give a Slack export (.zip), a help-desk table (.csv) or chat JSONL")
 
 
 def _import_slack(
