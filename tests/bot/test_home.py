@@ -1,6 +1,6 @@
 """The Home tab: what an agent gave, and what waits for a lead."""
 
-from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, RUTH, Office, make_desk, wait_for
+from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, RUTH, SUPPORT, Office, make_desk, wait_for
 from thumbtune.bot.blocks import home
 from thumbtune.core.store.audits import list_acts
 from thumbtune.core.store.desks import save_desk
@@ -41,6 +41,35 @@ def test_approver_takes_an_approval_back(staffed: Office) -> None:
     with staffed.store.read() as conn:
         (act,) = list_acts(conn, limit=5, action="pair_withdrawn")
     assert (act.actor, act.subject) == (JONAS, str(pair.pair_id))
+
+
+def test_who_approved_second_sees_it_and_takes_it_back(staffed: Office) -> None:
+    reply = learn(staffed)
+    assert "Replies I approved" not in str(staffed.open_home(AIKO, holding="*1* approved reply"))
+    staffed.react(AIKO, reply)
+    staffed.wait_quiet()
+    shown = staffed.open_home(AIKO, holding="Replies I approved")
+    staffed.press_in_home(AIKO, shown, home.UNDO)
+    (pair,) = wait_for(lambda: staffed.pairs("withdrawn"))
+    assert (pair.approved_by, pair.decided_by) == (JONAS, AIKO)
+
+
+def test_who_approved_what_it_said_before_an_edit_does_not_decide_about_the_new_words(staffed: Office) -> None:
+    reply = learn(staffed)
+    staffed.react(AIKO, reply)
+    staffed.wait_quiet()
+    stale = staffed.open_home(AIKO, holding=home.UNDO)
+    staffed.call("chat.update", user=PRIYA, channel=SUPPORT, ts=reply, text="Hi Maya, it arrives on Saturday.")
+    wait_for(lambda: staffed.pairs("withdrawn"))
+    staffed.react(JONAS, reply, on=False)
+    staffed.react(JONAS, reply)
+    (pair,) = wait_for(staffed.pairs)
+    staffed.page("home_open", user=AIKO)
+    wait_for(lambda: "Replies I approved" not in str(staffed.slack.slack.views.find_home(AIKO)))
+    button = {"action_id": home.UNDO, "value": str(pair.pair_id)}
+    staffed.press_in_home(AIKO, {"id": stale["id"], "blocks": [{"block_id": "b", "elements": [button]}]}, home.UNDO)
+    staffed.wait_quiet()
+    assert [kept.pair_id for kept in staffed.pairs()] == [pair.pair_id]
 
 
 def test_lead_keeps_what_was_set_aside_and_later_events_leave_it_so(staffed: Office) -> None:

@@ -42,7 +42,9 @@ def test_only_pairs_of_the_state_and_the_desk_are_exported_and_the_export_is_aud
     with pytest.raises(BadInput, match="exists already"):
         run("pairs", "export", "--out", str(out))
     withdrawn = tmp_path / "withdrawn.jsonl"
-    assert "Wrote 1 pair of 1 conversation to" in run("pairs", "export", "--out", str(withdrawn), "--state", "withdrawn")
+    assert "Wrote 1 pair of 1 conversation to" in run(
+        "pairs", "export", "--out", str(withdrawn), "--state", "withdrawn"
+    )
     assert json.loads(withdrawn.read_text())["pair_id"] == 2
     (act, _) = run("audit", "list", "--action", "pairs_exported", "--json")
     digest = hashlib.sha256(withdrawn.read_bytes()).hexdigest()

@@ -102,6 +102,19 @@ def judge(
     return Verdict(is_approved, tuple(counting), tuple(against), is_certain, newest, is_outdated)
 
 
+def has_approved(approvals: Sequence[Approval], *, user_id: str, revision: str, desk: Desk) -> bool:
+    """Return whether someone's approving reaction stands on this revision of a reply, whether it counts or not."""
+    emojis = list_emojis(desk.emojis)
+    edited_at = "" if desk.edits_keep_approval else end_of_edit(revision)
+    return any(
+        item.given
+        and item.user_id == user_id
+        and normalize_emoji(item.emoji) in emojis
+        and is_later(item.event_ts, edited_at)
+        for item in approvals
+    )
+
+
 def list_emojis(names: Collection[str]) -> frozenset[str]:
     """Return the normalised names of some reactions."""
     return frozenset(normalize_emoji(name) for name in names)

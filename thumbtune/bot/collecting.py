@@ -109,6 +109,13 @@ def settle_reply(
         _ask_for_sign(conn, bot, channel_id=channel_id, reply_ts=reply_ts, cause=cause)
 
 
+def lost_a_part(conn: sa.Connection, bot: Bot, message: Message) -> bool:
+    """Return whether something before a message of a thread was erased here: nobody knows what it answers."""
+    place = {"team_id": message.team_id, "channel_id": message.channel_id}
+    forgot = bool(load_forgotten(conn, bot.store.sealer, **place).up_to)
+    return has_hole(conn, thread_ts=message.thread_ts, before_ts=message.ts, counts_nobodys=forgot, **place)
+
+
 def erase_deleted(conn: sa.Connection, bot: Bot, *, channel_id: str, thread_ts: str, deleted_ts: str) -> None:
     """Erase what pairs still hold of a deleted message, once its thread is settled, and withdraw what that ends."""
     place, now = {"team_id": bot.identity.team_id, "channel_id": channel_id}, bot.store.now()
@@ -131,10 +138,8 @@ def _put(
 ) -> _Became:
     message, earlier = conversation[-1], [item for item in conversation[:-1] if not item.deleted]
     place = {"team_id": message.team_id, "channel_id": message.channel_id}
-    if len(earlier) < len(conversation) - 1:
-        forgot = bool(load_forgotten(conn, bot.store.sealer, **place).up_to)
-        if has_hole(conn, thread_ts=message.thread_ts, before_ts=message.ts, counts_nobodys=forgot, **place):
-            return _withdraw(conn, bot, message, reason=ERASED)
+    if len(earlier) < len(conversation) - 1 and lost_a_part(conn, bot, message):
+        return _withdraw(conn, bot, message, reason=ERASED)
     people = bot.people.get_people(item.user_id for item in earlier if not item.is_bot)
     texts = [find_text_at(item, message.ts) for item in earlier]
     then = [

@@ -8,12 +8,14 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from thumbtune.bot.approval import has_approved
 from thumbtune.bot.blocks.home import MAX_BLOCKS, SHOWN_NEWEST, SHOWN_PAIRS, DeskView, Review, ReviewItem, build_home
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.roles import is_agent, is_lead
 from thumbtune.bot.slack import Json
 from thumbtune.core.records import Desk, TrainingPair
 from thumbtune.core.store.adapters import find_live
+from thumbtune.core.store.approvals import list_given_pairs
 from thumbtune.core.store.desks import list_desks
 from thumbtune.core.store.drafts import list_drafts
 from thumbtune.core.store.findings import count_findings, load_findings
@@ -23,6 +25,8 @@ from thumbtune.core.store.pairs import count_new_pairs, count_pairs, count_pairs
 from thumbtune.core.store.runs import list_runs
 
 NEWEST_DRAFTS = 200
+NEWEST_PAIRS = 200
+"""Among how many is looked for what someone approved after another."""
 MAX_DESKS = 8
 
 
@@ -49,9 +53,6 @@ def _view_desk(bot: Bot, desk: Desk, *, user_id: str, leads: bool) -> DeskView:
         drafts = list_drafts(conn, desk_id=desk.desk_id, limit=NEWEST_DRAFTS)
         runs = list_runs(conn, desk_id=desk.desk_id, limit=1)
         counts = count_pairs(conn, desk_id=desk.desk_id)
-        mine = list_pairs(
-            conn, desk_id=desk.desk_id, state="active", approved_by=user_id, limit=SHOWN_PAIRS, newest_first=True
-        )
         return DeskView(
             desk=desk,
             pairs=counts.get("active", 0),
@@ -61,11 +62,26 @@ def _view_desk(bot: Bot, desk: Desk, *, user_id: str, leads: bool) -> DeskView:
             last_run=runs[0] if runs else None,
             next_run=_describe_next(bot, conn, desk) if leads else "",
             my_drafts=tuple(draft for draft in drafts if draft.asked_by == user_id),
-            my_pairs=tuple(mine),
+            my_pairs=_list_approved(conn, desk, user_id=user_id),
             is_lead=leads,
             review=_view_review(bot, conn, desk.desk_id, waiting=counts.get("quarantined", 0)) if leads else Review(),
             golden=tuple(list_cases(conn, desk_id=desk.desk_id)) if leads else (),
         )
+
+
+def _list_approved(conn: sa.Connection, desk: Desk, *, user_id: str) -> tuple[TrainingPair, ...]:
+    """Return the newest pairs in use that someone approved, first or after another."""
+    first = list_pairs(
+        conn, desk_id=desk.desk_id, state="active", approved_by=user_id, limit=SHOWN_PAIRS, newest_first=True
+    )
+    given = list_given_pairs(conn, desk_id=desk.desk_id, user_id=user_id, among=NEWEST_PAIRS)
+    also = dict.fromkeys(
+        pair_id
+        for pair_id, revision, approval in given
+        if has_approved([approval], user_id=user_id, revision=revision, desk=desk)
+    )
+    found = [*first, *(load_pair(conn, pair_id) for pair_id in list(also)[:SHOWN_PAIRS])]
+    return tuple(sorted(found, key=lambda pair: -pair.pair_id)[:SHOWN_PAIRS])
 
 
 def _describe_next(bot: Bot, conn: sa.Connection, desk: Desk) -> str:

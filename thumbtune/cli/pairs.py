@@ -270,7 +270,10 @@ def export_pairs(
     store = open_checked_store(settings)
     chosen = pick_desk(store, desk)
     written = exporting.export_pairs(store, chosen, out, form=format_, state=state, settings=settings)
-    console.print(f"Wrote {count_noun(written.pairs, 'pair')} of {count_noun(len(written.threads), 'conversation')} to {out}.", soft_wrap=True)
+    console.print(
+        f"Wrote {count_noun(written.pairs, 'pair')} of {count_noun(len(written.threads), 'conversation')} to {out}.",
+        soft_wrap=True,
+    )
     console.print(f"SHA-256 {written.sha256}", soft_wrap=True)
 
 
@@ -313,7 +316,8 @@ def _print_said(who: str, text: str) -> None:
 def _tell_outcome(file: Path, outcome: Outcome, *, seconds: float, is_dry_run: bool) -> None:
     would = "would be " if is_dry_run else ""
     console.print(
-        f"{file.name}: {count_noun(outcome.imported, 'pair')} {would}imported, {outcome.already_there} were there already; {seconds:.1f} s.",
+        f"{file.name}: {count_noun(outcome.imported, 'pair')} {would}imported, {outcome.already_there} were there already; "
+        f"{seconds:.1f} s.",
         markup=False,
         soft_wrap=True,
     )

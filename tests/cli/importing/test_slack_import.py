@@ -14,6 +14,8 @@ from thumbtune.core.errors import BadInput
 from thumbtune.core.pseudonyms import is_pseudonym
 from thumbtune.core.records import Approval, DraftState, Message
 from thumbtune.core.store import Store, approvals, desks, drafts, messages
+from thumbtune.core.store.pairs import ERASED
+from thumbtune.core.store.retention import expire_texts
 from thumbtune.core.store.tombstones import Tombstone, add_tombstone, digest_person
 
 PRIYA, JONAS, LEAD, MAYA, GUEST, BOT, GONE = "U1", "U2", "U9", "UMAYA", "UGUEST", "UBOT", "UGONE"
@@ -104,6 +106,14 @@ def test_only_what_the_desks_rules_approve_becomes_a_pair(load: Import, run: Run
         "a word to the bot, not to the customer": 1,
         "the beginning of its thread is not in the export": 1,
     }
+
+
+def test_reply_to_what_was_erased_here_says_so(load: Import, with_desk: Store) -> None:
+    now = int(with_desk.now().timestamp())
+    load(ask(), answer(now, PRIYA))
+    expire_texts(with_desk, message_days=1, pair_days=0, shows_sign=False, actor="test")
+    outcome = load(ask(), answer(now, JONAS))
+    assert (outcome["imported"], outcome["refused"]) == (0, {ERASED: 1})
 
 
 def test_edited_reply_waits_for_review_as_nobody_knows_what_was_approved(load: Import, run: Run) -> None:

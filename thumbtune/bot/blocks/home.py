@@ -92,7 +92,7 @@ class DeskView:
     """For leads: why no run starts by itself; markup without texts of people."""
     my_drafts: tuple[Draft, ...]
     my_pairs: tuple[TrainingPair, ...]
-    """What this person approved and is learned, newest first."""
+    """What this person approved, first or after another, and is learned; newest first."""
     is_lead: bool
     review: Review
     """What leads see."""

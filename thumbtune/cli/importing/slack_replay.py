@@ -18,7 +18,7 @@ from thumbtune.bot.approval import (
     normalize_emoji,
 )
 from thumbtune.bot.bot import Bot, Identity
-from thumbtune.bot.collecting import settle_reply
+from thumbtune.bot.collecting import lost_a_part, settle_reply
 from thumbtune.bot.models import Models
 from thumbtune.bot.people import People, PeopleMissing
 from thumbtune.bot.roles import DeskRoles, name_role
@@ -42,7 +42,7 @@ from thumbtune.core.store import Store
 from thumbtune.core.store.approvals import load_approvals, record_approval
 from thumbtune.core.store.members import list_former
 from thumbtune.core.store.messages import load_message
-from thumbtune.core.store.pairs import FORGOTTEN, VETOED
+from thumbtune.core.store.pairs import ERASED, FORGOTTEN, VETOED
 from thumbtune.core.store.places import Place, find_pair, mark_imported
 from thumbtune.core.store.tombstones import Forgotten, load_forgotten
 
@@ -237,6 +237,8 @@ def _explain(conn: sa.Connection, bot: Bot, ts: str, channel_id: str, *, desk: D
         return "not approved by enough of those whose approval counts"
     if message.text == UNREDACTED:
         return "a message of its thread could not be redacted"
+    if lost_a_part(conn, bot, message):
+        return ERASED
     return "no customer's message before it, or one that could not be redacted"
 
 

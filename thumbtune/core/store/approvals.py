@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from thumbtune.core.records import Approval
 from thumbtune.core.store.engine import match_columns
 from thumbtune.core.store.prepared import Prepared, PreparedInsert
-from thumbtune.core.store.schema import approvals, messages
+from thumbtune.core.store.schema import approvals, messages, pairs
 
 
 def _let_the_later_win(insert: Any) -> Any:  # Any: either dialect's Insert
@@ -82,6 +82,24 @@ def list_given(
         )
     )
     return {(row.message_ts, row.emoji): row.thread_ts or row.message_ts for row in conn.execute(query)}
+
+
+def list_given_pairs(conn: sa.Connection, *, desk_id: str, user_id: str, among: int) -> list[tuple[int, str, Approval]]:
+    """Return which of a desk's newest pairs in use someone has reacted to without being the first to approve them.
+
+    Each with the revision that the pair is of, newest first.
+    """
+    which = sa.and_(pairs.c.desk_id == desk_id, pairs.c.state == "active")
+    newest = sa.select(pairs).where(which).order_by(pairs.c.pair_id.desc()).limit(among).subquery()
+    is_theirs = sa.and_(
+        *(approvals.c[name] == newest.c[name] for name in ("team_id", "channel_id")),
+        approvals.c.message_ts == newest.c.reply_ts,
+        approvals.c.user_id == user_id,
+    )
+    columns = (approvals.c[field.name] for field in fields(Approval))
+    query = sa.select(newest.c.pair_id, newest.c.revision, *columns).join(approvals, is_theirs)
+    query = query.where(newest.c.approved_by != user_id, approvals.c.given).order_by(newest.c.pair_id.desc())
+    return [(pair_id, revision, Approval(*values)) for pair_id, revision, *values in conn.execute(query)]
 
 
 def list_moments(

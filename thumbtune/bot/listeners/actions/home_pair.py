@@ -5,6 +5,9 @@ It does not know why a pair was set aside.
 
 import contextlib
 
+import sqlalchemy as sa
+
+from thumbtune.bot.approval import has_approved
 from thumbtune.bot.blocks import home
 from thumbtune.bot.blocks.parts import render_blocks, section
 from thumbtune.bot.bot import Bot
@@ -12,9 +15,11 @@ from thumbtune.bot.homes import publish_home
 from thumbtune.bot.roles import DeskRoles, Person, is_approver, is_lead
 from thumbtune.core.errors import Conflict, NotFound
 from thumbtune.core.records import Desk, InboxEvent, PairState, TrainingPair
+from thumbtune.core.store.approvals import load_approvals
 from thumbtune.core.store.decisions import Keep, decide_between, decide_pair
 from thumbtune.core.store.desks import load_desk
 from thumbtune.core.store.pairs import LEFT_OUT, TAKEN_BACK, load_pair
+from thumbtune.core.store.places import find_place
 
 _SHOWN_AS: dict[str, PairState] = {
     home.KEEP: "quarantined",
@@ -53,10 +58,11 @@ def handle_home_pair(event: InboxEvent, bot: Bot) -> None:
         with bot.store.read() as conn:
             pair = load_pair(conn, shown[0])
             desk = load_desk(conn, pair.desk_id)
+            is_own = pair.approved_by == user_id or _has_approved(conn, pair, desk, user_id=user_id)
     except NotFound:
         return
     person, roles, notice = bot.people.fetch_person(user_id), bot.people.fetch_roles(desk), ""
-    if desk.team_id == bot.identity.team_id and _may_decide(pair, person, roles, decision=decision):
+    if desk.team_id == bot.identity.team_id and _may_decide(person, roles, decision=decision, is_own=is_own):
         for pair_id in shown if decision in _TOGETHER else shown[:1]:
             with contextlib.suppress(Conflict, NotFound):  # it changed: the Home tab drawn anew shows how it stands
                 _decide(bot, desk, pair_id, shown, decision=decision, user_id=user_id)
@@ -102,6 +108,11 @@ def _decide(bot: Bot, desk: Desk, pair_id: int, shown: tuple[int, ...], *, decis
         )
 
 
-def _may_decide(pair: TrainingPair, person: Person, roles: DeskRoles, *, decision: str) -> bool:
-    is_own = pair.approved_by == person.user_id and is_approver(person, roles)
-    return is_lead(person, roles) or (decision == home.UNDO and is_own)
+def _has_approved(conn: sa.Connection, pair: TrainingPair, desk: Desk, *, user_id: str) -> bool:
+    place = find_place(conn, pair.pair_id)
+    approvals = load_approvals(conn, team_id=pair.team_id, channel_id=pair.channel_id, message_ts=pair.reply_ts)
+    return place is not None and has_approved(approvals, user_id=user_id, revision=place.revision, desk=desk)
+
+
+def _may_decide(person: Person, roles: DeskRoles, *, decision: str, is_own: bool) -> bool:
+    return is_lead(person, roles) or (decision == home.UNDO and is_own and is_approver(person, roles))
