@@ -106,22 +106,47 @@ def test_lead_writes_a_case_by_hand_redacted(staffed: Office) -> None:
 
 
 @pytest.mark.parametrize(
-    ("texts", "why"),
+    ("texts", "block_id", "why"),
     [
-        ({"contains_all": ""}, "needs something to expect"),
-        ({"max_chars": "many"}, "“many” is no number of characters"),
-        ({"contains_all": "a refund", "contains_none": "refund"}, "no reply can pass"),
+        ({"contains_all": ""}, "contains_all", "needs something to expect"),
+        ({"max_chars": "many"}, "max_chars", "“many” is no number of characters"),
+        ({"contains_all": "a refund", "contains_none": "refund"}, "contains_all", "no reply can pass"),
     ],
 )
-def test_case_that_cannot_be_kept_is_told_with_what_was_written(
-    staffed: Office, texts: dict[str, str], why: str
+def test_case_that_cannot_be_right_is_told_under_its_input_and_its_dialog_stays_open(
+    staffed: Office, texts: dict[str, str], block_id: str, why: str
 ) -> None:
-    write(staffed, golden_list.ADD, title="Refunds <now>", question="May I have it back?", **texts)
-    told = str(wait_for(lambda: staffed.slack.slack.views.find_home(RUTH)))
+    texts = {"title": "Refunds", "question": "May I have it back?", **texts}
+    staffed.press_in_home(RUTH, staffed.open_home(RUTH, holding=golden_list.ADD), golden_list.ADD)
+    view = wait_for(lambda: staffed.view(RUTH))
+    answer = staffed.page("view_submit", user=RUTH, view_id=view["id"], values=fill(**texts))
+    assert answer["response_action"] == "errors"
+    assert list(answer["errors"]) == [block_id]
+    assert why in answer["errors"][block_id]
+    open_view = staffed.view(RUTH)
+    assert open_view is not None
+    assert open_view["id"] == view["id"]
+    answer = staffed.page(
+        "view_submit", user=RUTH, view_id=view["id"], values=fill(**texts | {"max_chars": "80", "contains_none": ""})
+    )
+    assert answer["response_action"] == "close"
+    wait_for(lambda: list_cases(staffed))
+
+
+@pytest.mark.parametrize("view", [{"state": [1]}, {"private_metadata": "{"}, {"state": {"values": {"title": 1}}}])
+def test_form_that_slack_would_not_send_is_not_sent_back(view: dict[str, Any]) -> None:
+    assert golden_modal.list_golden_errors(view) == {}
+
+
+def test_case_that_cannot_be_kept_is_told_with_what_was_written(staffed: Office) -> None:
+    add(staffed, "Refunds")
+    (case,) = list_cases(staffed)
+    change = golden_modal.build_golden_modal(case, desk_id="support", case_id=case.case_id)
+    with staffed.store.write() as conn:
+        golden.remove_case(conn, case.case_id, removed_by="cli", now=staffed.store.now())
+    told = submit(staffed, change, title="Refunds <now>", question="May I have it back?", max_chars="80")
     assert "Your golden case was not kept" in told
-    assert why in told
     assert "Refunds &lt;now&gt;\\nMay I have it back?" in told
-    assert list_cases(staffed) == []
 
 
 def submit(office: Office, view: dict[str, Any], *, by: str = RUTH, attempts: int = 1, **texts: str) -> str:

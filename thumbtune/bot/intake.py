@@ -1,4 +1,4 @@
-"""Has everything Slack sends kept before it is acknowledged, and does nothing else.
+"""Has everything Slack sends kept before it is acknowledged; only a form that cannot be right goes back to who filled it in.
 
 It does not know what an event means, nor where it is kept. Retries are kept like anything else: they may be the only
 delivery, and a second row for the same event is refused by its key.
@@ -7,12 +7,13 @@ delivery, and a second row for the same event is refused by its key.
 import hashlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from slack_bolt import BoltRequest, BoltResponse
 from slack_bolt.middleware import Middleware
 
+from thumbtune.bot.blocks.golden_modal import CALLBACK_ID, list_golden_errors
 from thumbtune.bot.bot import Identity, Signals
 from thumbtune.bot.keeping import Keeper
 from thumbtune.bot.relay import COLLECTED
@@ -74,6 +75,8 @@ class Intake(Middleware):
         entry = read_entry(req.body)
         if entry is None or not entry.name or _is_own(req.body, self._identity):
             return BoltResponse(status=200, body="")
+        if entry.kind == "view" and entry.name == CALLBACK_ID and (errors := list_golden_errors(req.body["view"])):
+            return _send_back(errors)
         try:
             sealed = self._store.sealer.seal(req.body)
             self._keeper.keep(SealedEvent(**vars(entry), sealed_body=sealed, received_at=self._store.now()), req.body)
@@ -95,6 +98,15 @@ def build_keeper(settings: Settings, store: Store, *, signals: Signals) -> Keepe
 
     spool = Spool(settings.spool_dir, max_bytes=settings.spool_max_mb * 1_000_000)
     return Keeper(store, spool, wake=wake, relay=signals.collect)
+
+
+def _send_back(errors: Mapping[str, str]) -> BoltResponse:
+    """Return the answer that leaves a dialog open, with what is wrong under its inputs.
+
+    Source: docs.slack.dev, "Modals", section "Displaying errors in views", seen 2026-11-22.
+    """
+    body = json.dumps({"response_action": "errors", "errors": errors})
+    return BoltResponse(status=200, body=body, headers={"content-type": ["application/json"]})
 
 
 def _make_entry(body: Json, kind: EventKind, name: str, key: str) -> Entry:

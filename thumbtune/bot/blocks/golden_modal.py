@@ -12,8 +12,9 @@ from slack_sdk.models.views import View
 
 from thumbtune.bot.blocks.parts import plain_section, small
 from thumbtune.bot.slack import Json
-from thumbtune.core.golden import MAX_TITLE_CHARS, CaseContent, Expectations, digest_case
-from thumbtune.core.prompt import find_question
+from thumbtune.core.errors import BadInput
+from thumbtune.core.golden import MAX_TITLE_CHARS, CaseContent, Expectations, digest_case, validate_case
+from thumbtune.core.prompt import Turn, find_question
 
 CALLBACK_ID = "golden_case"
 INPUT_ID = "text"
@@ -118,6 +119,27 @@ def read_golden_modal(view: Json) -> WrittenCase:
         problem="" if is_number or not length else f"“{length}” is no number of characters",
         grounded=bool(read(PASSAGES).get("selected_options")),
     )
+
+
+def list_golden_errors(view: Json) -> dict[str, str]:
+    """Return what keeps a submitted modal from being kept, by the input under which Slack shows it; empty when nothing does.
+
+    It looks at nothing but the words: what else may stand against the case is found later.
+    """
+    try:
+        written = read_golden_modal(view)
+    except (AttributeError, TypeError, ValueError):  # nothing that Slack sends: whoever works on it says so
+        return {}
+    if written.problem:
+        return {LENGTH: written.problem}
+    content = CaseContent(
+        title=written.title, turns=(Turn("customer", written.question),), expectations=written.expectations
+    )
+    try:
+        validate_case(content)
+    except BadInput as exc:
+        return {ALL: str(exc)}
+    return {}
 
 
 def _input(
