@@ -1,12 +1,16 @@
 """The last word on a run reaches Slack, also when Slack is away just then."""
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.bot.conftest import RUTH, SUPPORT, Office, make_desk
 from tests.conftest import Clock
 from thumbtune.bot.announcing import Announcer
 from thumbtune.bot.app import build_bot
+from thumbtune.bot.bot import Bot
 from thumbtune.bot.posting import Sender
+from thumbtune.core.records import TrainingRun
 from thumbtune.core.store import Store
 from thumbtune.core.store.desks import save_desk
 from thumbtune.core.store.runs import (
@@ -123,33 +127,73 @@ def test_run_asked_for_by_someone_slack_does_not_know_is_told_to_nobody(
         assert list_unannounced_runs(conn) == []
 
 
-def test_what_moves_a_run_while_slack_is_being_told_is_told_too(
-    office: Office, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def told(office: Office, store: Store, clock: Clock) -> TrainingRun:
+    """A run that is going on, told in the channel."""
     bot = build_bot(office.settings, store)
-    announcer = Announcer(bot)
     with store.write() as conn:
         save_desk(conn, make_desk())
         open_run(conn, desk_id="support", reason="retrain", now=clock(), announce_channel=SUPPORT)
         run = claim_run(conn, owner="t", now=clock(), lease_s=60)
         assert run is not None
-        finish_run(conn, run, state="passed", message=RESULT, now=clock(), adapter="support-0001")
-    announcer.announce_due()
+        beat(conn, run, now=clock(), lease_s=60, phase="finetune", progress=0.85, eta_s=60.0)
+    Announcer(bot).announce_due()
     Sender(bot).send_due()
+    return run
+
+
+def hold_up(bot: Bot, monkeypatch: pytest.MonkeyPatch, *, is_taken: bool, do: Callable[[], None]) -> None:
+    """Do something while the bot's next call is on its way to Slack, or its answer on the way back."""
     call = bot.slack.call
 
     def be_slow(method: str, **arguments: object) -> Json:
-        answer = call(method, **arguments)
         monkeypatch.undo()
-        with store.write() as conn:
-            add_to_message(conn, run.run_id, "It failed its trial: It leaks.")
-        return answer
+        answer = call(method, **arguments) if is_taken else {}
+        do()
+        return answer if is_taken else call(method, **arguments)
 
     monkeypatch.setattr(bot.slack, "call", be_slow)
-    announcer.announce_due()
-    announcer.announce_due()
-    history = office.call("conversations.history", user=RUTH, channel=SUPPORT)["messages"]
-    (message,) = [message for message in history if message.get("bot_id")]
-    assert "It leaks" in str(message)
+
+
+def read_told(office: Office, store: Store) -> str:
+    """Return the run's message, when nothing is left to be told."""
     with store.read() as conn:
         assert list_unannounced_runs(conn) == []
+    history = office.call("conversations.history", user=RUTH, channel=SUPPORT)["messages"]
+    (message,) = [message for message in history if message.get("bot_id")]
+    return str(message)
+
+
+def test_what_moves_a_run_while_slack_is_being_told_is_told_too(
+    office: Office, store: Store, clock: Clock, told: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot = build_bot(office.settings, store)
+    with store.write() as conn:
+        finish_run(conn, told, state="passed", message=RESULT, now=clock(), adapter="support-0001")
+
+    def go_on() -> None:
+        with store.write() as conn:
+            add_to_message(conn, told.run_id, "It failed its trial: It leaks.")
+
+    hold_up(bot, monkeypatch, is_taken=True, do=go_on)
+    announcer = Announcer(bot)
+    announcer.announce_due()
+    announcer.announce_due()
+    assert "It leaks" in read_told(office, store)
+
+
+@pytest.mark.parametrize("is_taken", [False, True])
+def test_bot_that_is_late_with_an_older_word_does_not_have_the_last(
+    office: Office, store: Store, clock: Clock, told: TrainingRun, monkeypatch: pytest.MonkeyPatch, is_taken: bool
+) -> None:
+    slow, quick = build_bot(office.settings, store), build_bot(office.settings, store)
+
+    def end() -> None:
+        with store.write() as conn:
+            finish_run(conn, told, state="passed", message=RESULT, now=clock(), adapter="support-0001")
+        Announcer(quick).announce_due()
+
+    hold_up(slow, monkeypatch, is_taken=is_taken, do=end)
+    Announcer(slow).announce_due()
+    Announcer(quick).announce_due()
+    assert RESULT in read_told(office, store)

@@ -4,7 +4,9 @@ It does not know how runs are carried out.
 """
 
 import logging
+import random
 import threading
+import uuid
 
 import sqlalchemy as sa
 
@@ -30,8 +32,6 @@ QUIET_S = 30.0
 """Longest pause while Slack is away or wants to be left alone."""
 STEPS = 50
 CLOSED = "closed"
-TELLING = "telling"
-"""What is kept while Slack is being told: what moves a run meanwhile overwrites it, and the run is told of again."""
 RUN_EVENT = "thumbtune_run"
 
 
@@ -86,9 +86,11 @@ class Announcer:
 
     def _announce(self, run: TrainingRun) -> None:
         bot, key = self._bot, f"run:{run.run_id}"
+        # Whatever moves the run before Slack has been told, or another bot that tells of it, overwrites this.
+        telling = f"telling:{uuid.uuid4().hex}"
         with bot.store.write() as conn:
             run = load_run(conn, run.run_id)
-            mark_announced(conn, run.run_id, announced=TELLING)
+            mark_announced(conn, run.run_id, announced=telling)
             try:
                 desk_name = load_desk(conn, run.desk_id).name
             except NotFound:
@@ -116,9 +118,9 @@ class Announcer:
         if state == "failed":
             self._close(run)
         elif slack_ts is not None:
-            self._change(run, {**message, "ts": slack_ts})
+            self._change(run, {**message, "ts": slack_ts}, telling=telling)
 
-    def _change(self, run: TrainingRun, message: Json) -> None:
+    def _change(self, run: TrainingRun, message: Json, *, telling: str) -> None:
         try:
             self._bot.slack.call("chat.update", **message)
         except SlackBusy as exc:
@@ -131,7 +133,9 @@ class Announcer:
             if not _is_final(exc) or run.state in OPEN_RUN_STATES:
                 return  # the next look tries again
         with self._bot.store.write() as conn:
-            mark_announced(conn, run.run_id, announced=describe_step(run), after=TELLING)
+            if not mark_announced(conn, run.run_id, announced=describe_step(run), after=telling):
+                mark_announced(conn, run.run_id, announced="")  # nobody knows whose words Slack took last
+                self._quiet_s = random.uniform(0, LOOK_S)  # so that two bots do not do this in step
 
     def _close(self, run: TrainingRun) -> None:
         with self._bot.store.write() as conn:

@@ -245,15 +245,15 @@ def set_announce_channel(conn: sa.Connection, run_id: str, channel_id: str) -> N
     conn.execute(sa.update(runs).where(runs.c.run_id == run_id).values(announce_channel=channel_id))
 
 
-def mark_announced(conn: sa.Connection, run_id: str, *, announced: str, after: str | None = None) -> None:
+def mark_announced(conn: sa.Connection, run_id: str, *, announced: str, after: str | None = None) -> bool:
     """Store what Slack was last told of a run; `closed` when nothing more will follow.
 
-    With `after`, only where that still stands: otherwise the run has moved since, and is to be told of again.
+    With `after`, only where that still stands; False when it does not: the run has moved since, and is to be told of again.
     """
     is_meant = runs.c.run_id == run_id
     if after is not None:
         is_meant &= runs.c.announced == after
-    conn.execute(sa.update(runs).where(is_meant).values(announced=announced))
+    return bool(conn.execute(sa.update(runs).where(is_meant).values(announced=announced)).rowcount)
 
 
 def record_snapshot(
