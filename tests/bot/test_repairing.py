@@ -33,6 +33,22 @@ def thread(office: Office, bot: Bot) -> Thread:
     return question, reply
 
 
+def test_approval_that_is_found_of_someone_who_has_left_does_not_count(office: Office, bot: Bot) -> None:
+    """Nobody knows whether it was given before: one that came in time was seen in time."""
+    desk = bot.find_desk(SUPPORT)
+    assert desk is not None
+    bot.people.fetch_roles(desk)  # while they are in the group
+    question, reply = answer(office)
+    office.slack.slack.workspace.groups[seed.AGENTS_GROUP]["users"] = [PRIYA, AIKO]
+    office.react(JONAS, reply)
+    later = build_deaf_bot(office)
+    assert repair(later, question)
+    assert office.pairs() == []
+    office.slack.slack.workspace.groups[seed.AGENTS_GROUP]["users"] = [PRIYA, AIKO, JONAS]
+    assert repair(build_deaf_bot(office), question)
+    assert [pair.approved_by for pair in office.pairs()] == [JONAS]
+
+
 def repair(bot: Bot, ts: str, *, may_be_gone: bool = True) -> bool:
     desk = bot.find_desk(SUPPORT)
     assert desk is not None

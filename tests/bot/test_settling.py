@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, SUPPORT, BrittleRedactor, make_desk, wait_for
+from tests.conftest import Clock
 from thumbtune.bot.app import build_bot
 from thumbtune.bot.bot import Bot, Write
 from thumbtune.bot.collecting import settle_reply
@@ -119,6 +120,27 @@ def test_pair_stays_when_those_who_made_it_leave_the_team(
         settle_reply(conn, later, desk=desk, roles=roles, channel_id=SUPPORT, reply_ts=REPLY, may_wait=False)
     assert load_pairs(store) == [made]
     assert [turn.role for turn in made.turns] == ["customer", "agent"]
+
+
+def test_nobody_approves_who_had_left_the_team_before_though_nobody_looked(
+    bot: Bot, settings: Settings, store: Store, slack: ServerThread, clock: Clock
+) -> None:
+    desk, groups = make_desk(), slack.slack.workspace.groups
+    with store.write() as conn:
+        save_desk(conn, desk)
+    bot.people.fetch_roles(desk)
+    groups[AGENTS_GROUP]["users"] = [AIKO]
+    later = build_bot(settings, store)  # which looks only now that they approve
+    later.people.prefetch()
+    write = make_write(later, approve(JONAS, f"{clock.advance(seconds=3600).timestamp():.6f}"))
+    with store.write() as conn:
+        write(conn)
+    assert load_pairs(store) == []
+    # Within the minutes for which nobody looks again, whoever was in the group is believed to be.
+    in_time = approve(JONAS, f"{clock.advance(seconds=-3590).timestamp():.6f}")
+    with store.write() as conn:
+        make_write(later, in_time | {"reaction": "+1::skin-tone-2"})(conn)
+    assert [pair.approved_by for pair in load_pairs(store)] == [JONAS]
 
 
 @pytest.mark.parametrize("deletion_first", [True, False])

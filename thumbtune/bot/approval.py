@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from thumbtune.bot.roles import DeskRoles, Person, was_approver
+from thumbtune.bot.roles import DeskRoles, Person, is_approver, was_approver
 from thumbtune.core.pseudonyms import is_pseudonym
 from thumbtune.core.records import Approval, Desk, Message
 
@@ -100,6 +100,14 @@ def judge(
     is_certain = certain >= max(desk.approvals_needed, 1)
     is_outdated = bool(outdated.difference(counting))
     return Verdict(is_approved, tuple(counting), tuple(against), is_certain, newest, is_outdated)
+
+
+def date_found(person: Person | None, roles: DeskRoles, *, since: str, now_ts: str) -> str:
+    """Return when a reaction that was found is taken to have been given: at `since`, before which it cannot have been.
+
+    One of somebody who is no approver now is taken to be of now: they may have given it after they left.
+    """
+    return since if is_approver(person, roles) or is_later(since, now_ts) else now_ts
 
 
 def has_approved(approvals: Sequence[Approval], *, user_id: str, revision: str, desk: Desk) -> bool:

@@ -14,6 +14,7 @@ from thumbtune.bot.slack import Json, SlackApi
 from thumbtune.core.errors import SlackError, SlackRefused
 from thumbtune.core.records import Desk
 from thumbtune.core.redaction import NameIndex
+from thumbtune.core.store.members import Departure
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +27,10 @@ _NO_GROUP = "no_such_subteam"  # also the answer for one that is switched off
 _GONE = ("user_not_found", "users_not_found", "user_not_visible")
 
 
-_Group = tuple[frozenset[str], Mapping[str, float]]
-"""Who is in a group, and when those were seen to have left who were."""
-Remember = Callable[[str, frozenset[str]], Mapping[str, float]]
-"""Keeps who is in a group now, and returns who has left it, as above."""
+_Group = tuple[frozenset[str], Mapping[str, Departure]]
+"""Who is in a group, and who has left it."""
+Remember = Callable[[str, frozenset[str]], Mapping[str, Departure]]
+"""Keeps who is in a group now, and returns who has left it."""
 
 
 class PeopleMissing(Exception):
@@ -124,8 +125,12 @@ class People:
             agents=agents[0],
             approvers=approvers[0],
             leads=leads[0],
-            former_agents=team[1],
-            former_approvers=approvers[1],
+            former_agents={user_id: left.missed for user_id, left in team[1].items()},
+            former_approvers={
+                # Who was in it is believed to be for as long as Slack is not asked again.
+                user_id: min(left.last_seen + GROUP_FRESH_S, left.missed)
+                for user_id, left in approvers[1].items()
+            },
         )
 
     def fetch_names(self, channel_id: str) -> NameIndex:
@@ -179,10 +184,12 @@ class People:
 
 def _join(groups: Iterable[_Group]) -> _Group:
     found: set[str] = set()
-    former: dict[str, float] = {}
-    for members, left in groups:
+    former: dict[str, Departure] = {}
+    for members, gone in groups:
         found |= members
-        former |= {user_id: max(left_at, former.get(user_id, 0.0)) for user_id, left_at in left.items()}
+        for user_id, left in gone.items():
+            before = former.get(user_id, left)
+            former[user_id] = Departure(max(before.last_seen, left.last_seen), max(before.missed, left.missed))
     return frozenset(found), former
 
 

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from thumbtune.bot.approval import end_of_edit, is_later, key_emoji, list_emojis, normalize_emoji
+from thumbtune.bot.approval import date_found, end_of_edit, is_later, key_emoji, list_emojis, normalize_emoji
 from thumbtune.bot.bot import Bot
 from thumbtune.bot.collecting import erase_deleted, settle_reply, settle_thread
 from thumbtune.bot.people import PeopleMissing
+from thumbtune.bot.roles import DeskRoles
 from thumbtune.bot.slack import SlackLockedOut
 from thumbtune.bot.threads import (
     MAX_THREAD_MESSAGES,
@@ -66,7 +67,7 @@ def repair_thread(bot: Bot, *, desk: Desk, channel_id: str, ts: str, may_be_gone
                 # A forgotten agent's word to the bot was no part of the conversation either.
                 if not is_request(bot, message, roles) and not (message.is_forgotten and message.calls_bot):
                     edited += [message.ts] if record_live(conn, bot, message) else []
-                    changed += record_reactions(conn, bot, message, desk=desk, moments=moments)
+                    changed += record_reactions(conn, bot, message, desk=desk, roles=roles, moments=moments)
             changed += len(edited)
             at = {"channel_id": channel_id}
             for reply_ts in sorted({thread_ts, *edited}):
@@ -86,7 +87,13 @@ def repair_thread(bot: Bot, *, desk: Desk, channel_id: str, ts: str, may_be_gone
 
 
 def record_reactions(
-    conn: sa.Connection, bot: Bot, live: LiveMessage, *, desk: Desk, moments: Mapping[tuple[str, str, str], str]
+    conn: sa.Connection,
+    bot: Bot,
+    live: LiveMessage,
+    *,
+    desk: Desk,
+    roles: DeskRoles,
+    moments: Mapping[tuple[str, str, str], str],
 ) -> int:
     """Store which reactions that matter are on a message and which are gone; return how many were not known so.
 
@@ -107,7 +114,7 @@ def record_reactions(
         item if item in known else (forgotten.rename(item[0], ts=live.ts), item[1]) for item in named
     }
     partly_shown = {key_emoji(reaction.emoji) for reaction in live.reactions if not reaction.is_complete}
-    changed = 0
+    changed, now_ts = 0, f"{bot.store.now().timestamp():.6f}"
     for user_id, emoji in shown | known.keys():
         before, given = known.get((user_id, emoji)), (user_id, emoji) in shown
         if given == (before is not None and before.given) or (not given and emoji in partly_shown):
@@ -117,6 +124,8 @@ def record_reactions(
         since = before.event_ts if before is not None else live.ts
         if given and is_later(end_of_edit(live.revision), since):
             since = end_of_edit(live.revision)
+        if given:
+            since = date_found(bot.people.get_person(user_id), roles, since=since, now_ts=now_ts)
         approval = Approval(user_id, emoji, given, add_a_moment(since), found=given)
         changed += record_approval(conn, approval, **place)
     return changed

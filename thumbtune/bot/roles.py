@@ -29,17 +29,16 @@ class Person:
 
 @dataclass(frozen=True)
 class DeskRoles:
-    """Who plays which part on a desk, as user ids; groups are resolved.
-
-    Of former ones, when it was seen that they had left their group, in seconds since 1970.
-    """
+    """Who plays which part on a desk, as user ids; groups are resolved."""
 
     team_id: str
     agents: frozenset[str]
     approvers: frozenset[str]
     leads: frozenset[str]
     former_agents: Mapping[str, float] = field(default_factory=dict)
+    """Who has left their group, and when that was seen, in seconds since 1970: until then they wrote for the team."""
     former_approvers: Mapping[str, float] = field(default_factory=dict)
+    """Who has left their group, and until when they surely were in it: nobody approves who may have been gone by then."""
 
 
 def is_staff(person: Person | None, roles: DeskRoles) -> bool:

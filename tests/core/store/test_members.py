@@ -3,18 +3,20 @@ from tests.core.store.test_forgetting import JONAS, MAYA, forget
 from thumbtune.core.records import Desk
 from thumbtune.core.store import Store
 from thumbtune.core.store.desks import save_desk
-from thumbtune.core.store.members import erase_member, list_former, remember_members
+from thumbtune.core.store.members import Departure, erase_member, list_former, remember_members
 
 
-def test_who_left_a_group_is_known_with_when_that_was_seen(store: Store, clock: Clock) -> None:
+def test_who_left_a_group_is_known_with_between_which_looks_that_was(store: Store, clock: Clock) -> None:
+    first = clock().timestamp()
     assert remember_members(store, "S1", {"ANN", "BEN"}) == {}
     assert remember_members(store, "S2", {"ANN"}) == {}
-    left = clock.advance(seconds=60).timestamp()
-    assert remember_members(store, "S1", {"BEN", "CAT"}) == {"ANN": left}
-    clock.advance(seconds=60)
-    assert remember_members(store, "S1", {"BEN", "CAT"}) == {"ANN": left}
-    gone = clock.advance(seconds=60).timestamp()
-    assert remember_members(store, "S1", set()) == {"ANN": left, "BEN": gone, "CAT": gone}
+    second = clock.advance(seconds=60).timestamp()
+    ann = Departure(first, second)
+    assert remember_members(store, "S1", {"BEN", "CAT"}) == {"ANN": ann}
+    third = clock.advance(seconds=60).timestamp()
+    assert remember_members(store, "S1", {"BEN", "CAT"}) == {"ANN": ann}
+    gone = Departure(third, clock.advance(seconds=60).timestamp())
+    assert remember_members(store, "S1", set()) == {"ANN": ann, "BEN": gone, "CAT": gone}
     assert remember_members(store, "S1", {"ANN"}) == {"BEN": gone, "CAT": gone}
     assert remember_members(store, "S2", {"ANN"}) == {}
 

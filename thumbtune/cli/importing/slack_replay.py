@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from thumbtune.bot.approval import (
+    date_found,
     judge,
     key_emoji,
     list_approvers_needed,
@@ -163,7 +164,8 @@ def _play(conn: sa.Connection, bot: Bot, done: BatchOutcome, scene: _Scene, *, d
     forgotten = load_forgotten(conn, bot.store.sealer, **place, desk_id=desk.desk_id)
     for live in kept:
         record_live(conn, bot, live, desk_id=desk.desk_id)
-        _record_shown(conn, bot, live, shown=_list_shown(scene.raws[live.ts], emojis), forgotten=forgotten)
+        shown = _list_shown(scene.raws[live.ts], emojis)
+        _record_shown(conn, bot, live, shown=shown, roles=roles, forgotten=forgotten)
     lost = [live.ts for live in kept if forgotten.holds(live.user_id, ts=live.ts)]
     for live in reacted:
         if lost and min(lost) <= live.ts:
@@ -179,17 +181,25 @@ def _list_shown(raw: Json, emojis: frozenset[str]) -> list[tuple[str, str]]:
 
 
 def _record_shown(
-    conn: sa.Connection, bot: Bot, live: LiveMessage, *, shown: Sequence[tuple[str, str]], forgotten: Forgotten
+    conn: sa.Connection,
+    bot: Bot,
+    live: LiveMessage,
+    *,
+    shown: Sequence[tuple[str, str]],
+    roles: DeskRoles,
+    forgotten: Forgotten,
 ) -> None:
     """Store the reactions of which nothing is known yet, as given before anything that comes later live."""
     place = {"team_id": bot.identity.team_id, "channel_id": live.channel_id, "message_ts": live.ts}
     known = {(item.user_id, item.emoji) for item in load_approvals(conn, **place)} if shown else set()
     edited_s, _, _ = live.revision.partition(".")
     since = f"{int(edited_s) + 1}.000000" if edited_s else live.ts
+    now_ts = f"{bot.store.now().timestamp():.6f}"
     for shown_id, emoji in shown:
         user_id = forgotten.rename(shown_id, ts=live.ts)
         if known.isdisjoint([(shown_id, emoji), (user_id, emoji)]):
-            record_approval(conn, Approval(user_id, emoji, True, since, found=True), **place)
+            given_at = date_found(bot.people.get_person(shown_id), roles, since=since, now_ts=now_ts)
+            record_approval(conn, Approval(user_id, emoji, True, given_at, found=True), **place)
 
 
 def _settle(

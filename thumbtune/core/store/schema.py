@@ -159,6 +159,7 @@ group_members = Table(
     Column("group_id", String(32), primary_key=True),
     Column("user_id", String(32), primary_key=True),
     Column("left_at", UtcTime),
+    Column("seen_at", UtcTime),
 )
 
 pairs = Table(
