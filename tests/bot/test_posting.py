@@ -21,6 +21,7 @@ from thumbtune.core.store.engine import open_store
 from thumbtune.core.store.messages import load_message
 from thumbtune.core.store.migrate import migrate_store
 from thumbtune.core.store.outbox import claim_posts, count_posts
+from thumbtune.core.store.signs import add_sign
 from thumbtune.demo.slack.seed import TEAM_ID
 from thumbtune.demo.slack.wire import Json
 
@@ -149,3 +150,28 @@ def test_sent_reply_is_kept_though_slack_fails_right_after(desk: Desk) -> None:
     desk.office.control("faults", server_errors=1.0, methods=["usergroups.users.list", "users.info"])
     assert Sender(desk.bot).send_due() == 1
     desk.assert_posted_once()
+
+
+def test_sent_reply_is_settled_before_or_after_what_else_happens_in_its_channel(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked: list[dict[str, str]] = []
+    monkeypatch.setattr("thumbtune.bot.posting.lock_channel", lambda _conn, **place: locked.append(place))
+    desk.send()
+    assert Sender(desk.bot).send_due() == 1
+    assert locked == [{"team_id": TEAM_ID, "channel_id": SUPPORT}]
+
+
+def test_sign_ends_as_the_reply_stands_though_another_bot_is_quicker(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reply is taken out, and its sign taken off by another bot, while this one's call is on its way."""
+    reply = desk.office.say(PRIYA, REPLY, thread=desk.question)
+    with desk.bot.store.write() as conn:
+        add_sign(conn, desk.bot.store, channel_id=SUPPORT, reply_ts=reply, cause="test")
+    learned = [True, False, False]
+    monkeypatch.setattr("thumbtune.bot.posting.is_learned", lambda _conn, **_place: learned.pop(0))
+    assert Sender(desk.bot).send_due() == 1
+    assert learned == []
+    shown = next(message for message in desk.office.thread(desk.question) if message["ts"] == reply)
+    assert not shown.get("reactions")

@@ -22,7 +22,7 @@ from thumbtune.core.errors import SlackError, SlackRefused, SlackUnknown
 from thumbtune.core.logs import hide_text
 from thumbtune.core.records import Draft, Message, Post
 from thumbtune.core.store.drafts import fail_sent_draft, load_draft, set_sent_ts
-from thumbtune.core.store.messages import record_message
+from thumbtune.core.store.messages import lock_channel, record_message
 from thumbtune.core.store.outbox import claim_posts, mark_failed, mark_sent, mark_unknown, postpone_post
 from thumbtune.core.store.pairs import is_learned
 from thumbtune.core.store.signs import SYNC_REACTION
@@ -125,18 +125,22 @@ class Sender:
 
     def _sync_reaction(self, post: Post) -> str | None:
         """Bring the small reaction in line with what is true now, whatever was true when it was asked for."""
-        bot, place = self._bot, post.payload
-        with bot.store.read() as conn:
-            learned = is_learned(
-                conn, team_id=bot.identity.team_id, channel_id=place["channel"], reply_ts=place["timestamp"]
-            )
-        method = "reactions.add" if learned else "reactions.remove"
-        try:
-            bot.slack.call(method, name=bot.settings.collected_reaction, **place)
-        except SlackRefused as exc:
-            if exc.code not in _DONE_ALREADY:
-                raise
+        bot, place, shown = self._bot, post.payload, None
+        while (learned := self._is_learned(place)) != shown:  # another bot may bring it in line with what is true later
+            try:
+                bot.slack.call(
+                    "reactions.add" if learned else "reactions.remove", name=bot.settings.collected_reaction, **place
+                )
+            except SlackRefused as exc:
+                if exc.code not in _DONE_ALREADY:
+                    raise
+            shown = learned
         return None
+
+    def _is_learned(self, place: Json) -> bool:
+        with self._bot.store.read() as conn:
+            at = {"channel_id": place["channel"], "reply_ts": place["timestamp"]}
+            return is_learned(conn, team_id=self._bot.identity.team_id, **at)
 
     def _finish(self, post: Post, slack_ts: str | None) -> None:
         """Keep what was sent before anything else is asked of Slack."""
@@ -191,6 +195,7 @@ class Sender:
 
         def settle() -> None:
             with bot.store.write() as conn:
+                lock_channel(conn, team_id=bot.identity.team_id, channel_id=channel_id)
                 at = {"channel_id": channel_id}
                 settle_reply(conn, bot, desk=desk, roles=roles, reply_ts=slack_ts, may_wait=False, **at)
                 settle_thread(conn, bot, desk=desk, roles=roles, thread_ts=draft.thread_ts, after_ts=slack_ts, **at)

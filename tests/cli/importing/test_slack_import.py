@@ -15,6 +15,7 @@ from thumbtune.core.pseudonyms import is_pseudonym
 from thumbtune.core.records import Approval, DraftState, Message
 from thumbtune.core.store import Store, approvals, desks, drafts, messages
 from thumbtune.core.store.pairs import ERASED
+from thumbtune.core.store.places import IMPORT_CHANNEL
 from thumbtune.core.store.retention import expire_texts
 from thumbtune.core.store.tombstones import Tombstone, add_tombstone, digest_person
 
@@ -74,6 +75,15 @@ def test_approved_reply_becomes_a_pair_of_its_own_place_and_nothing_twice(load: 
     again = load(*items)
     assert (again["imported"], again["already_there"]) == (0, 1)
     assert len(run("pairs", "list", "--json")) == 1
+
+
+def test_export_is_stored_before_or_after_what_else_happens_in_its_channels(
+    load: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked: list[tuple[str, str]] = []
+    monkeypatch.setattr("thumbtune.cli.importing.outcome.lock_channels", lambda _conn, places: locked.extend(places))
+    load(ask(), answer(2, JONAS))
+    assert set(locked) == {("T1", "C1"), ("T1", IMPORT_CHANNEL)}
 
 
 def test_only_what_the_desks_rules_approve_becomes_a_pair(load: Import, run: Run) -> None:

@@ -1,10 +1,14 @@
 """Storing on both databases: in batches, taken up after a break, by two at once."""
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from thumbtune.cli.importing import storing
 from thumbtune.cli.importing.conversations import Conversation, Parsed, Utterance
 from thumbtune.cli.importing.outcome import ImportJob, Outcome
 from thumbtune.cli.importing.storing import store_conversations
@@ -14,7 +18,9 @@ from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store, open_store
 from thumbtune.core.store.audits import list_acts, verify_chain
 from thumbtune.core.store.desks import save_desk
-from thumbtune.core.store.pairs import list_pairs
+from thumbtune.core.store.forgetting import forget_person
+from thumbtune.core.store.pairs import FORGOTTEN, list_pairs, put_pair
+from thumbtune.core.store.tombstones import EVERY_DESK, Tombstone, digest_person
 
 DESK = Desk("support", "T1", "Support", "Be kind.", ("C1",), ("U1",))
 PARSED = Parsed([
@@ -70,3 +76,31 @@ def test_two_imports_of_one_file_at_once_double_nothing(both: Store) -> None:
     with both.read() as conn:
         assert verify_chain(conn).finding == ""
         assert sum(act.detail["pairs"] for act in list_acts(conn, limit=9)) == 250
+
+
+def test_who_is_forgotten_while_a_file_is_imported_is_in_no_pair_of_it(
+    both: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgotten = list[threading.Thread]()
+
+    def forget_maya() -> None:
+        digest, now = digest_person(both.sealer, "Maya Ek"), both.now()
+        tombstone = Tombstone("r1", digest, (EVERY_DESK,), f"{now.timestamp():.6f}", "cli", now)
+        with both.write() as conn:
+            forget_person(conn, both, tombstone, min_pairs=20, shows_sign=False)
+
+    def put_slowly(conn: sa.Connection, **values: Any) -> str | None:  # Any: a pair's columns
+        change = put_pair(conn, **values)
+        if not forgotten:
+            forgotten.append(threading.Thread(target=forget_maya))
+            forgotten[0].start()
+            forgotten[0].join(1)
+            assert forgotten[0].is_alive(), "it waits for the import's transaction"
+        return change
+
+    monkeypatch.setattr(storing, "put_pair", put_slowly)
+    outcome = load(both)
+    forgotten[0].join(20)
+    assert outcome.imported + outcome.refused[FORGOTTEN] == 250
+    assert 0 < outcome.imported < 250
+    assert {(pair.state, pair.reply, pair.turns) for pair in read(both)} == {("withdrawn", "", ())}

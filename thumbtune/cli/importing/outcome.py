@@ -4,7 +4,7 @@ It does not know formats.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -18,6 +18,7 @@ from thumbtune.core.store.audits import record_act
 from thumbtune.core.store.curating import curate
 from thumbtune.core.store.engine import do_now
 from thumbtune.core.store.findings import load_findings
+from thumbtune.core.store.messages import lock_channels
 from thumbtune.core.store.places import Place, find_pair
 
 BATCH = 100
@@ -75,14 +76,18 @@ class _TakenBack(Exception):
 
 
 @contextmanager
-def open_batch(job: ImportJob, outcome: Outcome) -> Iterator[tuple[sa.Connection, BatchOutcome]]:
+def open_batch(
+    job: ImportJob, outcome: Outcome, *, channels: Collection[tuple[str, str]]
+) -> Iterator[tuple[sa.Connection, BatchOutcome]]:
     """Open a transaction for some conversations; what it did counts once it is committed, and is audited with it.
 
+    Whoever forgets somebody in these channels, by team and id, comes before it or after it.
     Run again after a break, the pairs that are there are found there: the outcome is the same.
     """
     done = BatchOutcome()
     try:
         with job.store.write() as conn:
+            lock_channels(conn, channels)
             yield conn, done
             do_now(conn, curate)
             _count_set_aside(conn, done)

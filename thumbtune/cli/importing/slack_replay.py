@@ -44,7 +44,7 @@ from thumbtune.core.store.approvals import load_approvals, record_approval
 from thumbtune.core.store.members import list_former
 from thumbtune.core.store.messages import load_message
 from thumbtune.core.store.pairs import ERASED, FORGOTTEN, VETOED
-from thumbtune.core.store.places import Place, find_pair, mark_imported
+from thumbtune.core.store.places import IMPORT_CHANNEL, Place, find_pair, mark_imported
 from thumbtune.core.store.tombstones import Forgotten, load_forgotten
 
 OWN_NAME = "thumbtune"
@@ -130,9 +130,11 @@ def replay_threads(bot: Bot, threads: Sequence[ExportThread], job: ImportJob, *,
     outcome = Outcome()
     for batch in cut_batches(threads):
         scenes = [_read_scene(bot, thread) for thread in batch]
+        # A channel may belong to no desk: a forgetting takes the place of imports as well.
+        channels = {(desk.team_id, IMPORT_CHANNEL), *((desk.team_id, item.channel.channel_id) for item in batch)}
         while True:
             try:
-                with open_batch(job, outcome) as (conn, done):
+                with open_batch(job, outcome, channels=channels) as (conn, done):
                     for scene in scenes:
                         _play(conn, bot, done, scene, desk=desk, roles=roles)
                 break

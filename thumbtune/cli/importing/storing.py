@@ -21,11 +21,8 @@ from thumbtune.core.settings import Settings
 from thumbtune.core.store.curating import Inspector, ask_curation
 from thumbtune.core.store.documents import load_passages, search_passages
 from thumbtune.core.store.pairs import FORGOTTEN, put_pair
-from thumbtune.core.store.places import Place, find_pair, record_authors
+from thumbtune.core.store.places import IMPORT_CHANNEL, Place, find_pair, record_authors
 from thumbtune.core.store.tombstones import digest_person, holds_forgotten
-
-IMPORT_CHANNEL = "import"
-"""Stands where a pair from Slack has its channel."""
 
 
 def store_conversations(parsed: Parsed, job: ImportJob, *, desk: Desk, settings: Settings) -> Outcome:
@@ -42,7 +39,9 @@ def store_conversations(parsed: Parsed, job: ImportJob, *, desk: Desk, settings:
                 redacted.append(_redact(redactor, conversation, public))
             except RedactionFailed:
                 outcome.problems.append(Problem(conversation.where, "it could not be redacted, so it is not kept"))
-        with open_batch(job, outcome) as (conn, done):
+        origins = [item.origin for item in batch if item.origin is not None]
+        channels = {(desk.team_id, IMPORT_CHANNEL), *((origin.team_id, origin.channel_id) for origin in origins)}
+        with open_batch(job, outcome, channels=channels) as (conn, done):
             for conversation, turns in redacted:
                 _store(conn, job, done, conversation, turns, seen=seen, desk=desk, settings=settings)
         job.on_done(len(batch))

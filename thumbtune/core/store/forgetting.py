@@ -17,9 +17,10 @@ from thumbtune.core.store.engine import Store
 from thumbtune.core.store.erasing import Eraser
 from thumbtune.core.store.messages import lock_channels
 from thumbtune.core.store.pairs import FORGOTTEN, count_pairs
+from thumbtune.core.store.places import IMPORT_CHANNEL
 from thumbtune.core.store.runs import begin_anew, find_open_run, open_run, saw_erased
 from thumbtune.core.store.schema import runs
-from thumbtune.core.store.tombstones import EVERY_DESK, Tombstone, add_tombstone
+from thumbtune.core.store.tombstones import EVERY_DESK, Tombstone, add_tombstone, is_kept
 
 REASON = "forget"
 """Why a run starts that replaces an adapter."""
@@ -52,9 +53,11 @@ def forget_person(
     now = store.now()
     found = [desk for desk in list_desks(conn) if not {desk.desk_id, EVERY_DESK}.isdisjoint(tombstone.desk_ids)]
     desk_ids = tuple(desk.desk_id for desk in found)
-    # What is being stored in their channels comes before this or after it.
-    lock_channels(conn, [(desk.team_id, channel_id) for desk in found for channel_id in desk.channels])
-    erased = Eraser(conn, store, replace(tombstone, desk_ids=desk_ids), shows_sign=shows_sign).erase()
+    # What is being stored in their channels, or imported, comes before this or after it.
+    lock_channels(conn, [(desk.team_id, name) for desk in found for name in (*desk.channels, IMPORT_CHANNEL)])
+    # What was being made when it was asked for is there by now; once it is done, what comes later stays.
+    at = tombstone.at if is_kept(conn, tombstone) else max(tombstone.at, store.now())
+    erased = Eraser(conn, store, replace(tombstone, desk_ids=desk_ids, at=at), shows_sign=shows_sign).erase()
     add_tombstone(conn, tombstone)
     begun_anew = _begin_anew(conn, erased.desk_ids)  # waits for a run that is just being closed with a new adapter
     reached = erased.desk_ids.union(desk_ids)

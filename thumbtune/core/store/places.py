@@ -12,6 +12,9 @@ from thumbtune.core.records import PairState
 from thumbtune.core.store.engine import insert_row
 from thumbtune.core.store.schema import pair_authors, pairs
 
+IMPORT_CHANNEL = "import"
+"""Stands where a pair from Slack has its channel."""
+
 
 @dataclass(frozen=True)
 class Place:
