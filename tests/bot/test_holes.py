@@ -15,9 +15,11 @@ from thumbtune.core.records import Message, TrainingPair
 from thumbtune.core.settings import Settings
 from thumbtune.core.store import Store
 from thumbtune.core.store.desks import save_desk
+from thumbtune.core.store.forgetting import forget_person
 from thumbtune.core.store.messages import load_message, record_message
 from thumbtune.core.store.pairs import ERASED, list_pairs, put_pair
 from thumbtune.core.store.retention import expire_texts
+from thumbtune.core.store.tombstones import EVERY_DESK, Tombstone, digest_person
 from thumbtune.demo.slack.seed import TEAM_ID
 
 DAY_S = 86_400
@@ -127,9 +129,14 @@ def test_message_deleted_in_slack_is_no_hole(bot: Bot, store: Store, deletion_fi
     assert list_learned(store) == [(REPLIED.text, [ASKED.text])]
 
 
+@pytest.mark.parametrize("was_someone_forgotten_before", [False, True])
 def test_what_was_deleted_in_slack_before_it_was_stored_by_an_earlier_version_is_no_hole(
-    bot: Bot, store: Store
+    bot: Bot, store: Store, was_someone_forgotten_before: bool
 ) -> None:
+    if was_someone_forgotten_before:
+        long_ago = Tombstone("r1", digest_person(store.sealer, MAYA), (EVERY_DESK,), "1600000000.0", "cli", store.now())
+        with store.write() as conn:
+            forget_person(conn, store, long_ago, min_pairs=20, shows_sign=False)
     keep(store, ASKED, REPLIED)
     keep(store, replace(CHATTED, user_id="", text="", deleted=True), event_ts=LATER)
     happen(bot, approve(JONAS, "1700000000.000009"))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, SUPPORT, Office
+from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, SUPPORT, TOMAS, Office
 from tests.bot.missed import answer, build_deaf_bot, watch
 from tests.bot.test_order import deliver
 from thumbtune.bot.bot import Bot
@@ -144,3 +144,13 @@ def test_forgotten_agents_word_to_the_bot_is_no_hole(office: Office, bot: Bot) -
     forget(office.store, office.settings, person=AIKO, desk_ids=[], by="cli")
     repair(bot, question)
     assert office.pairs() == [made]
+
+
+def test_forgotten_customers_word_to_the_bot_is_one(office: Office, bot: Bot) -> None:
+    question = office.say(TOMAS, "Do you sell umbrellas?")
+    office.say(MAYA, f"<@{seed.BOT_USER_ID}> and where is my order, please?", thread=question)
+    reply = office.say(PRIYA, "It arrives on Friday.", thread=question)
+    office.react(JONAS, reply)
+    forget(office.store, office.settings, person=MAYA, desk_ids=[], by="cli")
+    assert repair(bot, question)
+    assert office.pairs() == []

@@ -112,8 +112,8 @@ def settle_reply(
 def lost_a_part(conn: sa.Connection, bot: Bot, message: Message) -> bool:
     """Return whether something before a message of a thread was erased here: nobody knows what it answers."""
     place = {"team_id": message.team_id, "channel_id": message.channel_id}
-    forgot = bool(load_forgotten(conn, bot.store.sealer, **place).up_to)
-    return has_hole(conn, thread_ts=message.thread_ts, before_ts=message.ts, counts_nobodys=forgot, **place)
+    up_to = max(load_forgotten(conn, bot.store.sealer, **place).up_to.values(), default="")
+    return has_hole(conn, thread_ts=message.thread_ts, before_ts=message.ts, forgotten_up_to=up_to, **place)
 
 
 def erase_deleted(conn: sa.Connection, bot: Bot, *, channel_id: str, thread_ts: str, deleted_ts: str) -> None:

@@ -54,7 +54,7 @@ class LiveMessage:
     """Written by this very bot."""
     parent_user_id: str
     calls_bot: bool
-    """Mentions the bot."""
+    """Mentions the bot; of someone forgotten: as an agent, to ask it for something."""
     text: str
     spans: tuple[Span, ...]
     revision: str
@@ -182,8 +182,7 @@ def fetch_thread(bot: Bot, *, channel_id: str, ts: str) -> list[LiveMessage]:
     """Return the whole thread that a message belongs to, oldest first; empty when Slack knows no such message.
 
     What someone wrote who was forgotten since is empty and nobody's.
-
-    Raises: SlackError.
+    Raises: SlackError; StoreUnavailable.
     """
     try:
         raws = list(_read_replies(bot, channel_id=channel_id, ts=ts))
@@ -196,7 +195,14 @@ def fetch_thread(bot: Bot, *, channel_id: str, ts: str) -> list[LiveMessage]:
     found = [read_message(bot, raw, channel_id=channel_id) for raw in raws]
     with bot.store.read() as conn:
         forgotten = load_forgotten(conn, bot.store.sealer, team_id=bot.identity.team_id, channel_id=channel_id)
-    return [_empty(live) if forgotten.holds(live.user_id, ts=live.ts) else live for live in found if live is not None]
+    known = [live for live in found if live is not None]
+    gone = {live.ts for live in known if forgotten.holds(live.user_id, ts=live.ts)}
+    desk = bot.find_desk(channel_id) if gone else None
+    roles = bot.people.fetch_roles(desk) if desk is not None else None
+    return [
+        _empty(live, calls_bot=roles is not None and is_request(bot, live, roles)) if live.ts in gone else live
+        for live in known
+    ]
 
 
 def needs_repair(conn: sa.Connection, bot: Bot, *, channel_id: str, ts: str) -> bool:
@@ -253,8 +259,8 @@ def collect_originals(conn: sa.Connection, bot: Bot, live: Sequence[LiveMessage]
     return originals
 
 
-def _empty(live: LiveMessage) -> LiveMessage:
-    return replace(live, text="", spans=(), user_id="", is_bot=True, is_forgotten=True)
+def _empty(live: LiveMessage, *, calls_bot: bool) -> LiveMessage:
+    return replace(live, text="", spans=(), user_id="", is_bot=True, is_forgotten=True, calls_bot=calls_bot)
 
 
 def _read_reaction(raw: Json) -> LiveReaction:

@@ -6,8 +6,10 @@ import pytest
 import sqlalchemy as sa
 
 from tests.core.store.test_forgetting import MAYA, PRIYA, forget
-from thumbtune.core.records import Desk
+from thumbtune.core.pseudonyms import is_pseudonym
+from thumbtune.core.records import Approval, Desk
 from thumbtune.core.store import Store, desks
+from thumbtune.core.store.approvals import load_approvals, record_approval
 from thumbtune.core.store.inbox import add_event, count_events
 from thumbtune.core.store.schema import inbox
 
@@ -25,8 +27,8 @@ def send(*, channel: str = "C1", **more: object) -> Json:
     return {"event": {"type": "message", "channel": channel, "user": PRIYA, "ts": "150.0", "text": "Look", **more}}
 
 
-def set_aside(store: Store, body: Json) -> None:
-    values = {"team_id": "T1", "kind": "event", "name": "message", "now": store.now()}
+def set_aside(store: Store, body: Json, *, team_id: str = "T1") -> None:
+    values = {"team_id": team_id, "kind": "event", "name": "message", "now": store.now()}
     with store.write() as conn:
         add_event(conn, store.sealer, event_key=str(count_events(conn)), body=body, **values)  # type: ignore[arg-type]  # texts
         conn.execute(sa.update(inbox).values(state="dead", done_at=store.now()))
@@ -70,3 +72,25 @@ def test_event_of_others_or_in_another_desk_s_channel_stays(store: Store, body: 
     assert forget(store, MAYA, "support").counts["events"] == 0
     with store.read() as conn:
         assert count_events(conn) == {"dead": 1}
+
+
+def test_what_came_of_a_shared_channel_as_the_other_workspace_is_erased(store: Store) -> None:
+    set_aside(store, send(user=MAYA), team_id="T0OTHER")
+    set_aside(store, send(user=MAYA, channel="C7"), team_id="T0OTHER")
+    place = {"team_id": "T0OTHER", "channel_id": "C1", "message_ts": "150.0"}
+    with store.write() as conn:
+        record_approval(conn, Approval(MAYA, "+1", True, "151.0"), **place)
+    counts = forget(store, MAYA).counts
+    assert (counts["events"], counts["approvals"]) == (1, 1)
+    with store.read() as conn:
+        [left] = conn.execute(sa.select(inbox.c.sealed_body)).scalars()
+        [approval] = load_approvals(conn, **place)
+    assert store.sealer.open(left)["event"]["channel"] == "C7"
+    assert is_pseudonym(approval.user_id)
+
+
+def test_shared_channel_that_is_another_desk_s_over_there_stays_theirs(store: Store) -> None:
+    with store.write() as conn:
+        desks.save_desk(conn, Desk("theirs", "T0OTHER", "Theirs", "Be brief.", channels=("C1",)))
+    set_aside(store, send(user=MAYA), team_id="T0OTHER")
+    assert forget(store, MAYA, "support").counts["events"] == 0

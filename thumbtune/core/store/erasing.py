@@ -66,10 +66,9 @@ class Eraser:
         self._shows_sign = shows_sign
         self._pseudonym = name_forgotten(tombstone.digest)
         self._teams = list(conn.execute(sa.select(desks.c.team_id).where(self._ours(desks)).distinct()).scalars())
-        elsewhere = sa.select(desk_channels.c.team_id, desk_channels.c.channel_id).where(
-            desk_channels.c.desk_id.not_in(tombstone.desk_ids)
-        )
-        self._other_channels = {(row.team_id, row.channel_id) for row in conn.execute(elsewhere)}
+        places = conn.execute(sa.select(desk_channels)).all()
+        self._places = {(row.team_id, row.channel_id): row.desk_id in tombstone.desk_ids for row in places}
+        self._channels = {row.channel_id for row in places if row.desk_id in tombstone.desk_ids}
         self._user_ids = self._find_user_ids()
         self._reached: set[str] = set()
 
@@ -100,12 +99,14 @@ class Eraser:
 
     def _in_reach(self, table: sa.Table) -> sa.ColumnElement[bool]:
         """Limit what came from channels to those that belong to no other desk: messages go in these alone."""
-        other = sa.exists().where(
+        return sa.and_(table.c.team_id.in_(self._teams), sa.not_(self._of_others(table)))
+
+    def _of_others(self, table: sa.Table) -> sa.ColumnElement[bool]:
+        return sa.exists().where(
             desk_channels.c.team_id == table.c.team_id,
             desk_channels.c.channel_id == table.c.channel_id,
             desk_channels.c.desk_id.not_in(self._tombstone.desk_ids),
         )
-        return sa.and_(table.c.team_id.in_(self._teams), sa.not_(other))
 
     def _of_ours(self, table: sa.Table) -> sa.ColumnElement[bool]:
         """Limit what is made of messages to our desks and their channels: what was made before a channel moved keeps its desk."""
@@ -209,7 +210,9 @@ class Eraser:
 
     def _rename_approvals(self) -> int:
         which = sa.and_(
-            self._in_reach(approvals),
+            # Those of a shared channel were once kept under the other workspace.
+            sa.or_(approvals.c.team_id.in_(self._teams), approvals.c.channel_id.in_(self._channels)),
+            sa.not_(self._of_others(approvals)),
             approvals.c.user_id.in_(self._user_ids),
             approvals.c.event_ts <= self._tombstone.up_to,
         )
@@ -279,14 +282,14 @@ class Eraser:
         query = sa.select(inbox.c.inbox_id, inbox.c.team_id, inbox.c.state, inbox.c.sealed_body).where(
             inbox.c.state.in_(_OPEN_EVENTS),
             inbox.c.sealed_body.is_not(None),
-            inbox.c.team_id.in_(self._teams),
             inbox.c.received_at <= self._tombstone.at,
         )
         count = 0
         for row in self._conn.execute(query).all():
             body = self._open(row.sealed_body)
-            place = (row.team_id, _find_channel(body))
-            if place in self._other_channels or not any(map(self._is_person, _list_authors(body))):
+            if not self._is_ours(row.team_id, _find_channel(body)) or not any(
+                map(self._is_person, _list_authors(body))
+            ):
                 continue
             which = inbox.c.inbox_id == row.inbox_id
             done = {"state": "done", "done_at": self._store.now(), "sealed_body": None, "lease_owner": None}
@@ -295,6 +298,11 @@ class Eraser:
             )
             count += 1
         return count
+
+    def _is_ours(self, team_id: str, channel_id: str) -> bool:
+        """Return whether what happened there is ours; a shared channel has one id, and sends as either workspace."""
+        own = self._places.get((team_id, channel_id))
+        return (team_id in self._teams or channel_id in self._channels) if own is None else own
 
     def _erase_posts(self, threads: set[Thread]) -> int:
         """Take back replies to them that have not reached Slack yet."""

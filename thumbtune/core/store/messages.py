@@ -43,7 +43,7 @@ _HOLE = Prepared(
         messages.c.deleted,
         sa.not_(messages.c.is_bot),
         sa.not_(_WAS_DELETED_IN_SLACK),
-        sa.or_(messages.c.user_id != "", sa.bindparam("counts_nobodys", type_=sa.Boolean())),
+        sa.or_(messages.c.user_id != "", messages.c.ts <= sa.bindparam("forgotten_up_to")),
     )
     .limit(1)
 )
@@ -126,15 +126,16 @@ def load_thread(conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts
 
 
 def has_hole(
-    conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts: str, before_ts: str, counts_nobodys: bool
+    conn: sa.Connection, *, team_id: str, channel_id: str, thread_ts: str, before_ts: str, forgotten_up_to: str
 ) -> bool:
     """Return whether a person's message before another one of a thread was erased here, not deleted in Slack.
 
-    A forgetting leaves a message without an author, retention one without an event. `counts_nobodys` is given where someone
-    was forgotten: what was deleted in Slack before it was ever stored had no author once either.
+    A forgetting leaves a message without an author, retention one without an event. What was deleted in Slack before it was
+    ever stored had no author once either: without one, only what was written before `forgotten_up_to` counts, the last
+    moment up to which anybody was forgotten.
     """
     place = {"team_id": team_id, "channel_id": channel_id, "thread_ts": thread_ts}
-    return _HOLE.first(conn, {**place, "before": before_ts, "counts_nobodys": counts_nobodys}) is not None
+    return _HOLE.first(conn, {**place, "before": before_ts, "forgotten_up_to": forgotten_up_to}) is not None
 
 
 def list_authors(
