@@ -35,7 +35,7 @@ def test_approver_takes_an_approval_back(staffed: Office) -> None:
     staffed.press_in_home(JONAS, shown, home.UNDO)
     (pair,) = wait_for(lambda: staffed.pairs("withdrawn"))
     assert (pair.reason, pair.decided_by) == ("taken back in the Home tab", JONAS)
-    wait_for(lambda: "take every 👍 off it and give one anew" in str(staffed.slack.slack.views.find_home(JONAS)))
+    wait_for(lambda: "take yours off it and give it anew" in str(staffed.slack.slack.views.find_home(JONAS)))
     wait_for(lambda: "books" not in list_signs(staffed, reply))
     staffed.open_home(JONAS, holding="*0* approved replies")
     with staffed.store.read() as conn:
@@ -128,6 +128,22 @@ def test_pair_whose_approval_was_taken_back_meanwhile_is_not_kept(staffed: Offic
     staffed.press_in_home(RUTH, shown, home.KEEP)
     staffed.wait_quiet()
     assert not staffed.pairs()
+
+
+def test_new_approval_counts_again_though_another_stands_that_nobody_can_take_off(staffed: Office) -> None:
+    reply = learn(staffed)
+    staffed.react(AIKO, reply)
+    staffed.wait_quiet()
+    staffed.press_in_home(JONAS, staffed.open_home(JONAS, holding=home.UNDO), home.UNDO)
+    wait_for(lambda: staffed.pairs("withdrawn"))
+    staffed.react(JONAS, reply, on=False)
+    staffed.wait_quiet()
+    assert not staffed.pairs()
+    staffed.react(JONAS, reply)
+    (pair,) = wait_for(staffed.pairs)
+    assert (pair.decided_by, pair.reason, pair.approved_by) == ("", "", AIKO)
+    with staffed.store.read() as conn:
+        assert [act.actor for act in list_acts(conn, limit=5, action="pair_approved")] == [AIKO, JONAS]
 
 
 def test_new_approval_counts_again_for_whoever_took_theirs_back(staffed: Office) -> None:

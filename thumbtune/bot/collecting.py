@@ -174,6 +174,7 @@ def _put(
         approved_by=verdict.approvers[0],
         now=now,
         approved_at=_find_approval_time(approvals, verdict.approvers[0], desk=desk),
+        last_approved_at=_find_last_approval(approvals, verdict, desk=desk) if made else None,
         doubt=doubt,
         **where,
     )
@@ -227,6 +228,14 @@ def _find_approval_time(approvals: Sequence[Approval], user_id: str, *, desk: De
     given = [item for item in approvals if item.user_id == user_id and item.given]
     times = [float(item.event_ts) for item in given if not item.found and normalize_emoji(item.emoji) in emojis]
     return datetime.fromtimestamp(min(times), UTC) if times else None
+
+
+def _find_last_approval(approvals: Sequence[Approval], verdict: Verdict, *, desk: Desk) -> datetime:
+    """Return when the last of those who approve did, by Slack's clock or as it was found."""
+    emojis = list_emojis(desk.emojis)
+    given = [item for item in approvals if item.user_id in verdict.approvers and item.given]
+    times = [float(item.event_ts) for item in given if normalize_emoji(item.emoji) in emojis]
+    return datetime.fromtimestamp(max(times), UTC)
 
 
 def _find_source(conn: sa.Connection, message: Message) -> PairSource:

@@ -49,13 +49,14 @@ def put_pair(
     approved_by: str,
     now: datetime,
     approved_at: datetime | None = None,
+    last_approved_at: datetime | None = None,
     doubt: str = "",
 ) -> Change:
     """Bring the pair of this revision of a reply to this content; return whether it is new and what changed it.
 
     `approved_at` is None when it is not known. A doubt sets it aside. What a person decided about its state stays, as
     long as the reply is approved, and so does a reply that was corrected; the rest of its content follows all the same.
-    One that was erased stays erased.
+    One that was taken back in the Home tab counts again when it was approved after that. One that was erased stays erased.
     """
     key = {"team_id": team_id, "channel_id": channel_id, "reply_ts": reply_ts, "revision": revision}
     content: dict[str, Any] = {  # Any: columns of several types
@@ -71,15 +72,16 @@ def put_pair(
     stored = conn.execute(sa.select(pairs).filter_by(**key).with_for_update()).one()
     if not stored.reply:
         return ""
-    is_approved_anew = False
+    was_taken_back = stored.state == "withdrawn" and stored.reason == TAKEN_BACK
+    is_approved_anew = was_taken_back and last_approved_at is not None and last_approved_at > stored.changed_at
     changes = {name: value for name, value in content.items() if getattr(stored, name) != value}
     if stored.corrected_by:
         changes.pop("reply", None)
-    if not stored.decided_by and (stored.state == "withdrawn" or stored.doubt != doubt):
-        changes.update(standing)
+    if is_approved_anew or (not stored.decided_by and (stored.state == "withdrawn" or stored.doubt != doubt)):
+        changes.update(standing, decided_by="")
         is_other = (stored.approved_by, stored.approved_at) != (approved_by, approved_at)
         # An approval that was taken back and found again later has no time to be told by.
-        is_approved_anew = is_other or (stored.state == "withdrawn" and stored.reason in (NOT_APPROVED, EDITED))
+        is_approved_anew |= is_other or (stored.state == "withdrawn" and stored.reason in (NOT_APPROVED, EDITED))
         if is_other:
             said = sa.and_(findings.c.pair_id == stored.pair_id, findings.c.kind.in_(OF_APPROVAL))
             conn.execute(sa.delete(findings).where(said))

@@ -43,7 +43,7 @@ DECISIONS = (*_DECISIONS, *_BETWEEN, *_TOGETHER)
 
 TAKEN = (
     "Taken back: nothing is learned from that reply any more, though the 👍 still stands in Slack. To approve it again, take "
-    "every 👍 off it and give one anew."
+    "yours off it and give it anew."
 )
 
 
