@@ -7,8 +7,11 @@ import pytest
 from tests.serving.models import publish_random
 from thumbtune.core.errors import NotProven, WrongBase
 from thumbtune.core.manifest import Probe, load_manifest
-from thumbtune.serving.probe import prove_adapter
+from thumbtune.serving.probe import MAX_GAP_NATS, prove_adapter
 from thumbtune.serving.replica import ReplicaServer
+
+SLIGHT = 0.01
+"""Scale of random weights that change a token's log probability by less than what a mean may be off by."""
 
 pytestmark = pytest.mark.xdist_group("heavy")
 
@@ -63,6 +66,21 @@ def test_other_weights_are_refused_though_a_reply_is_as_likely_by_chance(
     with pytest.raises(NotProven, match="its tokens' changes are off by"):
         changed = dataclasses.replace(claimed, adapter="alike-0001", probes=probes)
         prove_adapter(server, changed, base_model=tiny_base.name)
+
+
+def test_slight_change_is_proven_and_another_one_as_slight_is_refused(
+    server: ReplicaServer, adapters_dir: Path, tiny_base: Path
+) -> None:
+    slight, other = (
+        publish_random(adapters_dir, name, base=tiny_base, seed=seed, scale=SLIGHT)
+        for seed, name in ((3, "slight-0001"), (4, "slight-0002"))
+    )
+    for name in (slight.adapter, other.adapter):
+        server.load_adapter(name, adapters_dir / name)
+    report = prove_adapter(server, slight, base_model=tiny_base.name)
+    assert report.change < MAX_GAP_NATS
+    with pytest.raises(NotProven, match="its tokens' changes are off by"):
+        prove_adapter(server, dataclasses.replace(slight, adapter=other.adapter), base_model=tiny_base.name)
 
 
 def shift_to_mean(probe: Probe, server: ReplicaServer, *, model: str) -> Probe:
