@@ -28,6 +28,7 @@ from thumbtune.core.store.drafts import find_requested_draft, settle_draft
 from thumbtune.core.store.inbox import (
     bury_event,
     claim_events,
+    find_channel,
     finish_events,
     postpone_event,
 )
@@ -194,7 +195,7 @@ class Workers:
         with self._bot.store.write(is_lasting=is_lasting) as conn:
             if len(prepared) > 1:  # all at once, so that two batches do not wait for each other
                 team_id = self._bot.identity.team_id
-                lock_channels(conn, [(team_id, _find_channel(event)) for event, write in prepared if write])
+                lock_channels(conn, [(team_id, find_channel(event.body)) for event, write in prepared if write])
             for _, write in prepared:
                 if write is not None:
                     write(conn)
@@ -259,12 +260,6 @@ class Workers:
         timer = threading.Timer(pause_s + 0.01, wake)
         timer.daemon = True
         timer.start()
-
-
-def _find_channel(event: InboxEvent) -> str:
-    """Return the channel of a message or reaction; empty for what has none."""
-    payload = event.body.get("event") or {}
-    return str(payload.get("channel") or (payload.get("item") or {}).get("channel") or "")
 
 
 def _wait_for(signal: threading.Event) -> None:

@@ -1,4 +1,4 @@
-"""Erases what the store holds of a person: messages, pairs, drafts, events, posts, their name in every column.
+"""Erases what the store holds of a person: messages, pairs, drafts, what is on its way, their name in every column.
 
 It does not know why. A person is given by keyed digest, so that the same can be done again on a store that was
 restored from an older backup, where nobody says their name any more.
@@ -13,10 +13,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from thumbtune.core.errors import ConfigError
 from thumbtune.core.pseudonyms import name_forgotten
 from thumbtune.core.store.curating import ask_curation, ask_for_dependents
 from thumbtune.core.store.engine import Store, insert_row
+from thumbtune.core.store.erasing_events import Thread, erase_events, erase_posts
 from thumbtune.core.store.golden import drop_cases_of
 from thumbtune.core.store.members import erase_member, list_members
 from thumbtune.core.store.pairs import FORGOTTEN, erase_pairs
@@ -25,9 +25,7 @@ from thumbtune.core.store.schema import (
     desk_channels,
     desks,
     drafts,
-    inbox,
     messages,
-    outbox,
     pair_authors,
     pairs,
     placeholders,
@@ -41,10 +39,6 @@ from thumbtune.core.store.triages import erase_triages
 
 _PLACEHOLDER = re.compile(r"\[([A-Z]+)_(\d+)\]")
 _BATCH = 200
-_OPEN_EVENTS = ("received", "working", "dead")
-
-Thread = tuple[str, str, str]
-"""Team, channel and `thread_ts`."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +79,10 @@ class Eraser:
             approvals=self._rename_approvals(),
             drafts=self._erase_drafts(threads),
             placeholders=self._cut_placeholders(blanked),
-            events=self._erase_events(),
-            posts=self._erase_posts(blanked),
+            events=erase_events(
+                self._conn, self._store, is_ours=self._is_ours, is_person=self._is_person, at=self._tombstone.at
+            ),
+            posts=erase_posts(self._conn, self._store, blanked, why=FORGOTTEN),
         )
         cause = f"forgotten:{self._tombstone.receipt_id}"
         erase_for_good(self._conn, self._store, list(found), reason=FORGOTTEN, cause=cause, shows_sign=self._shows_sign)
@@ -277,54 +273,10 @@ class Eraser:
             row for row in found if (row.team_id, row.channel_id, row.thread_ts, row.kind, str(row.number)) not in used
         ]
 
-    def _erase_events(self) -> int:
-        """Erase what holds something of theirs and nobody has worked on yet, whoever sent it."""
-        query = sa.select(inbox.c.inbox_id, inbox.c.team_id, inbox.c.state, inbox.c.sealed_body).where(
-            inbox.c.state.in_(_OPEN_EVENTS),
-            inbox.c.sealed_body.is_not(None),
-            inbox.c.received_at <= self._tombstone.at,
-        )
-        count = 0
-        for row in self._conn.execute(query).all():
-            body = self._open(row.sealed_body)
-            if not self._is_ours(row.team_id, _find_channel(body)) or not any(
-                map(self._is_person, _list_authors(body))
-            ):
-                continue
-            which = inbox.c.inbox_id == row.inbox_id
-            done = {"state": "done", "done_at": self._store.now(), "sealed_body": None, "lease_owner": None}
-            self._conn.execute(
-                sa.delete(inbox).where(which) if row.state == "dead" else sa.update(inbox).where(which).values(done)
-            )
-            count += 1
-        return count
-
     def _is_ours(self, team_id: str, channel_id: str) -> bool:
         """Return whether what happened there is ours; a shared channel has one id, and sends as either workspace."""
         own = self._places.get((team_id, channel_id))
         return (team_id in self._teams or channel_id in self._channels) if own is None else own
-
-    def _erase_posts(self, threads: set[Thread]) -> int:
-        """Take back replies to them that have not reached Slack yet."""
-        query = sa.select(outbox.c.post_id, outbox.c.channel_id, outbox.c.sealed_payload).where(
-            outbox.c.sealed_payload.is_not(None), outbox.c.method.like("chat.%")
-        )
-        places = {(channel_id, thread_ts) for _, channel_id, thread_ts in threads}
-        count = 0
-        for row in self._conn.execute(query).all():
-            call = self._open(row.sealed_payload).get("call") or {}
-            if (row.channel_id, call.get("thread_ts")) in places:
-                gone = {"state": "failed", "error": FORGOTTEN, "sealed_payload": None, "lease_owner": None}
-                self._conn.execute(sa.update(outbox).where(outbox.c.post_id == row.post_id).values(gone))
-                count += 1
-        return count
-
-    def _open(self, sealed: str) -> dict[str, Any]:  # Any: Slack's JSON
-        try:
-            opened = self._store.sealer.open(sealed)
-        except ConfigError:  # of another key: nobody reads it any more
-            return {}
-        return opened if isinstance(opened, dict) else {}
 
 
 def erase_for_good(
@@ -342,30 +294,3 @@ def _cut_batches(threads: Collection[Thread]) -> Iterator[list[Thread]]:
     ordered = sorted(threads)
     for start in range(0, len(ordered), _BATCH):
         yield ordered[start : start + _BATCH]
-
-
-def _list_authors(body: dict[str, Any]) -> Iterator[object]:
-    """Yield who wrote, did or asked what Slack sent, and who wrote whatever message lies in it, however deep."""
-    yield body.get("user_id")  # of a command; deeper, it is someone who is merely mentioned
-    parts: list[object] = [body]
-    while parts:
-        part = parts.pop()
-        if isinstance(part, dict):
-            user = part.get("user")
-            yield user.get("id") if isinstance(user, dict) else user
-            yield part.get("author_id")  # of a message that is quoted
-            parts += part.values()
-        elif isinstance(part, list):
-            parts += part
-
-
-def _find_channel(body: dict[str, Any]) -> str:
-    """Return the channel where what Slack sent happened, empty when it was in none."""
-    event = body.get("event")
-    event = event if isinstance(event, dict) else {}
-    item = event.get("item")
-    for found in (event.get("channel"), item.get("channel") if isinstance(item, dict) else "", body.get("channel")):
-        channel_id = found.get("id") if isinstance(found, dict) else found
-        if channel_id:
-            return str(channel_id)
-    return str(body.get("channel_id") or "")

@@ -3,7 +3,7 @@
 It does not know what an event means.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -211,3 +211,15 @@ def forget_old_events(conn: sa.Connection, *, done_before: datetime, dead_before
     done = (inbox.c.state == "done") & (inbox.c.done_at < done_before)
     dead = (inbox.c.state == "dead") & (inbox.c.done_at < dead_before)
     return conn.execute(sa.delete(inbox).where(done | dead)).rowcount
+
+
+def find_channel(body: Mapping[str, Any]) -> str:  # Any: Slack's JSON
+    """Return the channel where what Slack sent happened, empty when it was in none."""
+    event = body.get("event")
+    event = event if isinstance(event, dict) else {}
+    item = event.get("item")
+    for found in (event.get("channel"), item.get("channel") if isinstance(item, dict) else "", body.get("channel")):
+        channel_id = found.get("id") if isinstance(found, dict) else found
+        if channel_id:
+            return str(channel_id)
+    return str(body.get("channel_id") or "")
