@@ -137,9 +137,10 @@ def test_nobody_approves_who_had_left_the_team_before_though_nobody_looked(
         write(conn)
     assert load_pairs(store) == []
     # Within the minutes for which nobody looks again, whoever was in the group is believed to be.
-    in_time = approve(JONAS, f"{clock.advance(seconds=-3590).timestamp():.6f}")
+    in_time = approve(JONAS, f"{clock.advance(seconds=-3590).timestamp():.6f}") | {"reaction": "+1::skin-tone-2"}
+    write = make_write(later, in_time)
     with store.write() as conn:
-        make_write(later, in_time | {"reaction": "+1::skin-tone-2"})(conn)
+        write(conn)
     assert [pair.approved_by for pair in load_pairs(store)] == [JONAS]
 
 
