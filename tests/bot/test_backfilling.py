@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, SUPPORT, Office, wait_for
 from tests.bot.missed import answer, build_deaf_bot, sweep_later
@@ -16,6 +17,7 @@ from thumbtune.bot.repairing import add_a_moment
 from thumbtune.core.store.engine import utc_now
 from thumbtune.core.store.inbox import count_events
 from thumbtune.core.store.messages import load_thread
+from thumbtune.core.store.schema import backfills
 
 
 @pytest.fixture
@@ -190,6 +192,27 @@ def test_busy_slack_is_waited_for(office: Office, bot: Bot) -> None:
     office.control("clear")
     sweep.join(20)
     assert [pair.reply_ts for pair in office.pairs()] == [reply]
+
+
+def test_bot_that_is_stopped_while_it_compares_leaves_the_rest_to_the_next(office: Office, bot: Bot) -> None:
+    _, reply = answer(office)
+    office.react(JONAS, reply)
+    slow = Backfill(replace(bot, settings=bot.settings.model_copy(update={"backfill_calls_per_min": 1.0})))
+    stop = threading.Event()
+    thread = threading.Thread(target=slow.run, args=(stop,))
+    thread.start()
+    wait_for(lambda: is_held(office), what="the lease")
+    Backfill(bot).sweep_due()
+    assert not office.pairs()
+    stop.set()
+    thread.join(5)
+    Backfill(bot).sweep_due()
+    assert [pair.reply_ts for pair in office.pairs()] == [reply]
+
+
+def is_held(office: Office) -> bool:
+    with office.store.read() as conn:
+        return any(conn.execute(sa.select(backfills.c.lease_owner)).scalars())
 
 
 def test_bot_compares_when_it_starts(office: Office, bot: Bot) -> None:

@@ -72,6 +72,18 @@ def test_who_approved_what_it_said_before_an_edit_does_not_decide_about_the_new_
     assert [kept.pair_id for kept in staffed.pairs()] == [pair.pair_id]
 
 
+def test_approver_does_not_take_out_what_a_lead_kept(staffed: Office) -> None:
+    learn(staffed)
+    stale = staffed.open_home(JONAS, holding=home.UNDO)
+    set_aside(staffed)
+    staffed.press_in_home(RUTH, staffed.open_home(RUTH, holding=home.KEEP), home.KEEP)
+    wait_for(staffed.pairs)
+    staffed.press_in_home(JONAS, stale, home.UNDO)
+    shown = staffed.open_home(JONAS, holding=f"kept by <@{RUTH}>")
+    assert home.UNDO not in str(shown)
+    assert [pair.decided_by for pair in staffed.pairs()] == [RUTH]
+
+
 def test_lead_keeps_what_was_set_aside_and_later_events_leave_it_so(staffed: Office) -> None:
     reply = learn(staffed)
     set_aside(staffed)

@@ -116,6 +116,14 @@ def test_all_that_are_shown_are_decided_about_at_once(staffed: Office, action_id
     assert {pair.decided_by for pair in staffed.pairs(None)} == {RUTH, AIKO, ""}
 
 
+def test_what_may_hold_a_secret_is_decided_about_by_itself(staffed: Office) -> None:
+    secret = "Use Zm9vYmFy9Qx7LpT2vKcR8wYb to sign in."
+    waiting = [learn(staffed, text) for text in ("Thank you!", secret, "Hello!")]
+    shown = staffed.open_home(RUTH, holding="Keep all 2")
+    staffed.press_in_home(RUTH, shown, home.KEEP_ALL)
+    wait_for(lambda: states(staffed) == dict(zip(waiting, ("active", "quarantined", "active"), strict=True)))
+
+
 def test_thread_of_a_waiting_reply_is_a_click_away(staffed: Office) -> None:
     ts = learn(staffed, "Thank you!")
     pair = staffed.pairs("quarantined")[0]

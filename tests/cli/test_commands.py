@@ -152,6 +152,8 @@ def test_pairs_are_listed_shown_withdrawn_and_exported(with_desk: Store, run: Ru
     assert [line["messages"][-1]["content"] for line in lines] == ["Answer 1. 🍵", "Answer 2. 🍵"]
     with pytest.raises(BadInput, match="unknown state"):
         run("pairs", "list", "--state", "lost")
+    assert "No such pairs." in run("pairs", "list", "--state", "merged")
+    assert "Nothing of that was done." in run("audit", "list", "--action", "pairs_imported")
     with pytest.raises(NotFound, match="no desk 'nope'"):
         run("pairs", "list", "--desk", "nope")
 

@@ -108,6 +108,9 @@ def test_long_replies_are_checked_quickly() -> None:
         (make_case(contains_any=("x",) * 21), "at most 20"),
         (make_case(max_chars=0), "from 1 to"),
         (make_case(contains_all=("a full refund",), contains_none=("Refund",)), "no reply can pass"),
+        (make_case(contains_any=("refund", "a refund"), contains_none=("REFUND",)), "no reply can pass"),
+        (make_case(contains_all=("a full refund",), max_chars=5), "what it has to contain has 13 characters"),
+        (make_case(contains_any=("sorry", "regret"), max_chars=4), "what it has to contain has 5 characters"),
     ],
 )
 def test_case_that_cannot_be_asked_or_cannot_fail_is_refused(case: CaseContent, why: str) -> None:

@@ -101,8 +101,12 @@ class Backfill:
         if sweep is None:
             return False
         held = HeldSweep(self._bot, sweep, owner=self._owner, stop=self._stop)
-        if not self._sweep(desk, held):  # its lease ends by itself, and then it is looked at again
-            return False
+        try:
+            if not self._sweep(desk, held):  # its lease ends by itself, and then it is looked at again
+                return False
+        except Stopped:
+            held.save(lease_s=0)  # whoever starts next goes on at once
+            raise
         held.finish()
         return sweep.began_at < now
 

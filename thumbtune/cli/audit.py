@@ -25,7 +25,11 @@ def list_acts(
         print_json(found)
         return
     rows = [(act.audit_id, act.at, act.actor, act.action, act.subject, act.detail or "") for act in found]
-    print_table(("id", "at", "who", "did", "to", "detail"), rows, empty="Nothing was done yet.")
+    print_table(
+        ("id", "at", "who", "did", "to", "detail"),
+        rows,
+        empty="Nothing of that was done." if action else "Nothing was done yet.",
+    )
 
 
 @app.command("verify")

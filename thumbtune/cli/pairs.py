@@ -65,6 +65,7 @@ def list_pairs(
     if as_json:
         print_json([_add_why(pair, noted[pair.pair_id]) for pair in found] if why else found)
         return
+    empty = "No such pairs." if desk or state else "No pairs yet."
     if why:
         lines = [
             (
@@ -76,13 +77,13 @@ def list_pairs(
             )
             for pair in found
         ]
-        print_table(("id", "state", "question", "reply", "why"), lines, empty="No pairs yet.")
+        print_table(("id", "state", "question", "reply", "why"), lines, empty=empty)
         return
     rows = [
         (pair.pair_id, pair.desk_id, pair.state, pair.source, pair.approved_by, shorten(pair.reply), pair.reason)
         for pair in found
     ]
-    print_table(("id", "desk", "state", "source", "approved by", "reply", "reason"), rows, empty="No pairs yet.")
+    print_table(("id", "desk", "state", "source", "approved by", "reply", "reason"), rows, empty=empty)
 
 
 @app.command("show")
@@ -104,7 +105,8 @@ def show_pair(pair_id: int, as_json: Annotated[bool, typer.Option("--json", help
         _print_said(f"from the help centre: {passage.title}", passage.text)
     for turn in pair.turns:
         _print_said(turn.role, turn.text)
-    _print_said("the reply that is learned" if pair.state == "active" else "the reply", pair.reply)
+    if pair.reply:
+        _print_said("the reply that is learned" if pair.state == "active" else "the reply", pair.reply)
 
 
 @app.command("withdraw")

@@ -8,9 +8,10 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from typing import Literal
 
 from thumbtune.core.errors import BadInput
 from thumbtune.core.prompt import Turn, find_question
@@ -23,6 +24,10 @@ MAX_TERMS = 20
 """Words or phrases of one kind of expectation."""
 MAX_TERM_CHARS = 300
 MAX_REPLY_CHARS = 100_000
+
+CasePart = Literal["title", "question", "contains_all", "contains_any", "contains_none", "max_chars"]
+"""What of a golden case may have to be changed."""
+_TERM_PARTS: tuple[CasePart, ...] = ("contains_all", "contains_any", "contains_none")
 
 _LIKE_QUOTES = str.maketrans("’‘ʼ´`“”„«»‐‑–—", "'''''\"\"\"\"\"----")
 _SPACE = re.compile(r"\s+")
@@ -98,29 +103,45 @@ def describe_expectations(expected: Expectations) -> list[str]:
 
 
 def validate_case(content: CaseContent) -> None:
-    """Check that a case can be asked and can fail.
+    """Check that a case can be asked, can fail and can be passed.
 
     Raises: BadInput saying what to change.
     """
+    for _, problem in find_problems(content):
+        raise BadInput(problem)
+
+
+def find_problems(content: CaseContent) -> Iterator[tuple[CasePart, str]]:
+    """Yield what is wrong with a case, each with the part of it that has to change."""
     expected = content.expectations
     kinds = (expected.contains_all, expected.contains_any, expected.contains_none)
     if not content.title.strip() or len(content.title) > MAX_TITLE_CHARS:
-        raise BadInput(f"a golden case needs a title of at most {MAX_TITLE_CHARS} characters")
+        yield "title", f"a golden case needs a title of at most {MAX_TITLE_CHARS} characters"
     if not find_question(content.turns).strip():
-        raise BadInput("a golden case needs a question of the customer")
+        yield "question", "a golden case needs a question of the customer"
     if len(content.turns) > MAX_TURNS or any(len(turn.text) > MAX_TURN_CHARS for turn in content.turns):
-        raise BadInput(f"a golden case has at most {MAX_TURNS} messages of {MAX_TURN_CHARS} characters each")
+        yield "question", f"a golden case has at most {MAX_TURNS} messages of {MAX_TURN_CHARS} characters each"
     if not any(kinds) and expected.max_chars is None:
-        raise BadInput(
-            "a golden case needs something to expect: what the reply contains, does not contain, or its length"
+        yield (
+            "contains_all",
+            "a golden case needs something to expect: what the reply contains, does not contain, or its length",
         )
-    _check_terms(kinds)
-    required = {_level(term) for term in expected.contains_all}
+    for part, terms in zip(_TERM_PARTS, kinds, strict=True):
+        if len(terms) > MAX_TERMS:
+            yield part, f"{len(terms)} words or phrases are expected of one kind; at most {MAX_TERMS} are taken"
+        if any(not _level(term) or len(term) > MAX_TERM_CHARS for term in terms):
+            yield part, f"a word or phrase to look for has 1 to {MAX_TERM_CHARS} characters"
+    required, choices = ([_level(term) for term in terms] for terms in kinds[:2])
     for term in expected.contains_none:
         if any(_holds(text, term) for text in required):
-            raise BadInput(f"no reply can pass: it has to contain what must not be in it ({_quote(term)})")
+            yield "contains_none", f"no reply can pass: it has to contain what must not be in it ({_quote(term)})"
+    if choices and all(any(_holds(text, term) for term in expected.contains_none) for text in choices):
+        yield "contains_none", "no reply can pass: each of what it may contain must not be in it"
     if expected.max_chars is not None and not 1 <= expected.max_chars <= MAX_REPLY_CHARS:
-        raise BadInput(f"the most characters a reply may have must be a number from 1 to {MAX_REPLY_CHARS}")
+        yield "max_chars", f"the most characters a reply may have must be a number from 1 to {MAX_REPLY_CHARS}"
+    needed = max([*map(len, required), min(map(len, choices), default=0)], default=0)
+    if expected.max_chars is not None and expected.max_chars < needed:
+        yield "max_chars", f"no reply can pass: what it has to contain has {needed} characters"
 
 
 def redact_case(redactor: Redactor, content: CaseContent, *, names: NameIndex) -> CaseContent:
@@ -144,15 +165,6 @@ def digest_case(content: CaseContent) -> str:
     fields["turns"] = [asdict(turn) for turn in content.turns]
     fields["expectations"] = asdict(content.expectations)
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
-
-
-def _check_terms(kinds: Sequence[Sequence[str]]) -> None:
-    for terms in kinds:
-        if len(terms) > MAX_TERMS:
-            raise BadInput(f"{len(terms)} words or phrases are expected of one kind; at most {MAX_TERMS} are taken")
-        for term in terms:
-            if not _level(term) or len(term) > MAX_TERM_CHARS:
-                raise BadInput(f"a word or phrase to look for has 1 to {MAX_TERM_CHARS} characters")
 
 
 def _level(text: str) -> str:

@@ -169,6 +169,7 @@ def test_empty_questions_and_replies_are_told(with_desk: Store, run: Run, tmp_pa
         (b"\n\n", "needs a header row"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "no text: give a Slack export"),
         (b"PK\x03\x04" + b"cut off", "a zip that cannot be opened"),
+        (b"question,reply\n", "holds no conversation"),
     ],
 )
 def test_table_without_a_header_row_that_is_known_is_refused(

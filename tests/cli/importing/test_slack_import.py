@@ -256,6 +256,8 @@ def test_group_that_nobody_explains_and_another_workspace_are_refused(load: Impo
         load(ask(), arguments=("--group", "S1"))
     with pytest.raises(BadInput, match="of workspace T8; desk support is in T1"):
         load(ask(), users=[{**user, "team_id": "T8"} for user in USERS])
+    with pytest.raises(BadInput, match="does not say of which workspace"):
+        load(ask(), users=[{name: value for name, value in user.items() if name != "team_id"} for user in USERS])
 
 
 def test_export_zipped_again_with_its_folder_is_read_all_the_same(load: Import) -> None:

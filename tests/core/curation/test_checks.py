@@ -75,6 +75,7 @@ def test_same_language_short_texts_and_product_words_pass(reply: str, question: 
         "The link is 4fK9sLq2Zt8Vb3Nw6Xc1 for the box.",
         "Write to someone@example.com about it.",
         "Call +49 30 901820 about it.",
+        "The password: [KEY_1]hunter2 works.",
     ],
 )
 def test_leftover_secrets_are_set_aside(reply: str) -> None:
@@ -89,6 +90,8 @@ def test_leftover_secrets_are_set_aside(reply: str) -> None:
         "Your case is internationalization_and_localization, ask [EMAIL_1].",
         "The model is WH-1000XM5 in midnight blue.",
         "AAAAAAAAAAAAAAAAAAAAAAAA1a is what it prints.",
+        "The password is [KEY_1].",
+        "Sign in with password: [KEY_3], token: [EMAIL_1].",
     ],
 )
 def test_long_ordinary_words_are_no_secrets(reply: str) -> None:

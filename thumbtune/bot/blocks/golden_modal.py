@@ -12,8 +12,7 @@ from slack_sdk.models.views import View
 
 from thumbtune.bot.blocks.parts import plain_section, small
 from thumbtune.bot.slack import Json
-from thumbtune.core.errors import BadInput
-from thumbtune.core.golden import MAX_TITLE_CHARS, CaseContent, Expectations, digest_case, validate_case
+from thumbtune.core.golden import MAX_TITLE_CHARS, CaseContent, Expectations, digest_case, find_problems
 from thumbtune.core.prompt import Turn, find_question
 
 CALLBACK_ID = "golden_case"
@@ -135,11 +134,10 @@ def list_golden_errors(view: Json) -> dict[str, str]:
     content = CaseContent(
         title=written.title, turns=(Turn("customer", written.question),), expectations=written.expectations
     )
-    try:
-        validate_case(content)
-    except BadInput as exc:
-        return {ALL: str(exc)}
-    return {}
+    errors: dict[str, str] = {}
+    for part, problem in find_problems(content):  # the inputs are named as the parts are
+        errors.setdefault(part, problem)
+    return errors
 
 
 def _input(

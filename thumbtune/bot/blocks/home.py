@@ -143,8 +143,11 @@ def _build_desk(view: DeskView) -> list[Block]:
     if view.my_pairs:
         blocks.append(section("*Replies I approved*"))
         for pair in view.my_pairs[:SHOWN_PAIRS]:
-            undo = button("Undo", action_id=UNDO, value=str(pair.pair_id))
-            blocks.append(section_with(f"{_quote(find_question(pair.turns))}\n{_shorten(pair.reply)}", undo))
+            said = f"{_quote(find_question(pair.turns))}\n{_shorten(pair.reply)}"
+            if pair.decided_by and not view.is_lead:
+                blocks += [section(said), small(f"kept by {_name(pair.decided_by)}, who can take it out")]
+            else:
+                blocks.append(section_with(said, button("Undo", action_id=UNDO, value=str(pair.pair_id))))
     if view.my_drafts:
         blocks.append(section("*My recent drafts*"))
         for draft in view.my_drafts[:SHOWN_DRAFTS]:
@@ -184,15 +187,21 @@ def _build_review(review: Review) -> list[Block]:
         blocks.append(DividerBlock())
         blocks.append(section(":wastebasket: *Left out by hand*"))
     for pair in review.left_out:
-        restore = button("Restore", action_id=RESTORE, value=str(pair.pair_id))
+        again = ask_first(
+            "Restore it?", f"The model will learn from it. It was {pair.reason}."[:300], confirm="Restore"
+        )
+        restore = button("Restore", action_id=RESTORE, value=str(pair.pair_id), confirm=again)
         blocks.append(section_with(f"{_quote(find_question(pair.turns))}\n{_shorten(pair.reply)}", restore))
         blocks.append(small(f"#{pair.pair_id} · {_encode(pair.reason)} · by {_name(pair.decided_by)}"))
     return blocks
 
 
 def _build_for_all(review: Review) -> list[Block]:
-    """Return what decides about all that are shown and contradict nothing, as after a burst, and how many more there are."""
-    alone = [str(item.pair.pair_id) for item in review.waiting if item.other is None]
+    """Return what decides about all that are shown, as after a burst, and how many more there are.
+
+    What contradicts another, or may hold a secret, is decided by itself.
+    """
+    alone = [str(item.pair.pair_id) for item in review.waiting if item.other is None and not _may_hold_secret(item)]
     blocks: list[Block] = []
     if len(alone) > 1:
         value, these = ":".join(alone), f"these {len(alone)} replies"
@@ -210,6 +219,10 @@ def _build_for_all(review: Review) -> list[Block]:
             small(f"{hidden} more to come as you decide · all of them: `thumbtune pairs list --state quarantined`")
         )
     return blocks
+
+
+def _may_hold_secret(item: ReviewItem) -> bool:
+    return any(found.kind == "secret" and found.holds for found in item.findings)
 
 
 def _build_waiting(item: ReviewItem, *, url: str) -> list[Block]:

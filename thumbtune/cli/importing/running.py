@@ -78,6 +78,8 @@ def import_file(
                 SlackExport(archive, path=path), store, settings, desk, options, open_progress, make_job
             )
     parsed = read_table(path) if form == "csv" else read_chat_lines(path, keep_system=options.keep_system)
+    if not (parsed.conversations or parsed.problems or parsed.refused):
+        raise BadInput(f"{path} holds no conversation")
     with open_progress(len(parsed.conversations)) as on_done:
         return form, store_conversations(parsed, make_job(on_done), desk=desk, settings=settings)
 

@@ -107,6 +107,8 @@ def open_stand_in(
     Raises: BadInput when the export is of another workspace than the desk.
     """
     teams = {str(user.get("team_id")) for user in export.users.values()}
+    if teams <= {"", "None"}:
+        raise BadInput("the export's users.json does not say of which workspace it is (team_id): is it a Slack export?")
     if desk.team_id not in teams:
         raise BadInput(
             f"the export is of workspace {', '.join(sorted(teams)[:3])}; desk {desk.desk_id} is in {desk.team_id}"

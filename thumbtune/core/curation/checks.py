@@ -27,6 +27,7 @@ _COURTESIES = frozenset(_COURTESY_WORDS.split())
 """Words that carry nothing by themselves: a reply of these alone teaches nothing."""
 
 _LONG_WORD = re.compile(r"(?<![\w/.@-])[A-Za-z0-9+/_=-]{20,}(?![\w/.@-])")
+_ALNUM = re.compile(r"\w")
 _CLASSES = (re.compile(r"[a-z]"), re.compile(r"[A-Z]"), re.compile(r"\d"))
 MIN_ENTROPY_BITS = 3.8
 """Bits per character from which a long word of mixed letters and digits looks drawn by chance."""
@@ -85,7 +86,7 @@ def _check_language(turns: Sequence[Turn], reply: str, settings: Settings) -> It
 def _check_secrets(turns: Sequence[Turn], reply: str, redactor: Redactor | None) -> Iterator[Finding]:
     try:
         spans = redactor.find_spans(reply, names=NameIndex()) if redactor is not None else []
-        left = [str(span.kind) for span in spans]
+        left = [str(span.kind) for span in spans if _ALNUM.search(PLACEHOLDER.sub("", reply[span.start : span.end]))]
     except RedactionFailed:
         left = ["what could not be read"]
     left += ["KEY" for text in (reply, *(turn.text for turn in turns)) if _holds_random_word(text)]

@@ -156,7 +156,7 @@ class _Round:
         self._asked[pair.pair_id] = pair
         if inspector is not None and inspector.is_new and pair.is_standing:
             self._new.add(pair.pair_id)
-            self._found[pair.pair_id] = []
+            self._found.setdefault(pair.pair_id, [])  # another of the round may have found that it is of a burst
         self._push(pair)
         if pair.is_standing and inspector is not None:
             self._inspected.add(pair.pair_id)

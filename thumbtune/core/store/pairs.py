@@ -77,6 +77,8 @@ def put_pair(
     changes = {name: value for name, value in content.items() if getattr(stored, name) != value}
     if stored.corrected_by:
         changes.pop("reply", None)
+    if stored.approved_at is None and stored.approved_by == approved_by and approved_at is not None:
+        changes["approved_at"] = approved_at  # found at first, told of by an event since
     if is_approved_anew or (not stored.decided_by and (stored.state == "withdrawn" or stored.doubt != doubt)):
         changes.update(standing, decided_by="")
         is_other = (stored.approved_by, stored.approved_at) != (approved_by, approved_at)

@@ -45,6 +45,7 @@ TAKEN = (
     "Taken back: nothing is learned from that reply any more, though the 👍 still stands in Slack. To approve it again, take "
     "yours off it and give it anew."
 )
+IMPORT_OUT = "Taken out: nothing is learned from that imported reply any more. A lead of the desk can restore it."
 
 
 def handle_home_pair(event: InboxEvent, bot: Bot) -> None:
@@ -58,7 +59,7 @@ def handle_home_pair(event: InboxEvent, bot: Bot) -> None:
         with bot.store.read() as conn:
             pair = load_pair(conn, shown[0])
             desk = load_desk(conn, pair.desk_id)
-            is_own = pair.approved_by == user_id or _has_approved(conn, pair, desk, user_id=user_id)
+            is_own = not pair.decided_by and _has_approved(conn, pair, desk, user_id=user_id)
     except NotFound:
         return
     person, roles, notice = bot.people.fetch_person(user_id), bot.people.fetch_roles(desk), ""
@@ -66,7 +67,7 @@ def handle_home_pair(event: InboxEvent, bot: Bot) -> None:
         for pair_id in shown if decision in _TOGETHER else shown[:1]:
             with contextlib.suppress(Conflict, NotFound):  # it changed: the Home tab drawn anew shows how it stands
                 _decide(bot, desk, pair_id, shown, decision=decision, user_id=user_id)
-                notice = TAKEN if decision == home.UNDO else ""
+                notice = (IMPORT_OUT if pair.source == "imported" else TAKEN) if decision == home.UNDO else ""
         bot.signals.send.set()
     publish_home(bot, user_id, notice=render_blocks([section(notice)]) if notice else ())
 
@@ -110,6 +111,8 @@ def _decide(bot: Bot, desk: Desk, pair_id: int, shown: tuple[int, ...], *, decis
 
 def _has_approved(conn: sa.Connection, pair: TrainingPair, desk: Desk, *, user_id: str) -> bool:
     place = find_place(conn, pair.pair_id)
+    if pair.approved_by == user_id:
+        return True
     approvals = load_approvals(conn, team_id=pair.team_id, channel_id=pair.channel_id, message_ts=pair.reply_ts)
     return place is not None and has_approved(approvals, user_id=user_id, revision=place.revision, desk=desk)
 
