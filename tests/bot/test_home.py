@@ -1,6 +1,7 @@
 """The Home tab: what an agent gave, and what waits for a lead."""
 
 from tests.bot.conftest import AIKO, JONAS, MAYA, PRIYA, RUTH, SUPPORT, Office, make_desk, wait_for
+from tests.bot.test_order import deliver
 from thumbtune.bot.blocks import home
 from thumbtune.core.store.audits import list_acts
 from thumbtune.core.store.desks import save_desk
@@ -156,6 +157,21 @@ def test_new_approval_counts_again_though_another_stands_that_nobody_can_take_of
     assert (pair.decided_by, pair.reason, pair.approved_by) == ("", "", AIKO)
     with staffed.store.read() as conn:
         assert [act.actor for act in list_acts(conn, limit=5, action="pair_approved")] == [AIKO, JONAS]
+
+
+def test_undo_stays_though_slacks_clock_is_ahead(staffed: Office) -> None:
+    question = staffed.say(MAYA, "Where is my parcel?")
+    reply = staffed.say(PRIYA, "Hi Maya, it arrives on Friday.", thread=question)
+    soon = f"{staffed.store.now().timestamp() + 60:.6f}"
+    item = {"type": "message", "channel": SUPPORT, "ts": reply}
+    event = {"type": "reaction_added", "user": JONAS, "reaction": "+1", "item": item, "event_ts": soon}
+    deliver(staffed.bots[0].bot, "Ev60", event)
+    wait_for(staffed.pairs)
+    staffed.press_in_home(JONAS, staffed.open_home(JONAS, holding=home.UNDO), home.UNDO)
+    wait_for(lambda: staffed.pairs("withdrawn"))
+    staffed.react(MAYA, reply)  # whose reaction does not count
+    staffed.wait_quiet()
+    assert not staffed.pairs()
 
 
 def test_new_approval_counts_again_for_whoever_took_theirs_back(staffed: Office) -> None:

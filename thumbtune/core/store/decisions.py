@@ -3,6 +3,7 @@
 It does not know who may decide.
 """
 
+from datetime import UTC, datetime
 from typing import Literal
 
 import sqlalchemy as sa
@@ -30,9 +31,11 @@ def decide_pair(
     decided_by: str,
     shows_sign: bool,
     only_if: PairState | None = None,
+    not_before: datetime | None = None,
 ) -> TrainingPair:
     """Keep a pair, leave it out or set it aside, whatever the approvals say from now on.
 
+    `not_before` is when the last of what led to it happened by another clock, which may be ahead of ours.
     Raises: NotFound; Conflict when its texts are gone, when it is to be kept and its reply was edited since, or when it is
     not in the state `only_if`.
     """
@@ -42,7 +45,7 @@ def decide_pair(
     check_texts(before, what="kept" if state == "active" else "left out once more")
     if state == "active" and is_outdated(conn, pair_id):
         raise Conflict(f"pair {pair_id} cannot be kept: its reply was edited since; approve it as it stands in Slack")
-    now = store.now()
+    now = max(store.now(), not_before or datetime.min.replace(tzinfo=UTC))
     pair = set_pair_state(conn, pair_id, state=state, reason=reason, now=now, decided_by=decided_by)
     place = {"team_id": pair.team_id, "channel_id": pair.channel_id}
     ask_curation(conn, store, shows_sign=shows_sign, inspector=None, reply_ts=pair.reply_ts, **place)

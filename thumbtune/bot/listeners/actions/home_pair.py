@@ -4,6 +4,7 @@ It does not know why a pair was set aside.
 """
 
 import contextlib
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
@@ -106,6 +107,7 @@ def _decide(bot: Bot, desk: Desk, pair_id: int, shown: tuple[int, ...], *, decis
             decided_by=user_id,
             shows_sign=bot.shows_sign,
             only_if=_SHOWN_AS[single],
+            not_before=_find_last_reaction(conn, pair_id) if decision == home.UNDO else None,
         )
 
 
@@ -115,6 +117,13 @@ def _has_approved(conn: sa.Connection, pair: TrainingPair, desk: Desk, *, user_i
         return True
     approvals = load_approvals(conn, team_id=pair.team_id, channel_id=pair.channel_id, message_ts=pair.reply_ts)
     return place is not None and has_approved(approvals, user_id=user_id, revision=place.revision, desk=desk)
+
+
+def _find_last_reaction(conn: sa.Connection, pair_id: int) -> datetime | None:
+    """Return when the last reaction to a pair's reply was given, by Slack's clock: none of them approves it anew."""
+    pair = load_pair(conn, pair_id)
+    known = load_approvals(conn, team_id=pair.team_id, channel_id=pair.channel_id, message_ts=pair.reply_ts)
+    return max((datetime.fromtimestamp(float(item.event_ts), UTC) for item in known), default=None)
 
 
 def _may_decide(person: Person, roles: DeskRoles, *, decision: str, is_own: bool) -> bool:
