@@ -49,6 +49,18 @@ def test_approval_that_is_found_of_someone_who_has_left_does_not_count(office: O
     assert [pair.approved_by for pair in office.pairs()] == [JONAS]
 
 
+def test_veto_that_is_found_of_someone_who_has_left_counts(office: Office, bot: Bot) -> None:
+    desk = bot.find_desk(SUPPORT)
+    assert desk is not None
+    bot.people.fetch_roles(desk)
+    question, reply = answer(office)
+    office.react(JONAS, reply, "thumbsdown")
+    office.slack.slack.workspace.groups[seed.AGENTS_GROUP]["users"] = [PRIYA, AIKO]
+    office.react(AIKO, reply)
+    assert repair(build_deaf_bot(office), question)
+    assert office.pairs() == []
+
+
 def repair(bot: Bot, ts: str, *, may_be_gone: bool = True) -> bool:
     desk = bot.find_desk(SUPPORT)
     assert desk is not None
@@ -134,23 +146,27 @@ def test_nothing_follows_from_what_the_bot_cannot_see(office: Office, bot: Bot, 
     assert office.pairs()
 
 
-def test_forgotten_agents_word_to_the_bot_is_no_hole(office: Office, bot: Bot) -> None:
+@pytest.mark.parametrize("has_left", [False, True])
+def test_forgotten_agents_word_to_the_bot_is_no_hole(office: Office, bot: Bot, has_left: bool) -> None:
     question = office.say(MAYA, "Where is my order, please?")
     office.say(AIKO, f"<@{seed.BOT_USER_ID}> what may I say to her?", thread=question)
     reply = office.say(PRIYA, "It arrives on Friday.", thread=question)
     office.react(JONAS, reply)
     assert repair(bot, question)
     [made] = office.pairs()
+    if has_left:
+        office.slack.slack.workspace.groups[seed.AGENTS_GROUP]["users"] = [PRIYA, JONAS]
     forget(office.store, office.settings, person=AIKO, desk_ids=[], by="cli")
-    repair(bot, question)
+    repair(build_deaf_bot(office), question)
     assert office.pairs() == [made]
 
 
-def test_forgotten_customers_word_to_the_bot_is_one(office: Office, bot: Bot) -> None:
+def test_forgotten_guests_word_to_the_bot_is_one(office: Office) -> None:
+    office.slack.slack.workspace.users[MAYA]["is_restricted"] = True
     question = office.say(TOMAS, "Do you sell umbrellas?")
     office.say(MAYA, f"<@{seed.BOT_USER_ID}> and where is my order, please?", thread=question)
     reply = office.say(PRIYA, "It arrives on Friday.", thread=question)
     office.react(JONAS, reply)
     forget(office.store, office.settings, person=MAYA, desk_ids=[], by="cli")
-    assert repair(bot, question)
+    assert repair(build_deaf_bot(office), question)
     assert office.pairs() == []

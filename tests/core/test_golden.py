@@ -118,6 +118,11 @@ def test_case_that_cannot_be_asked_or_cannot_fail_is_refused(case: CaseContent, 
         validate_case(case)
 
 
+def test_case_that_a_reply_can_just_pass_is_taken() -> None:
+    """Letters count whatever their case, and ß is two of them then."""
+    validate_case(make_case(contains_all=("Straße",), max_chars=6))
+
+
 def test_same_content_has_the_same_digest() -> None:
     assert digest_case(make_case(max_chars=5)) == digest_case(make_case(max_chars=5))
     others = [make_case(max_chars=6), make_case(title="x", max_chars=5), make_case(contains_any=("a",))]

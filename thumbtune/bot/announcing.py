@@ -135,7 +135,7 @@ class Announcer:
         with self._bot.store.write() as conn:
             if not mark_announced(conn, run.run_id, announced=describe_step(run), after=telling):
                 mark_announced(conn, run.run_id, announced="")  # nobody knows whose words Slack took last
-                self._quiet_s = random.uniform(0, LOOK_S)  # so that two bots do not do this in step
+                self._quiet_s = max(self._quiet_s, random.uniform(0, LOOK_S))  # so that two bots do not do this in step
 
     def _close(self, run: TrainingRun) -> None:
         with self._bot.store.write() as conn:

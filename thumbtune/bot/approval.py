@@ -7,6 +7,7 @@ import functools
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from thumbtune.bot.roles import DeskRoles, Person, is_approver, was_approver
 from thumbtune.core.pseudonyms import is_pseudonym
@@ -102,16 +103,20 @@ def judge(
     return Verdict(is_approved, tuple(counting), tuple(against), is_certain, newest, is_outdated)
 
 
-def date_found(person: Person | None, roles: DeskRoles, *, since: str, now_ts: str) -> str:
+def date_found(emoji: str, person: Person | None, *, desk: Desk, roles: DeskRoles, since: str, now: datetime) -> str:
     """Return when a reaction that was found is taken to have been given: at `since`, before which it cannot have been.
 
-    One of somebody who is no approver now is taken to be of now: they may have given it after they left.
+    A 👍 of somebody who is no approver now is taken to be of now: they may have given it after they left. A veto is not.
     """
-    return since if is_approver(person, roles) or is_later(since, now_ts) else now_ts
+    now_ts = f"{now.timestamp():.6f}"
+    is_sure = is_approver(person, roles) or normalize_emoji(emoji) in list_emojis(desk.vetoes)
+    return since if is_sure or is_later(since, now_ts) else now_ts
 
 
-def has_approved(approvals: Sequence[Approval], *, user_id: str, revision: str, desk: Desk) -> bool:
-    """Return whether someone's approving reaction stands on this revision of a reply, whether it counts or not."""
+def has_approved(approvals: Sequence[Approval], *, user_id: str, author_id: str, revision: str, desk: Desk) -> bool:
+    """Return whether someone's 👍 stands on this revision of a reply of the author's, whoever may approve there."""
+    if user_id == author_id and not desk.author_may_approve:
+        return False
     emojis = list_emojis(desk.emojis)
     edited_at = "" if desk.edits_keep_approval else end_of_edit(revision)
     return any(

@@ -161,6 +161,7 @@ def _put(
     else:
         limit = bot.settings.grounding_passages
         passages = search_passages(conn, question, desk_id=desk.desk_id, limit=limit) if limit else []
+    last = _find_last_approval(approvals, verdict, desk=desk)
     doubt = LATE_EDIT if None in texts else "" if verdict.is_certain else FOUND_EDITED
     changed = put_pair(
         conn,
@@ -174,7 +175,7 @@ def _put(
         approved_by=verdict.approvers[0],
         now=now,
         approved_at=_find_approval_time(approvals, verdict.approvers[0], desk=desk),
-        last_approved_at=_find_last_approval(approvals, verdict, desk=desk) if made else None,
+        last_approved_at=datetime.fromtimestamp(float(last.event_ts), UTC),
         doubt=doubt,
         **where,
     )
@@ -184,7 +185,8 @@ def _put(
     if changed:
         logger.info("pair_settled", extra={"channel_id": message.channel_id, "reply_ts": message.ts})
         action = "pair_changed" if changed == "changed" else "pair_quarantined" if doubt else "pair_approved"
-        _note(conn, bot, message, actor=ACTOR if changed == "changed" else verdict.approvers[0], action=action)
+        actors = {"new": verdict.approvers[0], "approved": last.user_id, "changed": ACTOR}
+        _note(conn, bot, message, actor=actors[changed], action=action)
     if not (changed or withdrawn):
         return ""
     return "held" if doubt else "in"
@@ -230,12 +232,11 @@ def _find_approval_time(approvals: Sequence[Approval], user_id: str, *, desk: De
     return datetime.fromtimestamp(min(times), UTC) if times else None
 
 
-def _find_last_approval(approvals: Sequence[Approval], verdict: Verdict, *, desk: Desk) -> datetime:
-    """Return when the last of those who approve did, by Slack's clock or as it was found."""
+def _find_last_approval(approvals: Sequence[Approval], verdict: Verdict, *, desk: Desk) -> Approval:
+    """Return the latest 👍 of those who approve."""
     emojis = list_emojis(desk.emojis)
     given = [item for item in approvals if item.user_id in verdict.approvers and item.given]
-    times = [float(item.event_ts) for item in given if normalize_emoji(item.emoji) in emojis]
-    return datetime.fromtimestamp(max(times), UTC)
+    return max((item for item in given if normalize_emoji(item.emoji) in emojis), key=lambda item: float(item.event_ts))
 
 
 def _find_source(conn: sa.Connection, message: Message) -> PairSource:

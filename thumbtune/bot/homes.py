@@ -77,8 +77,8 @@ def _list_approved(conn: sa.Connection, desk: Desk, *, user_id: str) -> tuple[Tr
     given = list_given_pairs(conn, desk_id=desk.desk_id, user_id=user_id, among=NEWEST_PAIRS)
     also = dict.fromkeys(
         pair_id
-        for pair_id, revision, approval in given
-        if has_approved([approval], user_id=user_id, revision=revision, desk=desk)
+        for pair_id, revision, author_id, approval in given
+        if has_approved([approval], user_id=user_id, author_id=author_id, revision=revision, desk=desk)
     )
     found = [*first, *(load_pair(conn, pair_id) for pair_id in list(also)[:SHOWN_PAIRS])]
     return tuple(sorted(found, key=lambda pair: -pair.pair_id)[:SHOWN_PAIRS])

@@ -114,7 +114,7 @@ def record_reactions(
         item if item in known else (forgotten.rename(item[0], ts=live.ts), item[1]) for item in named
     }
     partly_shown = {key_emoji(reaction.emoji) for reaction in live.reactions if not reaction.is_complete}
-    changed, now_ts = 0, f"{bot.store.now().timestamp():.6f}"
+    changed = 0
     for user_id, emoji in shown | known.keys():
         before, given = known.get((user_id, emoji)), (user_id, emoji) in shown
         if given == (before is not None and before.given) or (not given and emoji in partly_shown):
@@ -125,7 +125,8 @@ def record_reactions(
         if given and is_later(end_of_edit(live.revision), since):
             since = end_of_edit(live.revision)
         if given:
-            since = date_found(bot.people.get_person(user_id), roles, since=since, now_ts=now_ts)
+            person = bot.people.get_person(user_id)
+            since = date_found(emoji, person, desk=desk, roles=roles, since=since, now=bot.store.now())
         approval = Approval(user_id, emoji, given, add_a_moment(since), found=given)
         changed += record_approval(conn, approval, **place)
     return changed

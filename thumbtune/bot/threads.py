@@ -54,7 +54,7 @@ class LiveMessage:
     """Written by this very bot."""
     parent_user_id: str
     calls_bot: bool
-    """Mentions the bot; of someone forgotten: as an agent, to ask it for something."""
+    """Mentions the bot; of someone forgotten: unless they are a guest or of another workspace."""
     text: str
     spans: tuple[Span, ...]
     revision: str
@@ -195,13 +195,8 @@ def fetch_thread(bot: Bot, *, channel_id: str, ts: str) -> list[LiveMessage]:
     found = [read_message(bot, raw, channel_id=channel_id) for raw in raws]
     with bot.store.read() as conn:
         forgotten = load_forgotten(conn, bot.store.sealer, team_id=bot.identity.team_id, channel_id=channel_id)
-    known = [live for live in found if live is not None]
-    gone = {live.ts for live in known if forgotten.holds(live.user_id, ts=live.ts)}
-    desk = bot.find_desk(channel_id) if gone else None
-    roles = bot.people.fetch_roles(desk) if desk is not None else None
     return [
-        _empty(live, calls_bot=roles is not None and is_request(bot, live, roles)) if live.ts in gone else live
-        for live in known
+        _empty(bot, live) if forgotten.holds(live.user_id, ts=live.ts) else live for live in found if live is not None
     ]
 
 
@@ -259,7 +254,10 @@ def collect_originals(conn: sa.Connection, bot: Bot, live: Sequence[LiveMessage]
     return originals
 
 
-def _empty(live: LiveMessage, *, calls_bot: bool) -> LiveMessage:
+def _empty(bot: Bot, live: LiveMessage) -> LiveMessage:
+    """Return what is left of a message; nobody knows any more whether a colleague's word to the bot was an agent's."""
+    person = bot.people.get_person(live.user_id)
+    calls_bot = live.calls_bot and not (person is not None and person.is_guest)
     return replace(live, text="", spans=(), user_id="", is_bot=True, is_forgotten=True, calls_bot=calls_bot)
 
 

@@ -139,7 +139,8 @@ def find_problems(content: CaseContent) -> Iterator[tuple[CasePart, str]]:
         yield "contains_none", "no reply can pass: each of what it may contain must not be in it"
     if expected.max_chars is not None and not 1 <= expected.max_chars <= MAX_REPLY_CHARS:
         yield "max_chars", f"the most characters a reply may have must be a number from 1 to {MAX_REPLY_CHARS}"
-    needed = max([*map(len, required), min(map(len, choices), default=0)], default=0)
+    needed_by = [[min(len(term.strip()), len(_level(term))) for term in terms] for terms in kinds[:2]]
+    needed = max([*needed_by[0], min(needed_by[1], default=0)])
     if expected.max_chars is not None and expected.max_chars < needed:
         yield "max_chars", f"no reply can pass: what it has to contain has {needed} characters"
 

@@ -188,7 +188,7 @@ def _build_review(review: Review) -> list[Block]:
         blocks.append(section(":wastebasket: *Left out by hand*"))
     for pair in review.left_out:
         again = ask_first(
-            "Restore it?", f"The model will learn from it. It was {pair.reason}."[:300], confirm="Restore"
+            "Restore it?", f"The model will learn from it. Why it was out: {pair.reason}"[:300], confirm="Restore"
         )
         restore = button("Restore", action_id=RESTORE, value=str(pair.pair_id), confirm=again)
         blocks.append(section_with(f"{_quote(find_question(pair.turns))}\n{_shorten(pair.reply)}", restore))

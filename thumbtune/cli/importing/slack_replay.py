@@ -169,7 +169,7 @@ def _play(conn: sa.Connection, bot: Bot, done: BatchOutcome, scene: _Scene, *, d
     for live in kept:
         record_live(conn, bot, live, desk_id=desk.desk_id)
         shown = _list_shown(scene.raws[live.ts], emojis)
-        _record_shown(conn, bot, live, shown=shown, roles=roles, forgotten=forgotten)
+        _record_shown(conn, bot, live, shown=shown, desk=desk, roles=roles, forgotten=forgotten)
     lost = [live.ts for live in kept if forgotten.holds(live.user_id, ts=live.ts)]
     for live in reacted:
         if lost and min(lost) <= live.ts:
@@ -190,6 +190,7 @@ def _record_shown(
     live: LiveMessage,
     *,
     shown: Sequence[tuple[str, str]],
+    desk: Desk,
     roles: DeskRoles,
     forgotten: Forgotten,
 ) -> None:
@@ -198,11 +199,11 @@ def _record_shown(
     known = {(item.user_id, item.emoji) for item in load_approvals(conn, **place)} if shown else set()
     edited_s, _, _ = live.revision.partition(".")
     since = f"{int(edited_s) + 1}.000000" if edited_s else live.ts
-    now_ts = f"{bot.store.now().timestamp():.6f}"
     for shown_id, emoji in shown:
         user_id = forgotten.rename(shown_id, ts=live.ts)
         if known.isdisjoint([(shown_id, emoji), (user_id, emoji)]):
-            given_at = date_found(bot.people.get_person(shown_id), roles, since=since, now_ts=now_ts)
+            person = bot.people.get_person(shown_id)
+            given_at = date_found(emoji, person, desk=desk, roles=roles, since=since, now=bot.store.now())
             record_approval(conn, Approval(user_id, emoji, True, given_at, found=True), **place)
 
 

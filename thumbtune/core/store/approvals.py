@@ -84,10 +84,12 @@ def list_given(
     return {(row.message_ts, row.emoji): row.thread_ts or row.message_ts for row in conn.execute(query)}
 
 
-def list_given_pairs(conn: sa.Connection, *, desk_id: str, user_id: str, among: int) -> list[tuple[int, str, Approval]]:
+def list_given_pairs(
+    conn: sa.Connection, *, desk_id: str, user_id: str, among: int
+) -> list[tuple[int, str, str, Approval]]:
     """Return which of a desk's newest pairs in use someone has reacted to without being the first to approve them.
 
-    Each with the revision that the pair is of, newest first.
+    Each with the revision that the pair is of and who wrote the reply, newest first.
     """
     which = sa.and_(pairs.c.desk_id == desk_id, pairs.c.state == "active")
     newest = sa.select(pairs).where(which).order_by(pairs.c.pair_id.desc()).limit(among).subquery()
@@ -97,9 +99,11 @@ def list_given_pairs(conn: sa.Connection, *, desk_id: str, user_id: str, among: 
         approvals.c.user_id == user_id,
     )
     columns = (approvals.c[field.name] for field in fields(Approval))
-    query = sa.select(newest.c.pair_id, newest.c.revision, *columns).join(approvals, is_theirs)
+    query = sa.select(newest.c.pair_id, newest.c.revision, messages.c.user_id, *columns)
+    query = query.select_from(newest.join(approvals, is_theirs).join(messages, _ITS_MESSAGE))
     query = query.where(newest.c.approved_by != user_id, approvals.c.given).order_by(newest.c.pair_id.desc())
-    return [(pair_id, revision, Approval(*values)) for pair_id, revision, *values in conn.execute(query)]
+    rows = conn.execute(query)
+    return [(pair_id, revision, author_id, Approval(*values)) for pair_id, revision, author_id, *values in rows]
 
 
 def list_moments(

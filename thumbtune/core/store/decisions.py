@@ -3,7 +3,7 @@
 It does not know who may decide.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 import sqlalchemy as sa
@@ -31,11 +31,11 @@ def decide_pair(
     decided_by: str,
     shows_sign: bool,
     only_if: PairState | None = None,
-    not_before: datetime | None = None,
+    decided_at: datetime | None = None,
 ) -> TrainingPair:
     """Keep a pair, leave it out or set it aside, whatever the approvals say from now on.
 
-    `not_before` is when the last of what led to it happened by another clock, which may be ahead of ours.
+    `decided_at` is by Slack's clock, where a later 👍 may count again; by ours where it is not given.
     Raises: NotFound; Conflict when its texts are gone, when it is to be kept and its reply was edited since, or when it is
     not in the state `only_if`.
     """
@@ -45,8 +45,8 @@ def decide_pair(
     check_texts(before, what="kept" if state == "active" else "left out once more")
     if state == "active" and is_outdated(conn, pair_id):
         raise Conflict(f"pair {pair_id} cannot be kept: its reply was edited since; approve it as it stands in Slack")
-    now = max(store.now(), not_before or datetime.min.replace(tzinfo=UTC))
-    pair = set_pair_state(conn, pair_id, state=state, reason=reason, now=now, decided_by=decided_by)
+    now = store.now()
+    pair = set_pair_state(conn, pair_id, state=state, reason=reason, now=decided_at or now, decided_by=decided_by)
     place = {"team_id": pair.team_id, "channel_id": pair.channel_id}
     ask_curation(conn, store, shows_sign=shows_sign, inspector=None, reply_ts=pair.reply_ts, **place)
     if shows_sign and find_desk(conn, **place):  # what was imported may stand nowhere in Slack

@@ -88,7 +88,9 @@ def put_pair(
             said = sa.and_(findings.c.pair_id == stored.pair_id, findings.c.kind.in_(OF_APPROVAL))
             conn.execute(sa.delete(findings).where(said))
     if changes:
-        conn.execute(sa.update(pairs).filter_by(**key).values({**changes, "changed_at": now}))
+        # When a pair was taken back is compared with later approvals.
+        changed_at = max(now, stored.changed_at) if was_taken_back and not is_approved_anew else now
+        conn.execute(sa.update(pairs).filter_by(**key).values({**changes, "changed_at": changed_at}))
     if not changes:
         return ""
     return "approved" if is_approved_anew else "changed"
@@ -272,7 +274,9 @@ def list_pairs(
 ) -> list[TrainingPair]:
     """Return a page of pairs in order of their ids; `is_decided`: those somebody decided about by hand."""
     query = sa.select(pairs).where(pairs.c.pair_id > after_id).limit(limit)
-    query = query.order_by(pairs.c.pair_id.desc() if newest_first else pairs.c.pair_id)
+    # A sum, so that an approver's few pairs are found by the index of approvers, not looked for among all of the desk.
+    order = pairs.c.pair_id if approved_by is None else pairs.c.pair_id + 0
+    query = query.order_by(order.desc() if newest_first else order)
     if desk_id is not None:
         query = query.where(pairs.c.desk_id == desk_id)
     if state is not None:

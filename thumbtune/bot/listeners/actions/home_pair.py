@@ -19,6 +19,7 @@ from thumbtune.core.records import Desk, InboxEvent, PairState, TrainingPair
 from thumbtune.core.store.approvals import load_approvals
 from thumbtune.core.store.decisions import Keep, decide_between, decide_pair
 from thumbtune.core.store.desks import load_desk
+from thumbtune.core.store.messages import load_message
 from thumbtune.core.store.pairs import LEFT_OUT, TAKEN_BACK, load_pair
 from thumbtune.core.store.places import find_place
 
@@ -56,6 +57,7 @@ def handle_home_pair(event: InboxEvent, bot: Bot) -> None:
     shown, decision = _read_ids(str(action.get("value") or "")), str(action.get("action_id") or "")
     if not shown or decision not in DECISIONS:
         return
+    pressed_at = _read_time(str(action.get("action_ts") or "")) or bot.store.now()
     try:
         with bot.store.read() as conn:
             pair = load_pair(conn, shown[0])
@@ -67,7 +69,7 @@ def handle_home_pair(event: InboxEvent, bot: Bot) -> None:
     if desk.team_id == bot.identity.team_id and _may_decide(person, roles, decision=decision, is_own=is_own):
         for pair_id in shown if decision in _TOGETHER else shown[:1]:
             with contextlib.suppress(Conflict, NotFound):  # it changed: the Home tab drawn anew shows how it stands
-                _decide(bot, desk, pair_id, shown, decision=decision, user_id=user_id)
+                _decide(bot, desk, pair_id, shown, decision=decision, user_id=user_id, pressed_at=pressed_at)
                 notice = (IMPORT_OUT if pair.source == "imported" else TAKEN) if decision == home.UNDO else ""
         bot.signals.send.set()
     publish_home(bot, user_id, notice=render_blocks([section(notice)]) if notice else ())
@@ -79,7 +81,20 @@ def _read_ids(value: str) -> tuple[int, ...]:
     return tuple(map(int, ids)) if all(item.isdecimal() for item in ids) else ()
 
 
-def _decide(bot: Bot, desk: Desk, pair_id: int, shown: tuple[int, ...], *, decision: str, user_id: str) -> None:
+def _read_time(ts: str) -> datetime | None:
+    return datetime.fromtimestamp(float(ts), UTC) if ts.replace(".", "", 1).isdecimal() else None
+
+
+def _decide(
+    bot: Bot,
+    desk: Desk,
+    pair_id: int,
+    shown: tuple[int, ...],
+    *,
+    decision: str,
+    user_id: str,
+    pressed_at: datetime,
+) -> None:
     with bot.store.write() as conn:
         if load_pair(conn, pair_id).desk_id != desk.desk_id:
             raise NotFound(f"pair {pair_id} belongs to another desk")
@@ -107,7 +122,7 @@ def _decide(bot: Bot, desk: Desk, pair_id: int, shown: tuple[int, ...], *, decis
             decided_by=user_id,
             shows_sign=bot.shows_sign,
             only_if=_SHOWN_AS[single],
-            not_before=_find_last_reaction(conn, pair_id) if decision == home.UNDO else None,
+            decided_at=_date_undo(conn, pair_id, pressed_at) if decision == home.UNDO else None,
         )
 
 
@@ -115,15 +130,23 @@ def _has_approved(conn: sa.Connection, pair: TrainingPair, desk: Desk, *, user_i
     place = find_place(conn, pair.pair_id)
     if pair.approved_by == user_id:
         return True
-    approvals = load_approvals(conn, team_id=pair.team_id, channel_id=pair.channel_id, message_ts=pair.reply_ts)
-    return place is not None and has_approved(approvals, user_id=user_id, revision=place.revision, desk=desk)
+    at = {"team_id": pair.team_id, "channel_id": pair.channel_id}
+    message, approvals = (
+        load_message(conn, ts=pair.reply_ts, **at),
+        load_approvals(conn, message_ts=pair.reply_ts, **at),
+    )
+    return (
+        place is not None
+        and message is not None
+        and has_approved(approvals, user_id=user_id, author_id=message.user_id, revision=place.revision, desk=desk)
+    )
 
 
-def _find_last_reaction(conn: sa.Connection, pair_id: int) -> datetime | None:
-    """Return when the last reaction to a pair's reply was given, by Slack's clock: none of them approves it anew."""
+def _date_undo(conn: sa.Connection, pair_id: int, pressed_at: datetime) -> datetime:
+    """Return when a pair was taken back, by Slack's clock: after every reaction that is known of its reply."""
     pair = load_pair(conn, pair_id)
     known = load_approvals(conn, team_id=pair.team_id, channel_id=pair.channel_id, message_ts=pair.reply_ts)
-    return max((datetime.fromtimestamp(float(item.event_ts), UTC) for item in known), default=None)
+    return max([pressed_at, *(datetime.fromtimestamp(float(item.event_ts), UTC) for item in known)])
 
 
 def _may_decide(person: Person, roles: DeskRoles, *, decision: str, is_own: bool) -> bool:
