@@ -1,5 +1,6 @@
 import dataclasses
 import statistics
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,29 @@ def test_other_weights_are_refused_though_a_reply_is_as_likely_by_chance(
     with pytest.raises(NotProven, match="its tokens' changes are off by"):
         changed = dataclasses.replace(claimed, adapter="alike-0001", probes=probes)
         prove_adapter(server, changed, base_model=tiny_base.name)
+
+
+def test_base_may_be_off_by_more_where_it_finds_a_reply_unlikely(
+    server: ReplicaServer, good_adapter: Path, tiny_base: Path
+) -> None:
+    """What is unlikely is rounded coarsely; another base is off by more than that."""
+    server.load_adapter(good_adapter.name, good_adapter)
+    manifest = load_manifest(good_adapter)
+    means = [statistics.fmean(probe.base_logprobs) for probe in manifest.probes]
+    assert max(means) < -5 * MAX_GAP_NATS
+    for share, is_refused in ((0.04, False), (0.07, True)):
+        probes = tuple(stretch(probe, 1 + share) for probe in manifest.probes)
+        shifted = dataclasses.replace(manifest, probes=probes)
+        with pytest.raises(WrongBase, match="differs from the trainer's") if is_refused else nullcontext():
+            prove_adapter(server, shifted, base_model=tiny_base.name)
+
+
+def stretch(probe: Probe, factor: float) -> Probe:
+    """Return what a trainer would have seen that finds everything so much less likely."""
+    base, candidate = (
+        tuple(factor * value for value in values) for values in (probe.base_logprobs, probe.candidate_logprobs)
+    )
+    return dataclasses.replace(probe, base_logprobs=base, candidate_logprobs=candidate)
 
 
 def test_slight_change_is_proven_and_another_one_as_slight_is_refused(

@@ -68,16 +68,10 @@ def list_pairs(
     empty = "No such pairs." if desk or state else "No pairs yet."
     if why:
         lines = [
-            (
-                pair.pair_id,
-                pair.state,
-                shorten(find_question(pair.turns)),
-                shorten(pair.reply),
-                "\n".join(explain_pair(pair, noted[pair.pair_id])),
-            )
+            (pair.pair_id, pair.state, "\n".join([_quote(pair), *explain_pair(pair, noted[pair.pair_id])]))
             for pair in found
         ]
-        print_table(("id", "state", "question", "reply", "why"), lines, empty=empty)
+        print_table(("id", "state", "what, and why"), lines, empty=empty)
         return
     rows = [
         (pair.pair_id, pair.desk_id, pair.state, pair.source, pair.approved_by, shorten(pair.reply), pair.reason)
@@ -107,6 +101,8 @@ def show_pair(pair_id: int, as_json: Annotated[bool, typer.Option("--json", help
         _print_said(turn.role, turn.text)
     if pair.reply:
         _print_said("the reply that is learned" if pair.state == "active" else "the reply", pair.reply)
+    else:
+        console.print("  its texts are gone")
 
 
 @app.command("withdraw")
@@ -308,6 +304,10 @@ def show_preferences(
     print_table(("pair", "draft was", "changed", "approved", "rejected"), rows, empty="No preference pairs yet.")
     if found:
         console.print(count_noun(len(found), "preference pair"))
+
+
+def _quote(pair: TrainingPair) -> str:
+    return f"“{shorten(find_question(pair.turns))}” → “{shorten(pair.reply)}”" if pair.reply else "its texts are gone"
 
 
 def _print_said(who: str, text: str) -> None:
