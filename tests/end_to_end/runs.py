@@ -71,8 +71,13 @@ class DemoRun:
 
     def kill(self, *words: str) -> int:
         """Kill -9 the innermost process of this demo whose command line holds all the words; return its id."""
-        found = [process for process in self.family() if all(word in _command(process) for word in words)]
-        assert found, f"no process with {words} runs\n{self.describe()}"
+        found: list[psutil.Process] = []
+
+        def is_there() -> bool:  # what the store says has begun may not have started yet
+            found[:] = [process for process in self.family() if all(word in _command(process) for word in words)]
+            return bool(found)
+
+        self.wait_until(is_there, f"a process with {words}")
         found[-1].kill()
         return int(found[-1].pid)
 
