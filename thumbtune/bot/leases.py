@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from thumbtune.bot.relay import LEASE_S
+from thumbtune.core.errors import StoreUnavailable
 from thumbtune.core.logs import hide_text
 from thumbtune.core.store import Store
 from thumbtune.core.store.inbox import extend_leases, forget_old_events
@@ -49,7 +50,9 @@ class Leases:
                 if time.monotonic() >= next_clearing:
                     next_clearing = time.monotonic() + CLEARING_S
                     self._forget_old_events()
-            except Exception as exc:  # the next look comes before the lease ends
+            except StoreUnavailable as exc:  # the next look comes before the lease ends
+                logger.warning("leases_not_extended", extra={"error": type(exc).__name__})
+            except Exception as exc:
                 logger.error("leases_not_extended", exc_info=hide_text(exc))
 
     def _extend(self) -> None:
