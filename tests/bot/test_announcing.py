@@ -27,16 +27,22 @@ from thumbtune.demo.slack.wire import Json
 RESULT = "support-0001 is live."
 
 
-@pytest.mark.parametrize("fault", ["server_errors", "cut_before", "cut_after"])
-def test_result_is_told_after_slack_was_away(office: Office, store: Store, clock: Clock, fault: str) -> None:
-    bot = build_bot(office.settings, store)
-    announcer = Announcer(bot)
+def begin_run(store: Store, clock: Clock) -> TrainingRun:
+    """Let a run of a new desk go on to its fine-tuning."""
     with store.write() as conn:
         save_desk(conn, make_desk())
         open_run(conn, desk_id="support", reason="retrain", now=clock(), announce_channel=SUPPORT)
         run = claim_run(conn, owner="t", now=clock(), lease_s=60)
         assert run is not None
         beat(conn, run, now=clock(), lease_s=60, phase="finetune", progress=0.85, eta_s=60.0)
+    return run
+
+
+@pytest.mark.parametrize("fault", ["server_errors", "cut_before", "cut_after"])
+def test_result_is_told_after_slack_was_away(office: Office, store: Store, clock: Clock, fault: str) -> None:
+    bot = build_bot(office.settings, store)
+    announcer = Announcer(bot)
+    run = begin_run(store, clock)
     announcer.announce_due()
     assert Sender(bot).send_due() == 1
     announcer.announce_due()
@@ -46,11 +52,7 @@ def test_result_is_told_after_slack_was_away(office: Office, store: Store, clock
     announcer.announce_due()
     office.control("clear")
     announcer.announce_due()
-    history = office.call("conversations.history", user=RUTH, channel=SUPPORT)["messages"]
-    (message,) = [message for message in history if message.get("bot_id")]
-    assert RESULT in str(message)
-    with store.read() as conn:
-        assert list_unannounced_runs(conn) == []
+    assert RESULT in read_told(office, store)
 
 
 def test_run_that_failed_says_why(office: Office, store: Store, clock: Clock) -> None:
@@ -131,12 +133,7 @@ def test_run_asked_for_by_someone_slack_does_not_know_is_told_to_nobody(
 def told(office: Office, store: Store, clock: Clock) -> TrainingRun:
     """A run that is going on, told in the channel."""
     bot = build_bot(office.settings, store)
-    with store.write() as conn:
-        save_desk(conn, make_desk())
-        open_run(conn, desk_id="support", reason="retrain", now=clock(), announce_channel=SUPPORT)
-        run = claim_run(conn, owner="t", now=clock(), lease_s=60)
-        assert run is not None
-        beat(conn, run, now=clock(), lease_s=60, phase="finetune", progress=0.85, eta_s=60.0)
+    run = begin_run(store, clock)
     Announcer(bot).announce_due()
     Sender(bot).send_due()
     return run

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
+from tests.core.store.plans import watch_plans
 from tests.core.store.test_curating import FIVE_DAYS, NORWAY, approve, decide, find, states, take_back
 from thumbtune.core.prompt import Turn
 from thumbtune.core.store import Store, bands, pairs, schema
@@ -47,13 +48,7 @@ def put(store: Store, number: int, *, thread: int, turns: int = 1, decided_by: s
 def test_pairs_are_found_by_their_bands_and_not_by_reading_the_desk(store: Store) -> None:
     if store.engine.dialect.name != "sqlite":
         return
-    plans: list[str] = []
-
-    @sa.event.listens_for(store.engine, "before_cursor_execute")
-    def explain(conn: sa.Connection, _cursor: object, statement: str, values: tuple[object, ...], *_: object) -> None:
-        if "pair_bands.band IN" in statement and not statement.startswith("EXPLAIN"):
-            plans.extend(row[3] for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values))
-
+    plans = watch_plans(store, holding="pair_bands.band IN")
     approve(store, 1)
     assert not any("SEARCH pairs" in line for line in plans)  # nothing is near
     approve(store, 2)

@@ -3,11 +3,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-import sqlalchemy as sa
 from cryptography.fernet import Fernet
-from sqlalchemy import event
 
 from tests.conftest import Clock
+from tests.core.store.plans import watch_plans
 from thumbtune.core.sealing import Sealer
 from thumbtune.core.store import Store, inbox
 
@@ -182,13 +181,7 @@ def test_event_sealed_with_another_key_is_set_aside_and_the_rest_goes_on(store: 
 def test_claiming_does_not_read_through_what_is_done(store: Store, names: dict[str, list[str]]) -> None:
     if store.engine.dialect.name == "postgresql":
         return  # it plans by what is there, and reads a table as small as this one whole
-    plans: list[str] = []
-
-    @event.listens_for(store.engine, "before_cursor_execute")
-    def explain(conn: sa.Connection, _cursor: object, statement: str, values: object, *_: object) -> None:
-        if "UPDATE inbox" in statement and not statement.startswith("EXPLAIN"):
-            plans.extend(row[3] for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values))
-
+    plans = watch_plans(store, holding="UPDATE inbox")
     with store.write() as conn:
         inbox.claim_events(conn, store.sealer, owner="w", limit=1, now=store.now(), lease_s=30, **names)
     assert any("ix_inbox_open" in plan for plan in plans), plans

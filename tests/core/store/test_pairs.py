@@ -1,10 +1,9 @@
 from collections.abc import Sequence
 
 import pytest
-import sqlalchemy as sa
-from sqlalchemy import event
 
 from tests.conftest import Clock
+from tests.core.store.plans import watch_plans
 from thumbtune.core.errors import NotFound
 from thumbtune.core.prompt import Passage, Turn
 from thumbtune.core.records import Desk
@@ -157,13 +156,7 @@ def test_unknown_pair_is_named_in_the_error(store: Store) -> None:
 def test_an_approvers_pairs_are_not_looked_for_among_all_of_the_desk(store: Store) -> None:
     if store.engine.dialect.name == "postgresql":
         return  # it plans by what is there, and reads a table as small as this one whole
-    plans: list[str] = []
-
-    @event.listens_for(store.engine, "before_cursor_execute")
-    def explain(conn: sa.Connection, _cursor: object, statement: str, values: object, *_: object) -> None:
-        if "FROM pairs" in statement and not statement.startswith("EXPLAIN"):
-            plans.extend(row[3] for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values))
-
+    plans = watch_plans(store, holding="FROM pairs")
     with store.read() as conn:
         pairs.list_pairs(conn, desk_id="support", state="active", approved_by="U9", limit=5, newest_first=True)
     assert any("ix_pairs_approver" in plan for plan in plans), plans

@@ -96,7 +96,8 @@ def _decide(
     pressed_at: datetime,
 ) -> None:
     with bot.store.write() as conn:
-        if load_pair(conn, pair_id).desk_id != desk.desk_id:
+        pair = load_pair(conn, pair_id)
+        if pair.desk_id != desk.desk_id:
             raise NotFound(f"pair {pair_id} belongs to another desk")
         if decision in _BETWEEN:
             if len(shown) != 2:
@@ -122,29 +123,23 @@ def _decide(
             decided_by=user_id,
             shows_sign=bot.shows_sign,
             only_if=_SHOWN_AS[single],
-            decided_at=_date_undo(conn, pair_id, pressed_at) if decision == home.UNDO else None,
+            decided_at=_date_undo(conn, pair, pressed_at) if decision == home.UNDO else None,
         )
 
 
 def _has_approved(conn: sa.Connection, pair: TrainingPair, desk: Desk, *, user_id: str) -> bool:
-    place = find_place(conn, pair.pair_id)
     if pair.approved_by == user_id:
         return True
     at = {"team_id": pair.team_id, "channel_id": pair.channel_id}
-    message, approvals = (
-        load_message(conn, ts=pair.reply_ts, **at),
-        load_approvals(conn, message_ts=pair.reply_ts, **at),
-    )
-    return (
-        place is not None
-        and message is not None
-        and has_approved(approvals, user_id=user_id, author_id=message.user_id, revision=place.revision, desk=desk)
-    )
+    place, message = find_place(conn, pair.pair_id), load_message(conn, ts=pair.reply_ts, **at)
+    if place is None or message is None:
+        return False
+    approvals = load_approvals(conn, message_ts=pair.reply_ts, **at)
+    return has_approved(approvals, user_id=user_id, author_id=message.user_id, revision=place.revision, desk=desk)
 
 
-def _date_undo(conn: sa.Connection, pair_id: int, pressed_at: datetime) -> datetime:
+def _date_undo(conn: sa.Connection, pair: TrainingPair, pressed_at: datetime) -> datetime:
     """Return when a pair was taken back, by Slack's clock: after every reaction that is known of its reply."""
-    pair = load_pair(conn, pair_id)
     known = load_approvals(conn, team_id=pair.team_id, channel_id=pair.channel_id, message_ts=pair.reply_ts)
     return max([pressed_at, *(datetime.fromtimestamp(float(item.event_ts), UTC) for item in known)])
 
