@@ -12,11 +12,12 @@ from thumbtune.core.store import (
     replicas,
     runs,
     triages,
+    trials,
 )
 from thumbtune.core.store.audits import list_acts
 from thumbtune.core.store.schema_training import triages as triages_table
 from thumbtune.core.triage import Triage, build_response_format, dump_triage
-from thumbtune.serving.trial import STEP_S
+from thumbtune.serving.trial import ATTEMPTS, STEP_S
 from thumbtune.serving.wanted import list_ready, list_untried
 
 
@@ -122,29 +123,89 @@ def test_desk_without_cases_has_an_empty_trial(room: Room) -> None:
     assert room.model.requests == []
 
 
+def test_sound_candidate_goes_live_before_the_others_have_written(room: Room) -> None:
+    live, candidate = room.publish(), room.publish()
+    room.go_live(live)
+    proven = {live.name, candidate.name}
+    assert room.trials.advance(candidate, proven=proven), "it goes on once servers had the chance to make it live"
+    assert room.load_trial(candidate).state == "cleared"
+    assert {request["model"] for request in room.model.requests} == {candidate.name}
+    room.go_live(candidate)
+    with room.store.read() as conn:
+        assert [adapter.name for adapter in list_untried(conn)] == [candidate.name]
+    added_since = f"golden:{room.add_golden('4 days')}"
+    trial = room.hold(room.load(candidate), live.name)
+    assert (trial.state, trial.reason, trial.live) == ("passed", "", live.name)
+    assert {name: found["drafts"] for name, found in trial.figures.items()} == {"base": 3, "live": 3, "candidate": 3}
+    assert added_since not in {draft.case_key for draft in room.list_drafts(candidate)}
+    with room.store.read() as conn:
+        assert list_untried(conn) == []
+
+
+def test_cleared_candidate_is_compared_with_the_base_alone_where_the_former_one_is_gone(room: Room) -> None:
+    live, candidate = room.publish(), room.publish()
+    room.go_live(live)
+    room.trials.advance(candidate, proven={live.name, candidate.name})
+    room.go_live(candidate)
+    trial = room.hold(room.load(candidate))
+    assert (trial.state, sorted(trial.figures)) == ("passed", ["base", "candidate"])
+
+
+@pytest.mark.parametrize("said", ["It comes within 5 days.", "", "I wrote to jane.doe@mail.example."])
+def test_candidate_that_others_could_stop_waits_for_their_drafts(room: Room, said: str) -> None:
+    room.add_golden("3 days")
+    candidate = room.publish(held_out=1)
+    room.answer(support_0001=said)
+    while room.trials.advance(candidate, proven={candidate.name}):
+        assert room.load_trial(candidate).state == "running"
+    assert room.load_trial(candidate).state == "vetoed"
+    assert {draft.role for draft in room.list_drafts(candidate)} == {"base", "candidate"}
+
+
+def test_veto_of_a_server_changes_nothing_once_another_cleared_the_candidate(room: Room) -> None:
+    candidate, asked = room.publish(held_out=1), 0
+
+    def fail(request: dict[str, object]) -> bool:
+        nonlocal asked
+        asked += request["model"] == candidate.name
+        if asked == ATTEMPTS:
+            with room.store.write() as conn:
+                assert trials.clear_trial(conn, candidate.name)
+            room.go_live(candidate)
+        return request["model"] == candidate.name
+
+    room.model.breaks = fail
+    for _ in range(ATTEMPTS):
+        room.trials.advance(candidate, proven={candidate.name})
+    assert asked == ATTEMPTS
+    assert room.load(candidate).state == "live"
+    assert room.load_trial(candidate).state == "cleared"
+
+
 def test_trial_goes_on_where_an_earlier_life_stopped(room: Room) -> None:
     candidate = room.publish()
-    room.model.broken_models = {candidate.name}
-    assert room.hold(candidate).state == "running"
-    assert {draft.role for draft in room.list_drafts(candidate)} == {"base"}
+    room.model.broken_models = {"base"}
+    assert room.hold(candidate).state == "cleared"
+    assert {draft.role for draft in room.list_drafts(candidate)} == {"candidate"}
     room.trials = room.make_trials()
     room.model.broken_models.clear()
     room.model.requests.clear()
     assert room.hold(candidate).state == "passed"
-    assert {request["model"] for request in room.model.requests} == {candidate.name}
+    assert {request["model"] for request in room.model.requests} == {"base"}
 
 
 def test_step_ends_after_a_while_so_that_the_server_is_looked_after(room: Room) -> None:
     candidate = room.publish()
 
     def reply_slowly(_request: dict[str, object]) -> str:
-        room.timer.seconds += STEP_S
+        room.timer.seconds += STEP_S + 1
         return APPROVED
 
     room.model.reply = reply_slowly
-    assert room.trials.advance(candidate, proven={candidate.name}), "it need not wait to go on"
-    assert room.load_trial(candidate).state == "running"
-    assert not room.trials.advance(candidate, proven={candidate.name})
+    states = []
+    while room.trials.advance(candidate, proven={candidate.name}):  # it need not wait to go on
+        states.append(room.load_trial(candidate).state)
+    assert states == ["running", *["cleared"] * 3], "the base's drafts one by one"
     assert room.load_trial(candidate).state == "passed"
 
 

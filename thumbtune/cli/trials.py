@@ -29,6 +29,10 @@ WORDS = {
     "facts_made_up": "facts made up",
     "style_distance": "distance in style",
 }
+GOES_ON = {
+    "running": "Drafts are still written.",
+    "cleared": "Its own drafts are sound whatever the others write, so it may go live; theirs are still written.",
+}
 TRIAGE_WORDS = {
     "triages": "triages",
     "triages_valid": "that can be read",
@@ -64,8 +68,10 @@ def show_trial(name: str, as_json: Annotated[bool, typer.Option("--json", help="
             for failure in draft.failures:
                 console.print(f"  {'':<10}✗ {failure}", markup=False, style="red")
     console.print()
-    print_figures(trial.figures)
-    console.print(f"{name}: {trial.state}. {trial.reason}".strip(), markup=False)
+    if trial.state not in GOES_ON:
+        print_figures(trial.figures)
+    said = GOES_ON.get(trial.state, trial.reason)
+    console.print(f"{name}: {trial.state}. {said}".strip(), markup=False)
 
 
 def print_figures(figures: Mapping[str, Mapping[str, Any]]) -> None:  # Any: numbers

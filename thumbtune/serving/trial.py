@@ -14,17 +14,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
-import sqlalchemy as sa
-
 from thumbtune.core.errors import AdapterNotLoaded, EngineUnavailable, InferenceError, PromptTooLong, RedactionFailed
-from thumbtune.core.golden import GoldenCase, check_reply
+from thumbtune.core.golden import check_reply
 from thumbtune.core.prompt import (
     ChatMessage,
-    Passage,
-    Turn,
     build_prompt,
     build_triage_prompt,
-    find_question,
     list_budgets,
 )
 from thumbtune.core.records import Adapter, Desk
@@ -34,21 +29,22 @@ from thumbtune.core.store import Store, trials
 from thumbtune.core.store.adapters import find_live, load_adapter, lock_adapters, quarantine
 from thumbtune.core.store.audits import record_act
 from thumbtune.core.store.desks import load_desk
-from thumbtune.core.store.documents import is_public, search_passages
-from thumbtune.core.store.golden import list_cases
+from thumbtune.core.store.documents import is_public
 from thumbtune.core.store.pairs import list_pairs
 from thumbtune.core.store.runs import add_to_message, overturn_run
-from thumbtune.core.store.triages import list_held_out, name_case
-from thumbtune.core.triage import MAX_TRIAGE_TOKENS, Triage, build_response_format
-from thumbtune.core.trial import TrialDraft, TrialRole, Verdict, judge_trial
+from thumbtune.core.triage import MAX_TRIAGE_TOKENS, build_response_format
+from thumbtune.core.trial import TrialDraft, TrialRole, Verdict, is_sound_alone, judge_trial
 from thumbtune.core.tripwires import DraftCheck, check_draft, describe_style, find_leaks
 from thumbtune.serving.replica import ReplicaServer
+from thumbtune.serving.trial_cases import Case, list_trial_cases
 
 logger = logging.getLogger(__name__)
 
 ACTOR = "serving"
 AT_ONCE = 16
 """Drafts asked for at the same time: the server writes them in one batch."""
+AT_ONCE_BESIDE = 1
+"""The same once the candidate is cleared: what agents ask for meanwhile waits for one of them at most."""
 STEP_S = 5.0
 """Seconds after which a step ends, so that the server is looked after meanwhile."""
 ATTEMPTS = 3
@@ -58,22 +54,6 @@ FEWER = 4
 NOTHING = DraftCheck(is_empty=True, is_looping=False, is_cut=False)
 STYLE_REPLIES = 200
 MAX_DRAFT_CHARS = 12_000
-MOST_TRIAGES = 60
-"""Held-out triages that each model writes: enough to tell a worse sorter, and soon written, being short."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """What the models are asked, and what is known of a good reply."""
-
-    key: str
-    pair_id: int | None
-    turns: Sequence[Turn]
-    passages: Sequence[Passage]
-    approved: str | None = None
-    golden: GoldenCase | None = None
-    triage: Triage | None = None
-    """What agents made of the thread's triage, where that is what the models write."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +108,8 @@ class Trials:
     def advance(self, adapter: Adapter, *, proven: Collection[str]) -> bool:
         """Go on with an adapter's trial for a few seconds, and close it when everything is written.
 
+        The candidate writes first. Where nothing that the others write could stop it, it is cleared to go live, and theirs are
+        written beside what agents ask for.
         `proven` are the adapters that this server holds and has proven. Returns whether it can go on at once.
         Raises: EngineUnavailable when the server is down.
         """
@@ -137,11 +119,16 @@ class Trials:
             compared = live.name if live is not None and live.name in proven else None
             trial = trials.begin_trial(conn, adapter.name, live=compared, now=self._store.now())
             desk = load_desk(conn, adapter.desk_id)
-        if trial.state != "running":
+        if trial.state not in trials.OPEN_STATES:
             return False
+        is_cleared = trial.state == "cleared"
+        if is_cleared:  # it may be what is live by now
+            compared = trial.live if trial.live in proven else None
         with self._store.read() as conn:
             cases = list_trial_cases(conn, adapter, settings=self._settings)
             written = {(draft.case_key, draft.role) for draft in trials.list_trial_drafts(conn, adapter.name)}
+        if is_cleared:
+            cases = [case for case in cases if (case.key, "candidate") in written]
         missing = [
             asked
             for asked in self._list_drafts(cases, desk, candidate=adapter.name, live=compared)
@@ -149,7 +136,11 @@ class Trials:
         ]
         is_whole = True
         while missing:
-            batch = [asked for asked in missing if asked.role == missing[0].role][: self._at_once]
+            is_written = is_whole and all(asked.role != "candidate" for asked in missing)
+            if is_written and not is_cleared and self._clear(adapter):
+                return True
+            at_once = AT_ONCE_BESIDE if is_cleared else self._at_once
+            batch = [asked for asked in missing if asked.role == missing[0].role][:at_once]
             missing = missing[len(batch) :]
             failed = self._write_batch(adapter, desk, batch)
             is_whole = is_whole and not failed
@@ -158,14 +149,15 @@ class Trials:
             if missing and self._monotonic() - began > STEP_S:
                 return is_whole
         if is_whole:
-            self._close(adapter, cases)
+            self._close(adapter, cases, is_cleared=is_cleared)
         return False
 
     def _list_drafts(self, cases: Sequence[Case], desk: Desk, *, candidate: str, live: str | None) -> list[_Asked]:
-        """Return every draft of a trial, the candidate's last."""
+        """Return every draft of a trial, the candidate's first; last once it failed, to see whether the others do too."""
         models: list[tuple[TrialRole, str, str]] = [("base", *self._base)]
         models += [("live", live, live)] if live is not None else []
-        models.append(("candidate", candidate, candidate))
+        has_failed = (candidate, "candidate") in self._failures
+        models.insert(len(models) if has_failed else 0, ("candidate", candidate, candidate))
         asked = []
         for role, model, mark in models:
             asked += [self._ask(case, desk, role=role, model=model, mark=mark) for case in cases]
@@ -314,7 +306,19 @@ class Trials:
             why = f"The model server failed {ATTEMPTS} times to write it ({type(error).__name__})."
             self._keep(self._build_draft(adapter, asked, error=why))
 
-    def _close(self, adapter: Adapter, cases: Sequence[Case]) -> None:
+    def _clear(self, adapter: Adapter) -> bool:
+        """Let a candidate whose drafts are sound whatever the others write go live, and return whether it may."""
+        with self._store.read() as conn:
+            drafts = [draft for draft in trials.list_trial_drafts(conn, adapter.name) if draft.role == "candidate"]
+        if not is_sound_alone(drafts, max_broken=self._settings.trial_max_broken):
+            return False
+        with self._store.write() as conn:
+            is_cleared = trials.clear_trial(conn, adapter.name)
+        if is_cleared:
+            logger.info("trial_cleared", extra={"adapter": adapter.name, "drafts": len(drafts)})
+        return is_cleared
+
+    def _close(self, adapter: Adapter, cases: Sequence[Case], *, is_cleared: bool) -> None:
         asked = {case.key for case in cases}
         with self._store.read() as conn:
             drafts = [draft for draft in trials.list_trial_drafts(conn, adapter.name) if draft.case_key in asked]
@@ -327,14 +331,15 @@ class Trials:
             triages={case.key: case.triage for case in cases if case.triage is not None},
             categories=categories,
         )
-        self._settle(adapter, verdict)
+        self._settle(adapter, Verdict("passed", "", verdict.figures) if is_cleared else verdict)
 
     def _settle(self, adapter: Adapter, verdict: Verdict) -> None:
         """Store the verdict and tell its run what there is to say; a veto sets the adapter aside."""
         now = self._store.now()
         with self._store.write() as conn:
             lock_adapters(conn)
-            if load_adapter(conn, adapter.name).state not in ("published", "proven"):
+            state = load_adapter(conn, adapter.name).state
+            if state not in ("published", "proven") and (state != "live" or verdict.state == "vetoed"):
                 return
             if not trials.finish_trial(conn, adapter.name, verdict, now=now):
                 return
@@ -349,21 +354,3 @@ class Trials:
                 )
         log = logger.error if verdict.state == "vetoed" else logger.info
         log("trial_closed", extra={"adapter": adapter.name, "state": verdict.state, "reason": verdict.reason})
-
-
-def list_trial_cases(conn: sa.Connection, adapter: Adapter, *, settings: Settings) -> list[Case]:
-    """Return what an adapter is tried on: held-out pairs and triages of its run, and its desk's golden cases."""
-    cases = [
-        Case(f"pair:{pair.pair_id}", pair.pair_id, pair.turns, pair.passages, approved=pair.reply)
-        for pair in trials.list_trial_pairs(conn, adapter.run_id, limit=settings.trial_drafts)
-    ]
-    for golden in list_cases(conn, desk_id=adapter.desk_id):
-        question = find_question(golden.turns)
-        limit = settings.grounding_passages if golden.grounded else 0
-        found = search_passages(conn, question, desk_id=adapter.desk_id, limit=limit) if limit else []
-        cases.append(Case(f"golden:{golden.case_id}", golden.pair_id, golden.turns, found, golden=golden))
-    categories = load_desk(conn, adapter.desk_id).categories
-    for item in list_held_out(conn, adapter.run_id, limit=MOST_TRIAGES):
-        if item.decided is not None and item.decided.category in categories:
-            cases.append(Case(name_case(item.triage_id), None, item.turns, (), triage=item.decided))
-    return cases

@@ -12,6 +12,7 @@ from thumbtune.core.store import Store, golden, pairs, runs, trials
 from thumbtune.core.store.courses import load_course, record_course
 from thumbtune.core.store.outbox import add_post
 from thumbtune.core.store.reporting import SHOWN, list_unreported_runs, load_report, name_report
+from thumbtune.core.store.schema import adapters
 from thumbtune.core.trial import TrialDraft, TrialRole, Verdict
 
 pytestmark = pytest.mark.usefixtures("desk")
@@ -93,6 +94,10 @@ def test_runs_are_reported_once_and_when_their_result_was_told(store: Store) -> 
             run_id
         ]
         conn.execute(runs.runs.update().values(adapter="support-0001"))  # which is on trial
+        assert list_unreported_runs(conn, since=store.now(), trials_since=store.now()) == []
+        trials.begin_trial(conn, "support-0001", live=None, now=store.now())
+        trials.clear_trial(conn, "support-0001")
+        conn.execute(adapters.update().values(state="live"))  # while the others' drafts are still written
         assert list_unreported_runs(conn, since=store.now(), trials_since=store.now()) == []
         later = store.now() + timedelta(seconds=1)
         assert [run.run_id for run in list_unreported_runs(conn, since=store.now(), trials_since=later)] == [run_id]

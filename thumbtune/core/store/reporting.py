@@ -21,6 +21,7 @@ from thumbtune.core.store.overriding import find_override
 from thumbtune.core.store.pairs import load_pair
 from thumbtune.core.store.runs import load_run
 from thumbtune.core.store.schema import adapters, outbox, runs
+from thumbtune.core.store.schema_training import trials
 from thumbtune.core.store.trials import list_roles, list_trial_drafts, load_trial
 
 SHOWN = 10
@@ -42,7 +43,11 @@ def list_unreported_runs(conn: sa.Connection, *, since: datetime, trials_since: 
     told = sa.and_(runs.c.announce_channel.is_not(None), runs.c.announced == "closed")
     judged = runs.c.state.in_(("passed", "rejected", "inconclusive"))
     reported = sa.exists().where(outbox.c.dedupe_key == sa.literal(_REPORT) + runs.c.run_id)
-    on_trial = sa.exists().where(adapters.c.name == runs.c.adapter, adapters.c.state.in_(("published", "proven")))
+    cleared = sa.select(trials.c.adapter).where(trials.c.state == "cleared")
+    is_coming = sa.or_(
+        adapters.c.state.in_(("published", "proven")), sa.and_(adapters.c.state == "live", adapters.c.name.in_(cleared))
+    )
+    on_trial = sa.exists().where(adapters.c.name == runs.c.adapter, is_coming)
     is_over = sa.or_(runs.c.finished_at < trials_since, sa.not_(on_trial))
     which = sa.and_(told, judged, runs.c.finished_at >= since, sa.not_(reported), is_over)
     query = sa.select(runs.c.run_id).where(which).order_by(runs.c.finished_at)
