@@ -78,6 +78,9 @@ def test_trial_is_shown_side_by_side_with_what_came_of_it(run_id: str, store: St
     assert "support-0001: cleared. Its own drafts are sound whatever the others write, so it may go live" in shown
     assert "nothing to try" not in shown
     with store.write() as conn:
+        adapters.quarantine(conn, "support-0001", reason="by hand")
+    assert "support-0001: cleared. It ended unfinished." in run("adapters", "trial", "support-0001")
+    with store.write() as conn:
         trials.finish_trial(conn, "support-0001", judge_trial(drafts, max_broken=0.2), now=store.now())
     shown = run("adapters", "trial", "support-0001")
     for words in ("golden:4", "Hello [NAME_1]!", "(nothing)", "✗ is empty", "42", "support-0001: vetoed."):

@@ -7,12 +7,10 @@ from typing import Any
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from thumbtune.core.triage import Triage
 from thumbtune.core.trial import TrialDraft, TrialRole, is_sound_alone, judge_trial
 from thumbtune.core.tripwires import DraftCheck, describe_style
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
-DECIDED = Triage("Delivery", "high", "Where is it?", "Look it up.")
 
 
 def write(role: TrialRole, case: str, *, failures: tuple[str, ...] = (), error: str = "", **found: Any) -> TrialDraft:
@@ -119,7 +117,7 @@ DRAFTS = st.builds(
     lambda case, found, failed, error: write(
         "base", case, failures=("is empty",) if failed else (), error="too long" if error else "", **found
     ),
-    st.sampled_from(["pair:1", "pair:2", "pair:3", "golden:1", "golden:2", "triage:1"]),
+    st.sampled_from(["pair:1", "pair:2", "pair:3", "golden:1", "golden:2"]),
     st.fixed_dictionaries(
         {"is_empty": st.booleans(), "is_cut": st.booleans(), "leaks": st.sampled_from([(), (), ("EMAIL",)])}
     ),
@@ -140,7 +138,7 @@ def test_what_is_sound_alone_passes_whatever_the_others_write(
     mine = [replace(draft, role="candidate") for draft in candidate]
     assume(is_sound_alone(mine, max_broken=max_broken))
     drafts = [*mine, *(replace(draft, role=role) for role, draft in others)]
-    verdict = judge_trial(drafts, max_broken=max_broken, triages={"triage:1": DECIDED}, categories=("Delivery",))
+    verdict = judge_trial(drafts, max_broken=max_broken)
     assert (verdict.state, verdict.reason) == ("passed", "")
 
 

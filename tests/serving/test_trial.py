@@ -9,16 +9,18 @@ from thumbtune.core.records import Replica
 from thumbtune.core.store import (
     adapters,
     documents,
+    pairs,
     replicas,
     runs,
     triages,
     trials,
 )
 from thumbtune.core.store.audits import list_acts
+from thumbtune.core.store.schema import adapters as adapters_table
 from thumbtune.core.store.schema_training import triages as triages_table
 from thumbtune.core.triage import Triage, build_response_format, dump_triage
 from thumbtune.serving.trial import ATTEMPTS, STEP_S
-from thumbtune.serving.wanted import list_ready, list_untried
+from thumbtune.serving.wanted import list_on_trial, list_ready
 
 
 def test_trial_writes_greedy_drafts_of_every_model_and_lets_a_sound_adapter_through(room: Room) -> None:
@@ -27,7 +29,7 @@ def test_trial_writes_greedy_drafts_of_every_model_and_lets_a_sound_adapter_thro
     room.add_golden("3 days")
     candidate = room.publish()
     with room.store.read() as conn:
-        assert list_untried(conn) == [candidate]
+        assert list_on_trial(conn) == [candidate]
     trial = room.hold(candidate, live.name)
     assert (trial.state, trial.reason, trial.live) == ("passed", "", live.name)
     assert {name: found["drafts"] for name, found in trial.figures.items()} == {"base": 4, "live": 4, "candidate": 4}
@@ -39,7 +41,7 @@ def test_trial_writes_greedy_drafts_of_every_model_and_lets_a_sound_adapter_thro
     [asked] = {str(request["messages"][0]) for request in room.model.requests if "parcel 1" in str(request)}
     assert "Every parcel comes within 3 days." in asked
     with room.store.read() as conn:
-        assert list_untried(conn) == []
+        assert list_on_trial(conn) == []
 
 
 def test_drafts_of_base_and_live_are_written_once_for_all_trials(room: Room) -> None:
@@ -132,14 +134,14 @@ def test_sound_candidate_goes_live_before_the_others_have_written(room: Room) ->
     assert {request["model"] for request in room.model.requests} == {candidate.name}
     room.go_live(candidate)
     with room.store.read() as conn:
-        assert [adapter.name for adapter in list_untried(conn)] == [candidate.name]
+        assert [adapter.name for adapter in list_on_trial(conn)] == [candidate.name]
     added_since = f"golden:{room.add_golden('4 days')}"
     trial = room.hold(room.load(candidate), live.name)
     assert (trial.state, trial.reason, trial.live) == ("passed", "", live.name)
     assert {name: found["drafts"] for name, found in trial.figures.items()} == {"base": 3, "live": 3, "candidate": 3}
     assert added_since not in {draft.case_key for draft in room.list_drafts(candidate)}
     with room.store.read() as conn:
-        assert list_untried(conn) == []
+        assert list_on_trial(conn) == []
 
 
 def test_cleared_candidate_is_compared_with_the_base_alone_where_the_former_one_is_gone(room: Room) -> None:
@@ -151,15 +153,57 @@ def test_cleared_candidate_is_compared_with_the_base_alone_where_the_former_one_
     assert (trial.state, sorted(trial.figures)) == ("passed", ["base", "candidate"])
 
 
-@pytest.mark.parametrize("said", ["It comes within 5 days.", "", "I wrote to jane.doe@mail.example."])
-def test_candidate_that_others_could_stop_waits_for_their_drafts(room: Room, said: str) -> None:
-    room.add_golden("3 days")
+@pytest.mark.parametrize(
+    ("said", "golden"),
+    [("It comes within 5 days.", "3 days"), ("", ""), ("I wrote to jane.doe@mail.example.", "")],
+)
+def test_candidate_that_others_could_stop_waits_for_their_drafts(room: Room, said: str, golden: str) -> None:
+    if golden:
+        room.add_golden(golden)
     candidate = room.publish(held_out=1)
     room.answer(support_0001=said)
     while room.trials.advance(candidate, proven={candidate.name}):
         assert room.load_trial(candidate).state == "running"
     assert room.load_trial(candidate).state == "vetoed"
     assert {draft.role for draft in room.list_drafts(candidate)} == {"base", "candidate"}
+
+
+def test_candidate_is_cleared_by_the_cases_there_are(room: Room) -> None:
+    candidate = room.publish(held_out=5)
+    room.answer(support_0001="")
+    room.model.broken_models = {"base"}
+    assert room.hold(candidate).state == "running", "the base may fail them as well"
+    with room.store.write() as conn:
+        for pair in pairs.list_pairs(conn, desk_id="support"):
+            pairs.set_pair_state(conn, pair.pair_id, state="withdrawn", reason="", now=room.clock())
+    room.add_golden("3 days")
+    room.answer()
+    assert room.hold(candidate).state == "cleared"
+
+
+def test_comparison_with_the_adapter_before_ends_where_that_one_is_to_be_replaced_or_gone(room: Room) -> None:
+    live, candidate = room.publish(), room.publish()
+    room.go_live(live)
+    proven = {live.name, candidate.name}
+    room.trials.advance(candidate, proven=proven)
+    room.go_live(candidate)
+
+    def reply_slowly(_request: dict[str, object]) -> str:
+        room.timer.seconds += STEP_S + 1
+        return APPROVED
+
+    room.model.reply = reply_slowly
+    room.trials.advance(room.load(candidate), proven=proven)
+    assert [draft.role for draft in room.list_drafts(candidate)].count("live") == 1
+    with room.store.write() as conn:
+        conn.execute(
+            adapters_table.update().where(adapters_table.c.name == live.name).values(replace_since=room.clock())
+        )
+    while room.trials.advance(room.load(candidate), proven=proven):
+        pass
+    assert [draft.role for draft in room.list_drafts(candidate)].count("live") == 1
+    trial = room.load_trial(candidate)
+    assert (trial.state, sorted(trial.figures)) == ("passed", ["base", "candidate"])
 
 
 def test_veto_of_a_server_changes_nothing_once_another_cleared_the_candidate(room: Room) -> None:

@@ -53,7 +53,7 @@ def show_trial(name: str, as_json: Annotated[bool, typer.Option("--json", help="
     """Show what base, live adapter and this one wrote in its trial, and what came of it."""
     store = open_checked_store()
     with store.read() as conn:
-        load_adapter(conn, name)
+        adapter = load_adapter(conn, name)
         trial, drafts = trials.load_trial(conn, name), trials.list_trial_drafts(conn, name)
     if as_json:
         print_json({"trial": None if trial is None else asdict(trial), "drafts": [asdict(draft) for draft in drafts]})
@@ -68,9 +68,11 @@ def show_trial(name: str, as_json: Annotated[bool, typer.Option("--json", help="
             for failure in draft.failures:
                 console.print(f"  {'':<10}✗ {failure}", markup=False, style="red")
     console.print()
-    if trial.state not in GOES_ON:
+    said = trial.reason
+    if trial.state in GOES_ON:
+        said = "It ended unfinished." if adapter.state in ("retired", "quarantined") else GOES_ON[trial.state]
+    else:
         print_figures(trial.figures)
-    said = GOES_ON.get(trial.state, trial.reason)
     console.print(f"{name}: {trial.state}. {said}".strip(), markup=False)
 
 

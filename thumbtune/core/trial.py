@@ -1,4 +1,4 @@
-"""A trial: the drafts that base, live adapter and candidate write before the candidate may go live, and the verdict.
+"""A trial: the drafts of candidate, live adapter and base by which a candidate may go live or not, and the verdict.
 
 It does not know models, rows or servers.
 """

@@ -39,7 +39,7 @@ from thumbtune.core.store.runs import overturn_run
 from thumbtune.serving.probe import prove_adapter
 from thumbtune.serving.replica import ReplicaServer
 from thumbtune.serving.trial import Trials
-from thumbtune.serving.wanted import list_ready, list_untried, list_wanted
+from thumbtune.serving.wanted import list_on_trial, list_ready, list_wanted
 from thumbtune.serving.weights import check_weights
 
 logger = logging.getLogger(__name__)
@@ -270,8 +270,8 @@ class Rollout:
 
     def _hold_trials(self) -> None:
         with self._store.read() as conn:
-            untried = list_untried(conn)
-        for adapter in untried:
+            on_trial = list_on_trial(conn)
+        for adapter in on_trial:
             if adapter.name in self._proven:
                 self.goes_on = self._trials.advance(adapter, proven=self._proven) or self.goes_on
                 self.report(healthy=True)

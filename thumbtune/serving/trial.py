@@ -1,4 +1,4 @@
-"""Holds an adapter's trial before it may go live: base, live one and candidate write drafts, and they are looked at.
+"""Holds an adapter's trial: candidate, live one and base write drafts, which are looked at before it may go live.
 
 It does not load adapters or decide what is live. What is done lies in rows: a step asks for what is missing, so that it
 goes on after a restart, and another server may finish it.
@@ -72,6 +72,18 @@ class _Asked:
     response_format: Mapping[str, object] | None
 
 
+@dataclass(frozen=True)
+class _Open:
+    """A trial that is not closed, and what it lacks."""
+
+    desk: Desk
+    cases: Sequence[Case]
+    compared: str | None
+    """The live adapter, or the one before where the candidate is live, if it can be asked."""
+    missing: Sequence[_Asked]
+    is_cleared: bool
+
+
 class Trials:
     """Holds trials on one server."""
 
@@ -114,48 +126,59 @@ class Trials:
         Raises: EngineUnavailable when the server is down.
         """
         began = self._monotonic()
-        with self._store.write() as conn:
-            live = find_live(conn, desk_id=adapter.desk_id)
-            compared = live.name if live is not None and live.name in proven else None
-            trial = trials.begin_trial(conn, adapter.name, live=compared, now=self._store.now())
-            desk = load_desk(conn, adapter.desk_id)
-        if trial.state not in trials.OPEN_STATES:
+        found = self._find_missing(adapter, proven=proven)
+        if found is None:
             return False
-        is_cleared = trial.state == "cleared"
-        if is_cleared:  # it may be what is live by now
-            compared = trial.live if trial.live in proven else None
-        with self._store.read() as conn:
-            cases = list_trial_cases(conn, adapter, settings=self._settings)
-            written = {(draft.case_key, draft.role) for draft in trials.list_trial_drafts(conn, adapter.name)}
-        if is_cleared:
-            cases = [case for case in cases if (case.key, "candidate") in written]
-        missing = [
-            asked
-            for asked in self._list_drafts(cases, desk, candidate=adapter.name, live=compared)
-            if (asked.case.key, asked.role) not in written
-        ]
-        is_whole = True
+        missing, is_whole = found.missing, True
         while missing:
             is_written = is_whole and all(asked.role != "candidate" for asked in missing)
-            if is_written and not is_cleared and self._clear(adapter):
+            if is_written and not found.is_cleared and self._clear(adapter, found):
                 return True
-            at_once = AT_ONCE_BESIDE if is_cleared else self._at_once
+            at_once = AT_ONCE_BESIDE if found.is_cleared else self._at_once
             batch = [asked for asked in missing if asked.role == missing[0].role][:at_once]
             missing = missing[len(batch) :]
-            failed = self._write_batch(adapter, desk, batch)
+            failed = self._write_batch(adapter, found.desk, batch)
             is_whole = is_whole and not failed
             if failed and not self._take_failures(adapter, batch, failed):
                 return False
             if missing and self._monotonic() - began > STEP_S:
                 return is_whole
         if is_whole:
-            self._close(adapter, cases, is_cleared=is_cleared)
+            self._close(adapter, found)
         return False
+
+    def _find_missing(self, adapter: Adapter, *, proven: Collection[str]) -> _Open | None:
+        """Return what an adapter's trial lacks, begun now when it is new; None once it is closed.
+
+        What is cleared, and may be live by now, is compared with the live adapter before it, while that is held here and
+        may be asked.
+        """
+        with self._store.write() as conn:
+            live = find_live(conn, desk_id=adapter.desk_id)
+            compared = live.name if live is not None and live.name in proven else None
+            trial = trials.begin_trial(conn, adapter.name, live=compared, now=self._store.now())
+            desk = load_desk(conn, adapter.desk_id)
+        if trial.state not in trials.OPEN_STATES:
+            return None
+        is_cleared = trial.state == "cleared"
+        with self._store.read() as conn:
+            cases = list_trial_cases(conn, adapter, settings=self._settings)
+            written = {(draft.case_key, draft.role) for draft in trials.list_trial_drafts(conn, adapter.name)}
+            if is_cleared:
+                former = load_adapter(conn, trial.live) if trial.live is not None and trial.live in proven else None
+                compared = former.name if former is not None and former.replace_since is None else None
+                cases = [case for case in cases if (case.key, "candidate") in written]
+        missing = [
+            asked
+            for asked in self._list_drafts(cases, desk, candidate=adapter.name, live=compared)
+            if (asked.case.key, asked.role) not in written
+        ]
+        return _Open(desk, cases, compared, missing, is_cleared)
 
     def _list_drafts(self, cases: Sequence[Case], desk: Desk, *, candidate: str, live: str | None) -> list[_Asked]:
         """Return every draft of a trial, the candidate's first; last once it failed, to see whether the others do too."""
-        models: list[tuple[TrialRole, str, str]] = [("base", *self._base)]
-        models += [("live", live, live)] if live is not None else []
+        models: list[tuple[TrialRole, str, str]] = [("live", live, live)] if live is not None else []
+        models.append(("base", *self._base))
         has_failed = (candidate, "candidate") in self._failures
         models.insert(len(models) if has_failed else 0, ("candidate", candidate, candidate))
         asked = []
@@ -209,7 +232,7 @@ class Trials:
     ) -> bool:
         """Count what could not be written, and return whether the step may go on with the rest.
 
-        A server that goes down says nothing about a draft, unless that was all it was asked for.
+        A server that goes down says nothing about a draft, unless that was all that the trial asked of it.
         """
         if any(isinstance(exc, AdapterNotLoaded) for exc in failed.values()):
             return False  # the server was restarted: it is brought in again
@@ -306,32 +329,36 @@ class Trials:
             why = f"The model server failed {ATTEMPTS} times to write it ({type(error).__name__})."
             self._keep(self._build_draft(adapter, asked, error=why))
 
-    def _clear(self, adapter: Adapter) -> bool:
-        """Let a candidate whose drafts are sound whatever the others write go live, and return whether it may."""
-        with self._store.read() as conn:
-            drafts = [draft for draft in trials.list_trial_drafts(conn, adapter.name) if draft.role == "candidate"]
+    def _clear(self, adapter: Adapter, trial: _Open) -> bool:
+        """Let a candidate go live whose drafts are sound whatever the others write, and return whether it may."""
+        drafts = [draft for draft in self._list_counting(adapter, trial) if draft.role == "candidate"]
         if not is_sound_alone(drafts, max_broken=self._settings.trial_max_broken):
             return False
         with self._store.write() as conn:
-            is_cleared = trials.clear_trial(conn, adapter.name)
-        if is_cleared:
+            is_new = trials.clear_trial(conn, adapter.name)
+        if is_new:  # else another server was quicker
             logger.info("trial_cleared", extra={"adapter": adapter.name, "drafts": len(drafts)})
-        return is_cleared
+        return True
 
-    def _close(self, adapter: Adapter, cases: Sequence[Case], *, is_cleared: bool) -> None:
-        asked = {case.key for case in cases}
+    def _list_counting(self, adapter: Adapter, trial: _Open) -> list[TrialDraft]:
+        """Return the drafts for the cases there are now, by the models that all of them can be asked of."""
+        asked = {case.key for case in trial.cases}
         with self._store.read() as conn:
             drafts = [draft for draft in trials.list_trial_drafts(conn, adapter.name) if draft.case_key in asked]
+        return [draft for draft in drafts if draft.role != "live" or trial.compared is not None]
+
+    def _close(self, adapter: Adapter, trial: _Open) -> None:
+        with self._store.read() as conn:
             approved = list_pairs(conn, desk_id=adapter.desk_id, state="active", limit=STYLE_REPLIES, newest_first=True)
             categories = load_desk(conn, adapter.desk_id).categories
         verdict = judge_trial(
-            drafts,
+            self._list_counting(adapter, trial),
             max_broken=self._settings.trial_max_broken,
             style=describe_style([pair.reply for pair in approved]),
-            triages={case.key: case.triage for case in cases if case.triage is not None},
+            triages={case.key: case.triage for case in trial.cases if case.triage is not None},
             categories=categories,
         )
-        self._settle(adapter, Verdict("passed", "", verdict.figures) if is_cleared else verdict)
+        self._settle(adapter, Verdict("passed", "", verdict.figures) if trial.is_cleared else verdict)
 
     def _settle(self, adapter: Adapter, verdict: Verdict) -> None:
         """Store the verdict and tell its run what there is to say; a veto sets the adapter aside."""

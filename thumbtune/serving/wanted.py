@@ -43,7 +43,7 @@ def list_ready(conn: sa.Connection, *, now: datetime) -> list[Adapter]:
     return ready
 
 
-def list_untried(conn: sa.Connection) -> list[Adapter]:
+def list_on_trial(conn: sa.Connection) -> list[Adapter]:
     """Return what is on its way to be live and has no trial behind it, then whose trial goes on though it may be live."""
     coming, cleared = _list_coming(conn), list_cleared(conn)
     going_on = [adapter for adapter in [*coming, *list_adapters(conn, state="live")] if adapter.name in cleared]

@@ -104,8 +104,8 @@ def load_trial(conn: sa.Connection, adapter: str) -> Trial | None:
 
 def may_go_live(conn: sa.Connection, adapter: str) -> bool:
     """Return whether an adapter is cleared by its trial or has passed it, or has been live before."""
-    passed = sa.exists().where(trials.c.adapter == adapters.c.name, trials.c.state.in_(("cleared", "passed")))
-    which = sa.and_(adapters.c.name == adapter, sa.or_(adapters.c.live_at.is_not(None), passed))
+    is_tried = sa.exists().where(trials.c.adapter == adapters.c.name, trials.c.state.in_(("cleared", "passed")))
+    which = sa.and_(adapters.c.name == adapter, sa.or_(adapters.c.live_at.is_not(None), is_tried))
     return bool(conn.execute(sa.select(sa.exists().where(which))).scalar_one())
 
 
