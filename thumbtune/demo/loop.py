@@ -161,7 +161,7 @@ class DemoLoop:
         marks = {run.state: time.monotonic()}
         while run.finished_at is None:
             self._check_alive()
-            time.sleep(POLL_S)
+            time.sleep(5 * POLL_S)
             with self._store.read() as conn:
                 run = runs.load_run(conn, run.run_id)
             if run.state not in marks:
