@@ -19,6 +19,8 @@ from thumbtune.demo.threads import DemoThread
 from thumbtune.demo.workspace_client import WorkspaceClient
 
 POLL_S = 0.1
+TRAINING_POLL_S = 0.5
+"""Seconds between two looks at a training, whose threads wait for each other while one makes room for a look."""
 EVENTS_IN_FLIGHT = 150
 """Calls the playing may be ahead of what the bot has taken in; more would only make Slack send events again."""
 TYPICAL_ENGINE_START_S = 40.0
@@ -161,7 +163,7 @@ class DemoLoop:
         marks = {run.state: time.monotonic()}
         while run.finished_at is None:
             self._check_alive()
-            time.sleep(5 * POLL_S)
+            time.sleep(TRAINING_POLL_S)
             with self._store.read() as conn:
                 run = runs.load_run(conn, run.run_id)
             if run.state not in marks:
