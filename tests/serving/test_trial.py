@@ -19,7 +19,7 @@ from thumbtune.core.store.audits import list_acts
 from thumbtune.core.store.schema import adapters as adapters_table
 from thumbtune.core.store.schema_training import triages as triages_table
 from thumbtune.core.triage import Triage, build_response_format, dump_triage
-from thumbtune.serving.trial import ATTEMPTS, STEP_S
+from thumbtune.serving.trial import ATTEMPTS
 from thumbtune.serving.wanted import list_on_trial, list_ready
 
 
@@ -187,12 +187,7 @@ def test_comparison_with_the_adapter_before_ends_where_that_one_is_to_be_replace
     proven = {live.name, candidate.name}
     room.trials.advance(candidate, proven=proven)
     room.go_live(candidate)
-
-    def reply_slowly(_request: dict[str, object]) -> str:
-        room.timer.seconds += STEP_S + 1
-        return APPROVED
-
-    room.model.reply = reply_slowly
+    room.answer_slowly()
     room.trials.advance(room.load(candidate), proven=proven)
     assert [draft.role for draft in room.list_drafts(candidate)].count("live") == 1
     with room.store.write() as conn:
@@ -240,12 +235,7 @@ def test_trial_goes_on_where_an_earlier_life_stopped(room: Room) -> None:
 
 def test_step_ends_after_a_while_so_that_the_server_is_looked_after(room: Room) -> None:
     candidate = room.publish()
-
-    def reply_slowly(_request: dict[str, object]) -> str:
-        room.timer.seconds += STEP_S + 1
-        return APPROVED
-
-    room.model.reply = reply_slowly
+    room.answer_slowly()
     states = []
     while room.trials.advance(candidate, proven={candidate.name}):  # it need not wait to go on
         states.append(room.load_trial(candidate).state)

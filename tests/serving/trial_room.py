@@ -21,7 +21,7 @@ from thumbtune.core.store import (
 from thumbtune.core.triage import Triage
 from thumbtune.core.trial import Trial, TrialDraft
 from thumbtune.serving.replica import ReplicaServer
-from thumbtune.serving.trial import Trials
+from thumbtune.serving.trial import STEP_S, Trials
 
 APPROVED = "Hello [NAME_1]! It comes within 3 days. Thank you for your order!"
 DECIDED = Triage("Delivery", "high", "Where is it?", "Look it up.")
@@ -144,3 +144,12 @@ class Room:
     def answer(self, **by_model: str) -> None:
         """Let some models answer with something else than the approved reply."""
         self.model.reply = lambda request: by_model.get(str(request["model"]).replace("-", "_"), APPROVED)
+
+    def answer_slowly(self) -> None:
+        """Let every draft take longer than a step."""
+
+        def reply(_request: dict[str, object]) -> str:
+            self.timer.seconds += STEP_S + 1
+            return APPROVED
+
+        self.model.reply = reply

@@ -29,10 +29,6 @@ WORDS = {
     "facts_made_up": "facts made up",
     "style_distance": "distance in style",
 }
-GOES_ON = {
-    "running": "Drafts are still written.",
-    "cleared": "Its own drafts are sound whatever the others write, so it may go live; theirs are still written.",
-}
 TRIAGE_WORDS = {
     "triages": "triages",
     "triages_valid": "that can be read",
@@ -40,6 +36,10 @@ TRIAGE_WORDS = {
     "priority_right": "priority right",
     "summary_chrf": "likeness to the team's summary (chrF)",
     "suggested_action_chrf": "likeness to the team's suggested action (chrF)",
+}
+GOES_ON = {
+    "running": "Drafts are still written.",
+    "cleared": "Its own drafts are sound whatever the others write, so it may go live; theirs are still written.",
 }
 
 

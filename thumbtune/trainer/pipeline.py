@@ -52,6 +52,7 @@ End = Literal["closed", "given back"]
 FIGURES = ("step", "steps", "loss", "tokens_per_s")
 """What a child program tells as it goes, beside the time that is left."""
 _POLL_S = 0.3
+"""Seconds between two looks at a child, whose threads wait for each other while one makes room for a look."""
 _SHARES = {"snapshot": (0.0, 0.03), "finetune": (0.03, 0.85), "evaluate": (0.85, 0.98), "publish": (0.98, 1.0)}
 _IN_TWO_STAGES = {**_SHARES, "finetune": (0.03, 0.65), "preferences": (0.65, 0.85)}
 
