@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +119,7 @@ def measure(
     )
     train_s = time.monotonic() - began
     plan = plan_engine(settings, api_key=API_KEY, socket_path=place_socket(settings.data_dir / "run", "vllm"))
-    engine = Engine(replace(plan, replies_at_once=AT_ONCE))  # first the base is asked alone, then the adapter
+    engine = Engine(plan)
     cases = make_cases(prompts, is_held_out=True)
     try:
         engine.start()

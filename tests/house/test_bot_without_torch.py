@@ -1,4 +1,4 @@
-"""A bot host installs without torch, and everything imports there but the trainer's child programs."""
+"""A bot host installs without torch, and everything imports there but the trainer's child programs and what vLLM imports."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "transformers", "peft", "vllm", "trl", "ray")
 WITH_TORCH = ("finetune", "evaluate", "model", "packing", "gpus", "training", "preferring")
-CHILD_PROGRAMS = tuple(f"thumbtune.trainer.{name}" for name in WITH_TORCH)
+CHILD_PROGRAMS = (*(f"thumbtune.trainer.{name}" for name in WITH_TORCH), "thumbtune.serving.cpu_worker")
 IMPORT_ALL = """
 import importlib, importlib.util, json, pkgutil, sys
 

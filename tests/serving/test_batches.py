@@ -1,0 +1,64 @@
+"""What is written in one batch with others is what is written alone: each adapter's own, and the base's without any."""
+
+import itertools
+import random
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.serving.models import publish_random
+from thumbtune.core.inference import InferenceClient
+from thumbtune.core.prompt import ChatMessage
+from thumbtune.core.triage import MAX_TRIAGE_TOKENS, build_response_format, read_triage
+from thumbtune.serving.engine import Engine
+from thumbtune.serving.replica import ReplicaServer
+
+pytestmark = [pytest.mark.xdist_group("heavy"), pytest.mark.timeout(600)]
+
+QUESTION: list[ChatMessage] = [{"role": "user", "content": "Where is my order? Can I send the lamp back?"}]
+ROUNDING_NATS = 0.1
+"""What a token's log probability may be off by in a batch of another size."""
+
+
+def test_base_and_adapters_answer_the_same_in_one_batch_as_alone(
+    engine: Engine, server: ReplicaServer, client: InferenceClient, adapters_dir: Path, tiny_base: Path
+) -> None:
+    names = [f"batch-{number:04}" for number in range(1, engine.plan.max_loras + 1)]
+    for seed, name in enumerate(names, start=11):
+        if not (adapters_dir / name).exists():
+            publish_random(adapters_dir, name, base=tiny_base, seed=seed, scale=0.3)
+        server.load_adapter(name, adapters_dir / name)
+    models = [tiny_base.name, *names]
+    prompt = list(server.tokenize_prompt(QUESTION, model=tiny_base.name))
+    replies = [prompt[start : start + 12] for start in range(3)]
+
+    def score(model: str, number: int) -> tuple[float, ...]:
+        return server.score_reply(prompt, replies[number], model=model)
+
+    asked = list(itertools.product(models, range(len(replies))))
+    alone = {one: score(*one) for one in asked}  # every slot has its adapter now, the last one too
+    for one, other in itertools.combinations(models, 2):
+        assert differ(alone[one, 0], alone[other, 0]) > 5 * ROUNDING_NATS, "what is mixed up must show"
+    shuffled = asked * 4
+    random.Random(3).shuffle(shuffled)
+    categories = ("orders", "returns")
+
+    def draft(model: str, number: int) -> str:
+        form = build_response_format(categories) if number % 2 else None
+        return client.complete(
+            QUESTION, model=model, max_tokens=MAX_TRIAGE_TOKENS, temperature=float(number % 3), response_format=form
+        ).text
+
+    with ThreadPoolExecutor(8) as writing, ThreadPoolExecutor(8) as scoring:
+        drafts = [writing.submit(draft, models[number % len(models)], number) for number in range(24)]
+        together = list(scoring.map(lambda one: score(*one), shuffled))
+    for one, found in zip(shuffled, together, strict=True):
+        assert differ(found, alone[one]) < ROUNDING_NATS, f"{one[0]} answered otherwise beside others"
+    for number, written in enumerate(drafts):
+        assert not number % 2 or read_triage(written.result(), categories)
+
+
+def differ(ones: tuple[float, ...], others: tuple[float, ...]) -> float:
+    """Return by how much the log probability of a token differs most."""
+    return max(abs(one - other) for one, other in zip(ones, others, strict=True))
