@@ -1,13 +1,9 @@
 """Verdicts over drafts whose truth is known."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from hypothesis import assume, example, given
-from hypothesis import strategies as st
-
-from thumbtune.core.trial import TrialDraft, TrialRole, is_sound_alone, judge_trial
+from thumbtune.core.trial import TrialDraft, TrialRole, judge_trial
 from thumbtune.core.tripwires import DraftCheck, describe_style
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -111,44 +107,3 @@ def test_figures_hold_what_each_model_came_to() -> None:
     assert (found["facts_wanted"], found["facts_right"], found["facts_made_up"]) == (2, 1, 1)
     assert (found["golden"], found["golden_failed"]) == (1, 1)
     assert found["style_distance"] < 0.5
-
-
-DRAFTS = st.builds(
-    lambda case, found, failed, error: write(
-        "base", case, failures=("is empty",) if failed else (), error="too long" if error else "", **found
-    ),
-    st.sampled_from(["pair:1", "pair:2", "pair:3", "golden:1", "golden:2"]),
-    st.fixed_dictionaries(
-        {"is_empty": st.booleans(), "is_cut": st.booleans(), "leaks": st.sampled_from([(), (), ("EMAIL",)])}
-    ),
-    st.booleans(),
-    st.booleans(),
-)
-
-
-@given(
-    candidate=st.lists(DRAFTS, unique_by=lambda draft: draft.case_key),
-    others=st.lists(st.tuples(st.sampled_from(["base", "live"]), DRAFTS), max_size=12),
-    max_broken=st.sampled_from([0.0, 0.2, 0.5, 1.0]),
-)
-@example(candidate=[], others=[], max_broken=0.0)
-def test_what_is_sound_alone_passes_whatever_the_others_write(
-    candidate: list[TrialDraft], others: list[tuple[TrialRole, TrialDraft]], max_broken: float
-) -> None:
-    mine = [replace(draft, role="candidate") for draft in candidate]
-    assume(is_sound_alone(mine, max_broken=max_broken))
-    drafts = [*mine, *(replace(draft, role=role) for role, draft in others)]
-    verdict = judge_trial(drafts, max_broken=max_broken)
-    assert (verdict.state, verdict.reason) == ("passed", "")
-
-
-def test_what_others_could_stop_is_not_sound_alone() -> None:
-    assert is_sound_alone(write_all("candidate", broken=2), max_broken=0.2)
-    assert not is_sound_alone(write_all("candidate", broken=3), max_broken=0.2)
-    assert not is_sound_alone(write_all("candidate", broken=6), max_broken=1.0)
-    for alone in (
-        write("candidate", "golden:1", failures=("is empty",)),
-        write("candidate", "pair:1", leaks=("EMAIL",)),
-        write("candidate", "triage:1"),
-    ):
-        assert not is_sound_alone([*write_all("candidate"), alone], max_broken=1.0)

@@ -21,8 +21,6 @@ WORTH_TELLING = timedelta(hours=24)
 """How long after its end a run is still reported, as when Slack was away."""
 PATIENCE = timedelta(minutes=15)
 """How long a report waits for the drafts of a new adapter's trial."""
-PATIENCE_ONCE_LIVE = timedelta(hours=2)
-"""The same where the adapter is live and the others write theirs one by one."""
 
 
 def queue_reports(bot: Bot) -> None:
@@ -30,8 +28,7 @@ def queue_reports(bot: Bot) -> None:
     now = bot.store.now()
     with bot.store.read() as conn:
         due: list[tuple[str, str, str]] = []
-        waiting = {"trials_since": now - PATIENCE, "cleared_since": now - PATIENCE_ONCE_LIVE}
-        for run in list_unreported_runs(conn, since=now - WORTH_TELLING, **waiting):
+        for run in list_unreported_runs(conn, since=now - WORTH_TELLING, trials_since=now - PATIENCE):
             posted = find_post(conn, f"run:{run.run_id}")
             if posted is not None and posted[1] is not None:
                 due.append((run.run_id, str(run.announce_channel), posted[1]))

@@ -37,10 +37,6 @@ TRIAGE_WORDS = {
     "summary_chrf": "likeness to the team's summary (chrF)",
     "suggested_action_chrf": "likeness to the team's suggested action (chrF)",
 }
-GOES_ON = {
-    "running": "Drafts are still written.",
-    "cleared": "Its own drafts are sound whatever the others write, so it may go live; theirs are still written.",
-}
 
 
 def register(*, adapters: typer.Typer, runs: typer.Typer) -> None:
@@ -69,8 +65,9 @@ def show_trial(name: str, as_json: Annotated[bool, typer.Option("--json", help="
                 console.print(f"  {'':<10}✗ {failure}", markup=False, style="red")
     console.print()
     said = trial.reason
-    if trial.state in GOES_ON:
-        said = "It ended unfinished." if adapter.state in ("retired", "quarantined") else GOES_ON[trial.state]
+    if trial.state == "running":
+        is_over = adapter.state in ("retired", "quarantined")
+        said = "It ended unfinished." if is_over else "Drafts are still written."
     else:
         print_figures(trial.figures)
     console.print(f"{name}: {trial.state}. {said}".strip(), markup=False)

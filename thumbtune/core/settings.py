@@ -198,7 +198,7 @@ class Settings(PlaceSettings):
         10,
         ge=0,
         le=100,
-        description="Held-out pairs for which candidate, live adapter and base write drafts, by which the candidate may go live, "
+        description="Held-out pairs for which base, live adapter and candidate write drafts before the candidate may go live, "
         "beside the golden cases. More shows more and takes longer; 0 leaves the golden cases.",
     )
     trial_max_broken: float = Field(

@@ -1,4 +1,4 @@
-"""A trial: the drafts of candidate, live adapter and base by which a candidate may go live or not, and the verdict.
+"""A trial: the drafts that base, live adapter and candidate write before the candidate may go live, and the verdict.
 
 It does not know models, rows or servers.
 """
@@ -13,8 +13,7 @@ from thumbtune.core.triage import Triage
 from thumbtune.core.triage_trial import find_triage_veto, read_triages, sum_up_triages
 from thumbtune.core.tripwires import DraftCheck, Style, measure_distance
 
-TrialState = Literal["running", "cleared", "passed", "vetoed"]
-"""Cleared: the candidate's own drafts are sound, so that it may go live while the others' are still written."""
+TrialState = Literal["running", "passed", "vetoed"]
 TrialRole = Literal["base", "live", "candidate"]
 
 MOST_BROKEN = 0.5
@@ -139,13 +138,6 @@ def judge_trial(
     return Verdict("vetoed", " ".join(reasons), figures)
 
 
-def is_sound_alone(candidate: Sequence[TrialDraft], *, max_broken: float) -> bool:
-    """Return whether a candidate's drafts would pass whatever the others write; its triages never do."""
-    replies = [draft for draft in candidate if not draft.error]
-    has_objection = any(draft.is_triage or draft.failures or draft.checks.leaks for draft in replies)
-    return not has_objection and _share_broken(replies) <= min(max_broken, MOST_BROKEN)
-
-
 def _find_golden_vetoes(candidate: Sequence[TrialDraft], others: Sequence[TrialDraft]) -> Iterable[str]:
     passed = {draft.case_key for draft in others if draft.is_golden and not draft.failures}
     failed = [draft for draft in candidate if draft.failures and draft.case_key in passed]
@@ -169,7 +161,7 @@ def _find_broken_veto(
 ) -> Iterable[str]:
     broken = [draft for draft in candidate if draft.checks.is_broken]
     before = sum(draft.checks.is_broken for draft in now)
-    share = _share_broken(candidate)
+    share = len(broken) / len(candidate) if candidate else 0.0
     if share > MOST_BROKEN or (share > max_broken and len(broken) > before):
         kinds = {
             "empty": sum(draft.checks.is_empty for draft in broken),
@@ -178,10 +170,6 @@ def _find_broken_veto(
         }
         found = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
         yield f"{len(broken)} of its {len(candidate)} drafts cannot be sent: {found}."
-
-
-def _share_broken(drafts: Sequence[TrialDraft]) -> float:
-    return sum(draft.checks.is_broken for draft in drafts) / len(drafts) if drafts else 0.0
 
 
 def _find_leak_veto(candidate: Sequence[TrialDraft]) -> Iterable[str]:

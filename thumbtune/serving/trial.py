@@ -1,4 +1,4 @@
-"""Holds an adapter's trial: candidate, live one and base write drafts, which are looked at before it may go live.
+"""Holds an adapter's trial before it may go live: base, live one and candidate write drafts, and they are looked at.
 
 It does not load adapters or decide what is live. What is done lies in rows: a step asks for what is missing, so that it
 goes on after a restart, and another server may finish it.
@@ -33,7 +33,7 @@ from thumbtune.core.store.documents import is_public
 from thumbtune.core.store.pairs import list_pairs
 from thumbtune.core.store.runs import add_to_message, overturn_run
 from thumbtune.core.triage import MAX_TRIAGE_TOKENS, build_response_format
-from thumbtune.core.trial import TrialDraft, TrialRole, Verdict, is_sound_alone, judge_trial
+from thumbtune.core.trial import TrialDraft, TrialRole, Verdict, judge_trial
 from thumbtune.core.tripwires import DraftCheck, check_draft, describe_style, find_leaks
 from thumbtune.serving.replica import ReplicaServer
 from thumbtune.serving.trial_cases import Case, list_trial_cases
@@ -43,8 +43,6 @@ logger = logging.getLogger(__name__)
 ACTOR = "serving"
 AT_ONCE = 16
 """Drafts asked for at the same time: the server writes them in one batch."""
-AT_ONCE_BESIDE = 1
-"""The same once the candidate is cleared: what agents ask for meanwhile waits for one of them at most."""
 STEP_S = 5.0
 """Seconds after which a step ends, so that the server is looked after meanwhile."""
 ATTEMPTS = 3
@@ -70,18 +68,6 @@ class _Asked:
     prompt_hash: str
     max_tokens: int
     response_format: Mapping[str, object] | None
-
-
-@dataclass(frozen=True)
-class _Open:
-    """A trial that is not closed, and what it lacks."""
-
-    desk: Desk
-    cases: Sequence[Case]
-    compared: str | None
-    """The live adapter, or the one before where the candidate is live, if it can be asked."""
-    missing: Sequence[_Asked]
-    is_cleared: bool
 
 
 class Trials:
@@ -120,67 +106,44 @@ class Trials:
     def advance(self, adapter: Adapter, *, proven: Collection[str]) -> bool:
         """Go on with an adapter's trial for a few seconds, and close it when everything is written.
 
-        The candidate writes first. Where nothing that the others write could stop it, it is cleared to go live, and theirs are
-        written beside what agents ask for.
         `proven` are the adapters that this server holds and has proven. Returns whether it can go on at once.
         Raises: EngineUnavailable when the server is down.
         """
         began = self._monotonic()
-        found = self._find_missing(adapter, proven=proven)
-        if found is None:
+        with self._store.write() as conn:
+            live = find_live(conn, desk_id=adapter.desk_id)
+            compared = live.name if live is not None and live.name in proven else None
+            trial = trials.begin_trial(conn, adapter.name, live=compared, now=self._store.now())
+            desk = load_desk(conn, adapter.desk_id)
+        if trial.state != "running":
             return False
-        missing, is_whole = found.missing, True
+        with self._store.read() as conn:
+            cases = list_trial_cases(conn, adapter, settings=self._settings)
+            written = {(draft.case_key, draft.role) for draft in trials.list_trial_drafts(conn, adapter.name)}
+        missing = [
+            asked
+            for asked in self._list_drafts(cases, desk, candidate=adapter.name, live=compared)
+            if (asked.case.key, asked.role) not in written
+        ]
+        is_whole = True
         while missing:
-            is_written = is_whole and all(asked.role != "candidate" for asked in missing)
-            if is_written and not found.is_cleared and self._clear(adapter, found):
-                return True
-            at_once = AT_ONCE_BESIDE if found.is_cleared else self._at_once
-            batch = [asked for asked in missing if asked.role == missing[0].role][:at_once]
+            batch = [asked for asked in missing if asked.role == missing[0].role][: self._at_once]
             missing = missing[len(batch) :]
-            failed = self._write_batch(adapter, found.desk, batch)
+            failed = self._write_batch(adapter, desk, batch)
             is_whole = is_whole and not failed
             if failed and not self._take_failures(adapter, batch, failed):
                 return False
             if missing and self._monotonic() - began > STEP_S:
                 return is_whole
         if is_whole:
-            self._close(adapter, found)
+            self._close(adapter, cases)
         return False
 
-    def _find_missing(self, adapter: Adapter, *, proven: Collection[str]) -> _Open | None:
-        """Return what an adapter's trial lacks, begun now when it is new; None once it is closed.
-
-        What is cleared, and may be live by now, is compared with the live adapter before it, while that is held here and
-        may be asked.
-        """
-        with self._store.write() as conn:
-            live = find_live(conn, desk_id=adapter.desk_id)
-            compared = live.name if live is not None and live.name in proven else None
-            trial = trials.begin_trial(conn, adapter.name, live=compared, now=self._store.now())
-            desk = load_desk(conn, adapter.desk_id)
-        if trial.state not in trials.OPEN_STATES:
-            return None
-        is_cleared = trial.state == "cleared"
-        with self._store.read() as conn:
-            cases = list_trial_cases(conn, adapter, settings=self._settings)
-            written = {(draft.case_key, draft.role) for draft in trials.list_trial_drafts(conn, adapter.name)}
-            if is_cleared:
-                former = load_adapter(conn, trial.live) if trial.live is not None and trial.live in proven else None
-                compared = former.name if former is not None and former.replace_since is None else None
-                cases = [case for case in cases if (case.key, "candidate") in written]
-        missing = [
-            asked
-            for asked in self._list_drafts(cases, desk, candidate=adapter.name, live=compared)
-            if (asked.case.key, asked.role) not in written
-        ]
-        return _Open(desk, cases, compared, missing, is_cleared)
-
     def _list_drafts(self, cases: Sequence[Case], desk: Desk, *, candidate: str, live: str | None) -> list[_Asked]:
-        """Return every draft of a trial, the candidate's first; last once it failed, to see whether the others do too."""
-        models: list[tuple[TrialRole, str, str]] = [("live", live, live)] if live is not None else []
-        models.append(("base", *self._base))
-        has_failed = (candidate, "candidate") in self._failures
-        models.insert(len(models) if has_failed else 0, ("candidate", candidate, candidate))
+        """Return every draft of a trial, the candidate's last."""
+        models: list[tuple[TrialRole, str, str]] = [("base", *self._base)]
+        models += [("live", live, live)] if live is not None else []
+        models.append(("candidate", candidate, candidate))
         asked = []
         for role, model, mark in models:
             asked += [self._ask(case, desk, role=role, model=model, mark=mark) for case in cases]
@@ -329,44 +292,27 @@ class Trials:
             why = f"The model server failed {ATTEMPTS} times to write it ({type(error).__name__})."
             self._keep(self._build_draft(adapter, asked, error=why))
 
-    def _clear(self, adapter: Adapter, trial: _Open) -> bool:
-        """Let a candidate go live whose drafts are sound whatever the others write, and return whether it may."""
-        drafts = [draft for draft in self._list_counting(adapter, trial) if draft.role == "candidate"]
-        if not is_sound_alone(drafts, max_broken=self._settings.trial_max_broken):
-            return False
-        with self._store.write() as conn:
-            is_new = trials.clear_trial(conn, adapter.name)
-        if is_new:  # else another server was quicker
-            logger.info("trial_cleared", extra={"adapter": adapter.name, "drafts": len(drafts)})
-        return True
-
-    def _list_counting(self, adapter: Adapter, trial: _Open) -> list[TrialDraft]:
-        """Return the drafts for the cases there are now, by the models that all of them can be asked of."""
-        asked = {case.key for case in trial.cases}
+    def _close(self, adapter: Adapter, cases: Sequence[Case]) -> None:
+        asked = {case.key for case in cases}
         with self._store.read() as conn:
             drafts = [draft for draft in trials.list_trial_drafts(conn, adapter.name) if draft.case_key in asked]
-        return [draft for draft in drafts if draft.role != "live" or trial.compared is not None]
-
-    def _close(self, adapter: Adapter, trial: _Open) -> None:
-        with self._store.read() as conn:
             approved = list_pairs(conn, desk_id=adapter.desk_id, state="active", limit=STYLE_REPLIES, newest_first=True)
             categories = load_desk(conn, adapter.desk_id).categories
         verdict = judge_trial(
-            self._list_counting(adapter, trial),
+            drafts,
             max_broken=self._settings.trial_max_broken,
             style=describe_style([pair.reply for pair in approved]),
-            triages={case.key: case.triage for case in trial.cases if case.triage is not None},
+            triages={case.key: case.triage for case in cases if case.triage is not None},
             categories=categories,
         )
-        self._settle(adapter, Verdict("passed", "", verdict.figures) if trial.is_cleared else verdict)
+        self._settle(adapter, verdict)
 
     def _settle(self, adapter: Adapter, verdict: Verdict) -> None:
         """Store the verdict and tell its run what there is to say; a veto sets the adapter aside."""
         now = self._store.now()
         with self._store.write() as conn:
             lock_adapters(conn)
-            state = load_adapter(conn, adapter.name).state
-            if state not in ("published", "proven") and (state != "live" or verdict.state == "vetoed"):
+            if load_adapter(conn, adapter.name).state not in ("published", "proven"):
                 return
             if not trials.finish_trial(conn, adapter.name, verdict, now=now):
                 return

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from thumbtune.core.records import Adapter
 from thumbtune.core.store.adapters import ASKED_FOR, find_previous, list_adapters
 from thumbtune.core.store.replicas import list_replicas
-from thumbtune.core.store.trials import list_cleared, may_go_live
+from thumbtune.core.store.trials import may_go_live
 
 
 def list_wanted(conn: sa.Connection, *, max_loaded: int) -> list[Adapter]:
@@ -44,10 +44,8 @@ def list_ready(conn: sa.Connection, *, now: datetime) -> list[Adapter]:
 
 
 def list_on_trial(conn: sa.Connection) -> list[Adapter]:
-    """Return what is on its way to be live and has no trial behind it, then whose trial goes on though it may be live."""
-    coming, cleared = _list_coming(conn), list_cleared(conn)
-    going_on = [adapter for adapter in [*coming, *list_adapters(conn, state="live")] if adapter.name in cleared]
-    return [*(adapter for adapter in coming if not may_go_live(conn, adapter.name)), *going_on]
+    """Return what is on its way to be live and has no trial behind it."""
+    return [adapter for adapter in _list_coming(conn) if not may_go_live(conn, adapter.name)]
 
 
 def _list_coming(conn: sa.Connection) -> list[Adapter]:

@@ -1,9 +1,8 @@
 """A run's report as it is gathered from the rows."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
-import sqlalchemy as sa
 
 from tests.core.store.test_trials import SOUND, publish
 from thumbtune.core.errors import NotFound
@@ -13,7 +12,6 @@ from thumbtune.core.store import Store, golden, pairs, runs, trials
 from thumbtune.core.store.courses import load_course, record_course
 from thumbtune.core.store.outbox import add_post
 from thumbtune.core.store.reporting import SHOWN, list_unreported_runs, load_report, name_report
-from thumbtune.core.store.schema import adapters
 from thumbtune.core.trial import TrialDraft, TrialRole, Verdict
 
 pytestmark = pytest.mark.usefixtures("desk")
@@ -87,27 +85,17 @@ def test_report_of_a_run_that_is_not_there(store: Store) -> None:
 
 def test_runs_are_reported_once_and_when_their_result_was_told(store: Store) -> None:
     run_id, _ = publish(store)
-    now, later = store.now(), store.now() + timedelta(seconds=1)
-
-    def list_due(conn: sa.Connection, *, trials_since: datetime = now, cleared_since: datetime = now) -> list[str]:
-        found = list_unreported_runs(conn, since=now, trials_since=trials_since, cleared_since=cleared_since)
-        return [run.run_id for run in found]
-
     with store.write() as conn:
-        assert list_due(conn) == []
+        assert list_unreported_runs(conn, since=store.now(), trials_since=store.now()) == []
         conn.execute(runs.runs.update().where(runs.runs.c.run_id == run_id).values(announce_channel="C1"))
         runs.mark_announced(conn, run_id, announced="closed")
-        assert list_due(conn) == [run_id]
+        assert [run.run_id for run in list_unreported_runs(conn, since=store.now(), trials_since=store.now())] == [
+            run_id
+        ]
         conn.execute(runs.runs.update().values(adapter="support-0001"))  # which is on trial
-        assert list_due(conn) == []
-        assert list_due(conn, trials_since=later) == [run_id]
-        trials.begin_trial(conn, "support-0001", live=None, now=now)
-        trials.clear_trial(conn, "support-0001")
-        conn.execute(adapters.update().values(state="live"))  # while the others' drafts are still written
-        assert list_due(conn, trials_since=later) == []
-        assert list_due(conn, trials_since=later, cleared_since=later) == [run_id]
-        trials.finish_trial(conn, "support-0001", Verdict("passed", "", {}), now=now)
-        assert list_due(conn) == [run_id]
+        assert list_unreported_runs(conn, since=store.now(), trials_since=store.now()) == []
+        later = store.now() + timedelta(seconds=1)
+        assert [run.run_id for run in list_unreported_runs(conn, since=store.now(), trials_since=later)] == [run_id]
         report = {"dedupe_key": name_report(run_id), "method": "upload", "channel_id": "C1", "payload": {}}
-        add_post(conn, store.sealer, now=now, **report)  # type: ignore[arg-type]
-        assert list_due(conn) == []
+        add_post(conn, store.sealer, now=store.now(), **report)  # type: ignore[arg-type]
+        assert list_unreported_runs(conn, since=store.now(), trials_since=later) == []

@@ -90,7 +90,7 @@ def promote(conn: sa.Connection, name: str, *, now: datetime) -> Adapter:
 
 
 def request_live(conn: sa.Connection, name: str, *, now: datetime, overrides_gate: bool = False) -> Adapter:
-    """Make an adapter live that its trial let through and that every healthy server holds and has proven; else serving does so
+    """Make an adapter live that passed its trial and that every healthy server holds and has proven; else serving does so
     once all that is done.
 
     What was asked for before and is not live yet is taken back.

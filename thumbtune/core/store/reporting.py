@@ -21,7 +21,6 @@ from thumbtune.core.store.overriding import find_override
 from thumbtune.core.store.pairs import load_pair
 from thumbtune.core.store.runs import load_run
 from thumbtune.core.store.schema import adapters, outbox, runs
-from thumbtune.core.store.schema_training import trials
 from thumbtune.core.store.trials import list_roles, list_trial_drafts, load_trial
 
 SHOWN = 10
@@ -35,26 +34,16 @@ def name_report(run_id: str) -> str:
     return f"{_REPORT}{run_id}"
 
 
-def list_unreported_runs(
-    conn: sa.Connection, *, since: datetime, trials_since: datetime, cleared_since: datetime
-) -> list[TrainingRun]:
+def list_unreported_runs(conn: sa.Connection, *, since: datetime, trials_since: datetime) -> list[TrainingRun]:
     """Return the runs that were judged since then, whose result Slack has been told, and whose report is not queued.
 
-    One that ended after `trials_since` waits while its adapter is on trial; after `cleared_since`, also while it is live and
-    the others' drafts are still written.
+    One that ended after `trials_since` waits while its adapter is on trial.
     """
     told = sa.and_(runs.c.announce_channel.is_not(None), runs.c.announced == "closed")
     judged = runs.c.state.in_(("passed", "rejected", "inconclusive"))
     reported = sa.exists().where(outbox.c.dedupe_key == sa.literal(_REPORT) + runs.c.run_id)
-    is_its = adapters.c.name == runs.c.adapter
-    on_trial = sa.exists().where(is_its, adapters.c.state.in_(("published", "proven")))
-    is_cleared = sa.exists().where(
-        is_its, adapters.c.state == "live", trials.c.adapter == adapters.c.name, trials.c.state == "cleared"
-    )
-    is_over = sa.and_(
-        sa.or_(runs.c.finished_at < trials_since, sa.not_(on_trial)),
-        sa.or_(runs.c.finished_at < cleared_since, sa.not_(is_cleared)),
-    )
+    on_trial = sa.exists().where(adapters.c.name == runs.c.adapter, adapters.c.state.in_(("published", "proven")))
+    is_over = sa.or_(runs.c.finished_at < trials_since, sa.not_(on_trial))
     which = sa.and_(told, judged, runs.c.finished_at >= since, sa.not_(reported), is_over)
     query = sa.select(runs.c.run_id).where(which).order_by(runs.c.finished_at)
     return [load_run(conn, run_id) for run_id in conn.scalars(query).all()]

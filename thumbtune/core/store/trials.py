@@ -16,11 +16,8 @@ from thumbtune.core.store.engine import insert_row
 from thumbtune.core.store.pairs import load_pair
 from thumbtune.core.store.schema import adapters, pairs
 from thumbtune.core.store.schema_training import reply_scores, trial_drafts, trials
-from thumbtune.core.trial import Trial, TrialDraft, TrialRole, TrialState, Verdict
+from thumbtune.core.trial import Trial, TrialDraft, TrialRole, Verdict
 from thumbtune.core.tripwires import DraftCheck
-
-OPEN_STATES: tuple[TrialState, ...] = ("running", "cleared")
-"""Drafts may be missing."""
 
 
 def record_scores(conn: sa.Connection, run_id: str, scores: Sequence[dict[str, Any]]) -> None:  # Any: JSON
@@ -78,22 +75,11 @@ def begin_trial(conn: sa.Connection, adapter: str, *, live: str | None, now: dat
     return trial
 
 
-def clear_trial(conn: sa.Connection, adapter: str) -> bool:
-    """Let an adapter go live while its trial goes on, and return True; False when the trial is closed or was cleared."""
-    which = sa.and_(trials.c.adapter == adapter, trials.c.state == "running")
-    return bool(conn.execute(sa.update(trials).where(which).values(state="cleared")).rowcount)
-
-
 def finish_trial(conn: sa.Connection, adapter: str, verdict: Verdict, *, now: datetime) -> bool:
     """Store the verdict of a trial and return True; False when it has one already, which stays."""
     values = {"state": verdict.state, "reason": verdict.reason, "figures": verdict.figures, "finished_at": now}
-    which = sa.and_(trials.c.adapter == adapter, trials.c.state.in_(OPEN_STATES))
+    which = sa.and_(trials.c.adapter == adapter, trials.c.state == "running")
     return bool(conn.execute(sa.update(trials).where(which).values(values)).rowcount)
-
-
-def list_cleared(conn: sa.Connection) -> set[str]:
-    """Return the adapters that may go live and whose trials go on."""
-    return set(conn.scalars(sa.select(trials.c.adapter).where(trials.c.state == "cleared")))
 
 
 def load_trial(conn: sa.Connection, adapter: str) -> Trial | None:
@@ -103,9 +89,9 @@ def load_trial(conn: sa.Connection, adapter: str) -> Trial | None:
 
 
 def may_go_live(conn: sa.Connection, adapter: str) -> bool:
-    """Return whether an adapter is cleared by its trial or has passed it, or has been live before."""
-    is_tried = sa.exists().where(trials.c.adapter == adapters.c.name, trials.c.state.in_(("cleared", "passed")))
-    which = sa.and_(adapters.c.name == adapter, sa.or_(adapters.c.live_at.is_not(None), is_tried))
+    """Return whether an adapter has passed its trial, or has been live before."""
+    has_passed = sa.exists().where(trials.c.adapter == adapters.c.name, trials.c.state == "passed")
+    which = sa.and_(adapters.c.name == adapter, sa.or_(adapters.c.live_at.is_not(None), has_passed))
     return bool(conn.execute(sa.select(sa.exists().where(which))).scalar_one())
 
 
