@@ -226,7 +226,6 @@ def ask_model(
             model=model,
             max_tokens=MAX_TRIAGE_TOKENS,
             temperature=temperature,
-            seed=number,
             response_format=build_response_format(categories),
         )
         try:

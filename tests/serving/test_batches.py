@@ -2,6 +2,8 @@
 
 import itertools
 import random
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from thumbtune.serving.replica import ReplicaServer
 pytestmark = [pytest.mark.xdist_group("heavy"), pytest.mark.timeout(600)]
 
 QUESTION: list[ChatMessage] = [{"role": "user", "content": "Where is my order? Can I send the lamp back?"}]
+ROOT = Path(__file__).resolve().parents[2]
 ROUNDING_NATS = 0.1
 """What a token's log probability may be off by in a batch of another size."""
 
@@ -44,21 +47,27 @@ def test_base_and_adapters_answer_the_same_in_one_batch_as_alone(
     random.Random(3).shuffle(shuffled)
     categories = ("orders", "returns")
 
-    def draft(model: str, number: int) -> str:
-        form = build_response_format(categories) if number % 2 else None
-        return client.complete(
-            QUESTION, model=model, max_tokens=MAX_TRIAGE_TOKENS, temperature=float(number % 3), response_format=form
-        ).text
+    def draft(model: str, temperature: float) -> str:
+        form = build_response_format(categories)
+        options = {"max_tokens": MAX_TRIAGE_TOKENS, "temperature": temperature}
+        client.complete(QUESTION, model=model, max_tokens=60, temperature=temperature)
+        return client.complete(QUESTION, model=model, response_format=form, **options).text  # type: ignore[arg-type]
 
     with ThreadPoolExecutor(8) as writing, ThreadPoolExecutor(8) as scoring:
-        drafts = [writing.submit(draft, models[number % len(models)], number) for number in range(24)]
+        drafts = [writing.submit(draft, *one) for one in itertools.product(models, (0.0, 0.7, 1.0))]
         together = list(scoring.map(lambda one: score(*one), shuffled))
+        triages = [read_triage(written.result(), categories) for written in drafts]
     for one, found in zip(shuffled, together, strict=True):
         assert differ(found, alone[one]) < ROUNDING_NATS, f"{one[0]} answered otherwise beside others"
-    for number, written in enumerate(drafts):
-        assert not number % 2 or read_triage(written.result(), categories)
+    assert {triage.category for triage in triages} <= set(categories)
 
 
 def differ(ones: tuple[float, ...], others: tuple[float, ...]) -> float:
     """Return by how much the log probability of a token differs most."""
     return max(abs(one - other) for one, other in zip(ones, others, strict=True))
+
+
+def test_our_lora_adds_what_plain_sums_give() -> None:
+    done = subprocess.run([sys.executable, "-m", "tests.serving.slot_sums"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "200 batches are right" in done.stdout

@@ -111,7 +111,6 @@ class InferenceClient:
         model: str,
         max_tokens: int,
         temperature: float = 0.0,
-        seed: int | None = None,
         response_format: Mapping[str, object] | None = None,
     ) -> Completion:
         """Return the model's whole reply.
@@ -123,7 +122,6 @@ class InferenceClient:
             model=model,
             max_tokens=max_tokens,
             temperature=temperature,
-            seed=seed,
             response_format=response_format,
         )
         while True:
@@ -139,20 +137,15 @@ class InferenceClient:
         model: str,
         max_tokens: int,
         temperature: float = 0.0,
-        seed: int | None = None,
         response_format: Mapping[str, object] | None = None,
     ) -> Generator[str, None, Completion]:
         """Yield the reply piece by piece as it is written; the generator's return value is the whole Completion.
 
-        `seed` is for repeatable measurements of one request at a time: vLLM's CPU build dies of it where it reads a prompt
-        in parts beside other replies (vllm 0.32.0 gpu_model_runner.py, seen 2026-11-22).
         Closing the generator ends the generation on the server. A stream that breaks off, or that ends early because
         the prompt left too little of the context, is an error, never a reply: what was yielded must be dropped.
         Raises: as `complete`.
         """
         options: dict[str, Any] = {}  # Any: the SDK's own union of response formats
-        if seed is not None:
-            options["seed"] = seed
         if response_format is not None:
             options["response_format"] = dict(response_format)
         give_up_at = time.monotonic() + self._timeout_s

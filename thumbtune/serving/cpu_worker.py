@@ -24,15 +24,18 @@ class SlotLora(punica_cpu.PunicaWrapperCPU):  # type: ignore[misc]
     one of each for each part of the output.
     """
 
-    _runs: list[Run]
-    _drawn_runs: list[Run]
-    """The same for the rows that a token is drawn from."""
+    is_used = False
+    """Whether vLLM made one."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # Any: handed on
+        super().__init__(*args, **kwargs)
+        SlotLora.is_used = True
 
     def update_metadata(self, *args: Any, **kwargs: Any) -> None:  # Any: handed on
         """Take in which row of the next batch belongs to which slot."""
         super().update_metadata(*args, **kwargs)
         self._runs = list_runs(self.token_lora_indices)
-        self._drawn_runs = list_runs(self.sampler_indices)
+        self._drawn_runs = list_runs(self.sampler_indices)  # of the rows that a token is drawn from
 
     def add_lora_linear(
         self,
@@ -44,8 +47,12 @@ class SlotLora(punica_cpu.PunicaWrapperCPU):  # type: ignore[misc]
         output_slices: tuple[int, ...],
         **kwargs: Any,  # Any: vLLM's own, unused on a CPU
     ) -> None:
-        """Add each row's `x @ A.T @ B.T * scale` to `y`, part by part."""
+        """Add each row's `x @ A.T @ B.T * scale` to `y`, part by part.
+
+        Raises: ValueError, as below, where the rows are not those of the batch: none may lose its adapter.
+        """
         y, x = y.view(-1, y.shape[-1]), x.view(-1, x.shape[-1])
+        _check_rows(x, self.token_lora_indices, runs=self._runs)
         for slot, first, end in self._runs:
             rows, start = x[first:end], 0
             for a, b, size in zip(lora_a_stacked, lora_b_stacked, output_slices, strict=True):
@@ -63,6 +70,7 @@ class SlotLora(punica_cpu.PunicaWrapperCPU):  # type: ignore[misc]
     ) -> None:
         """Do the same for the scores of the next token, which may be padded to more columns than the adapter has."""
         y, x = y.view(-1, y.shape[-1]), x.view(-1, x.shape[-1])
+        _check_rows(x, self.sampler_indices, runs=self._drawn_runs)
         for slot, first, end in self._drawn_runs:
             b = lora_b_stacked[slot, 0]
             _add_product(y[first:end, : len(b)], x[first:end] @ lora_a_stacked[slot, 0].T, b, scale=scale)
@@ -72,6 +80,7 @@ class SlotLora(punica_cpu.PunicaWrapperCPU):  # type: ignore[misc]
     ) -> None:
         """Add each row's `x @ B.T` to `y`, where `x` was looked up in A."""
         y, x = y.view(-1, y.shape[-1]), x.view(-1, x.shape[-1])
+        _check_rows(x, self.token_lora_indices, runs=self._runs)
         for slot, first, end in self._runs:
             _add_product(y[first:end], x[first:end], lora_b_stacked[slot, 0], scale=1.0)
 
@@ -83,6 +92,17 @@ class Worker(CPUWorker):  # type: ignore[misc]
         punica_cpu.PunicaWrapperCPU = SlotLora  # looked up by this name when the model is loaded
         super().__init__(*args, **kwargs)
 
+    def load_model(self, *args: Any, **kwargs: Any) -> None:  # Any: handed on
+        """Load the model.
+
+        Raises: RuntimeError where this vLLM adds adapters in another way than the one this was written for.
+        """
+        super().load_model(*args, **kwargs)
+        if not SlotLora.is_used:
+            raise RuntimeError(
+                "this vLLM does not use Thumbtune's LoRA; install thumbtune[serving-cpu] as it is pinned"
+            )
+
 
 def list_runs(slots: torch.Tensor) -> list[Run]:
     """Return the runs of rows with the same slot, without those that have none (-1)."""
@@ -93,6 +113,11 @@ def list_runs(slots: torch.Tensor) -> list[Run]:
             runs.append((slot, first, first + count))
         first += count
     return runs
+
+
+def _check_rows(x: torch.Tensor, slots: torch.Tensor, *, runs: list[Run]) -> None:
+    if runs and len(x) != len(slots):
+        raise ValueError(f"{len(x)} rows came where the batch has {len(slots)}")
 
 
 def _add_product(y: torch.Tensor, low: torch.Tensor, b: torch.Tensor, *, scale: float) -> None:

@@ -1,6 +1,6 @@
 """Keeps one vLLM running as a child: starts it, waits until it is well, says why it is not, and ends it whole.
 
-It does not know adapters or the store. vLLM is a command here and is imported nowhere.
+It does not know adapters or the store. vLLM is a command here; `cpu_worker` alone imports it, inside vLLM.
 """
 
 import contextlib

@@ -41,8 +41,8 @@ from thumbtune.serving.trial_cases import Case, list_trial_cases
 logger = logging.getLogger(__name__)
 
 ACTOR = "serving"
-AT_ONCE = 16
-"""Drafts asked for at the same time: the server writes them in one batch."""
+AT_ONCE = 12
+"""Drafts asked for at the same time: the server writes them in one batch, which has room left for what agents ask."""
 STEP_S = 5.0
 """Seconds after which a step ends, so that the server is looked after meanwhile."""
 ATTEMPTS = 3

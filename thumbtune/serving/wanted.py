@@ -44,7 +44,7 @@ def list_ready(conn: sa.Connection, *, now: datetime) -> list[Adapter]:
 
 
 def list_on_trial(conn: sa.Connection) -> list[Adapter]:
-    """Return what is on its way to be live and has no trial behind it."""
+    """Return, oldest first, what is on its way to be live and has no trial behind it."""
     return [adapter for adapter in _list_coming(conn) if not may_go_live(conn, adapter.name)]
 
 
