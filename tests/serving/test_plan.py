@@ -7,7 +7,16 @@ import pytest
 
 from thumbtune.core.errors import ConfigError
 from thumbtune.core.settings import Settings
-from thumbtune.serving.plan import MAX_SOCKET_PATH, EnginePlan, build_command, build_env, place_socket, plan_engine
+from thumbtune.serving.plan import (
+    CPU_REPLIES_AT_ONCE,
+    MAX_SOCKET_PATH,
+    EnginePlan,
+    build_command,
+    build_env,
+    place_socket,
+    plan_engine,
+)
+from thumbtune.serving.trial import AT_ONCE
 
 
 def make_plan(tmp_path: Path, *, on_gpu: bool = False, ranks: tuple[int, ...] = (), **settings: object) -> EnginePlan:
@@ -30,7 +39,8 @@ def test_gpu_gets_the_official_flags_and_its_share_of_memory(tmp_path: Path) -> 
 
 def test_cpu_writes_a_few_replies_at_once_by_a_lora_of_ours(tmp_path: Path) -> None:
     command = build_command(make_plan(tmp_path))
-    assert find_flag(command, "--max-num-seqs") == "16"
+    assert find_flag(command, "--max-num-seqs") == str(CPU_REPLIES_AT_ONCE)
+    assert AT_ONCE + 2 <= CPU_REPLIES_AT_ONCE, "beside a trial there is room for a draft and its triage"
     assert find_flag(command, "--worker-cls") == "thumbtune.serving.cpu_worker.Worker"
     assert "--enforce-eager" in command
 

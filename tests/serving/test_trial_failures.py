@@ -7,7 +7,7 @@ import pytest
 from tests.serving.trial_room import Room
 from thumbtune.core.errors import EngineUnavailable
 from thumbtune.serving.replica import ReplicaServer
-from thumbtune.serving.trial import ATTEMPTS
+from thumbtune.serving.trial import AT_ONCE, ATTEMPTS, FEWER
 
 
 def test_candidate_whose_drafts_the_server_cannot_write_is_set_aside(room: Room) -> None:
@@ -77,7 +77,7 @@ def test_slow_moments_between_drafts_are_no_veto_and_fewer_are_asked_for_after_o
         room.model.requests.clear()
         assert room.hold(candidate).state == "running"
         asked.append(sum(request["model"] == candidate.name for request in room.model.requests))
-    assert asked[:2] == [ATTEMPTS + 3, 4]
+    assert asked[:2] == [ATTEMPTS + 3, AT_ONCE // FEWER]
     room.model.breaks = lambda request: False
     assert room.hold(candidate).state == "passed"
 
