@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pysqlite3 as sqlite3
 import sqlalchemy as sa
@@ -39,7 +40,8 @@ from thumbtune.core.store.desks import save_desk
 from thumbtune.core.store.inbox import count_events
 from thumbtune.core.store.schema import pairs
 from thumbtune.demo.slack import seed
-from thumbtune.demo.slack.server import ServerOptions, ServerThread
+from thumbtune.demo.slack.local_slack import ServerOptions
+from thumbtune.demo.slack.server import ServerThread
 from thumbtune.demo.slack.wire import Json
 
 CUSTOMER, AGENT, APPROVER = "U0MAYA001", "U0PRIYA01", "U0JONAS01"
@@ -60,7 +62,11 @@ def main() -> None:
     load = os.getloadavg()[0]
     print(f"{commit}, {platform.machine()}, {os.cpu_count()} cores, load {load:.1f}, {count} approvals a part\n")
     with tempfile.TemporaryDirectory() as folder, ServerThread(ServerOptions(port=0)) as slack:
-        tokens = {"SLACK_BOT_TOKEN": seed.BOT_TOKEN, "SLACK_APP_TOKEN": seed.APP_TOKEN, "SLACK_API_URL": slack.api_url}
+        tokens: dict[str, Any] = {  # Any: settings of several types
+            "SLACK_BOT_TOKEN": seed.BOT_TOKEN,
+            "SLACK_APP_TOKEN": seed.APP_TOKEN,
+            "SLACK_API_URL": slack.api_url,
+        }
         settings = Settings(
             _env_file=None, data_dir=Path(folder) / "data", burst_approvals=0, approvals_per_day=0, **tokens
         )

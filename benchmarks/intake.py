@@ -38,7 +38,8 @@ from thumbtune.core.store import Store, connect_store, migrate_store
 from thumbtune.core.store.desks import save_desk
 from thumbtune.core.store.schema import inbox
 from thumbtune.demo.slack import seed
-from thumbtune.demo.slack.server import ServerOptions, ServerThread
+from thumbtune.demo.slack.local_slack import ServerOptions
+from thumbtune.demo.slack.server import ServerThread
 
 HOST, PATH = "127.0.0.1", "/slack/events"
 SENDERS = 64

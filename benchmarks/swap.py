@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.serving.models import publish_random
@@ -92,17 +93,20 @@ def measure(settings: Settings, *, swaps: int, writers: int, max_tokens: int) ->
             InferenceClient(plan.url, API_KEY) as client,
         ):
             facts = describe_server(
-                plan.base_dir, base_name=plan.base_name, max_rank=plan.max_lora_rank, max_loaded=plan.max_cpu_loras
+                plan.base_dir,
+                base_name=plan.base_name,
+                max_rank=plan.max_lora_rank,
+                max_loaded=plan.max_cpu_loras,
+                data_dir=settings.data_dir,
             )
             rollout = Rollout(store, server, facts=facts, settings=settings)
             swap_once(store, rollout, settings=settings, name=names[0])
             load_ms = [time_load(server, settings.adapters_dir / name) for name in names[1:4]]
-            load = {"store": store, "client": client, "writers": writers, "max_tokens": max_tokens}
-            idle = run_load(lambda: time.sleep(IDLE_S), **load)
+            load = partial(run_load, store=store, client=client, writers=writers, max_tokens=max_tokens)
+            idle = load(lambda: time.sleep(IDLE_S))
             swap_ms: list[float] = []
-            busy = run_load(
-                lambda: swap_ms.extend(swap_once(store, rollout, settings=settings, name=name) for name in names[1:]),
-                **load,
+            busy = load(
+                lambda: swap_ms.extend(swap_once(store, rollout, settings=settings, name=name) for name in names[1:])
             )
             alone = {
                 name: client.complete(PROMPT, model=name, max_tokens=max_tokens).text
@@ -175,7 +179,7 @@ def run_load(
         while not stop.is_set():
             name = find_live(store)
             began = last = time.monotonic()
-            pieces, gap = [], 0.0
+            pieces, gap = list[str](), 0.0
             try:
                 for piece in client.stream_reply(PROMPT, model=name, max_tokens=max_tokens):
                     now = time.monotonic()
