@@ -161,5 +161,5 @@ def test_server_is_reported_well_while_many_trials_are_held(room: Room) -> None:
     assert room.reconcile()
     while room.rollout.goes_on:
         assert room.rollout.reconcile()
-    assert seen == [True] * 4
+    assert seen == [True] * (18 * 4 // AT_ONCE), "the base writes once for all desks"
     assert [room.load(name).state for name in names] == ["live"] * len(names)
