@@ -107,6 +107,19 @@ def hear_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+def test_what_the_gate_compared_is_shown_as_a_table(with_desk: Store, run: Run) -> None:
+    held = claim(with_desk)
+    versus = {"difference": -0.25, "low": -0.4, "high": -0.1, "wins": 9, "ties": 1, "losses": 2, "sign_p": 0.065}
+    gate = {"decision": "passed", "versus_base": {**versus, "detectable": 0.125}, "versus_live": None}
+    with with_desk.write() as conn:
+        runs.finish_run(conn, held, state="passed", message="Better.", now=with_desk.now(), gate=gate)
+    shown = " ".join(run("runs", "show", held.run_id).split())
+    assert "than the base -0.25 -0.4 -0.1 9 · 1 · 2 0.065 0.125" in shown
+    assert "than the live adapter" not in shown
+    assert "versus_base" not in shown
+    assert run("runs", "show", held.run_id, "--json")["gate"] == gate
+
+
 def test_run_is_followed_to_its_end(with_desk: Store) -> None:
     held = claim(with_desk)
 

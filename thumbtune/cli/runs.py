@@ -15,6 +15,13 @@ from thumbtune.core.store import audits, desks, outlooks, runs
 
 app = typer.Typer(help="Training runs: attempts to make a better adapter.", no_args_is_help=True)
 
+COMPARED = {
+    "versus_base": "than the base",
+    "versus_live": "than the live adapter",
+    "own_prompts": "after their own prompts",
+}
+"""What the gate compared; below 0 is better: replies are likelier by the candidate, or after the prompts they answer."""
+
 
 @app.command("start")
 def start_run(
@@ -90,7 +97,27 @@ def show_run(
     else:
         with store.read() as conn:
             run = runs.load_run(conn, run_id)
-    (print_json if as_json else print_record)(run)
+    if as_json:
+        print_json(run)
+        return
+    print_record({name: value for name, value in asdict(run).items() if name not in ("gate", "fence")})
+    rows = [
+        (
+            words,
+            found["difference"],
+            found["low"],
+            found["high"],
+            f"{found['wins']} · {found['ties']} · {found['losses']}",
+            f"{found['sign_p']:.2g}",
+            found["detectable"],
+        )
+        for name, words in COMPARED.items()
+        if (found := run.gate.get(name))
+    ]
+    if rows:
+        console.print()
+        heads = ("nats per token", "difference", "95 %: from", "to", "wins · ties · losses", "by chance", "detectable")
+        print_table(heads, rows, empty="")
 
 
 @app.command("due")

@@ -66,6 +66,8 @@ def test_facts_are_right_when_they_are_those_of_the_passage() -> None:
     assert not right.is_broken
     wrong = check_draft("Within 14 days, [NAME_2].", is_cut=False, prompt=PROMPT, passages=PASSAGES, approved=APPROVED)
     assert (wrong.facts_wanted, wrong.facts_right, wrong.facts_made_up) == (1, 0, 2)
+    greeting = check_draft("Dear [NAME_2]!", is_cut=False, prompt=PROMPT, approved="Hello [NAME_2]!")
+    assert greeting.facts_made_up == 0, "the approved reply shows that the thread can fill it"
 
 
 def test_empty_and_cut_drafts_are_broken() -> None:
