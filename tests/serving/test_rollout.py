@@ -385,7 +385,4 @@ def test_answers_stay_their_own_while_adapters_come_and_go(bench: Bench, client:
     alone = {name: client.complete(HELLO, model=name, max_tokens=16).text for name in (bench.base.name, *names)}
     assert len(set(alone.values())) == 6
     assert {name for name, _ in answers} >= {bench.base.name, *names[:-1]}
-    others = {name: {text for other, text in alone.items() if other != name} for name in alone}
-    assert [(name, text) for name, text in answers if text.startswith("failed") or text in others[name]] == []
-    own = sum(text == alone[name] for name, text in answers)
-    assert own > 0.8 * len(answers), "but for roundings in a batch each answer is its model's own"
+    assert [(name, text) for name, text in answers if text != alone[name]] == []

@@ -107,8 +107,8 @@ def show_run(
             found["difference"],
             found["low"],
             found["high"],
-            f"{found['wins']} · {found['ties']} · {found['losses']}",
-            f"{found['sign_p']:.2g}",
+            " · ".join(str(found.get(kind, 0)) for kind in ("wins", "ties", "losses")),
+            f"{found.get('sign_p', 1.0):.2g}",
             found["detectable"],
         )
         for name, words in COMPARED.items()

@@ -7,6 +7,7 @@ without an adapter has slot -1, which is the last one: in a batch with others, t
 vLLM imports this in its own process, named by `--worker-cls`; nothing of ours does.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from vllm.lora.punica_wrapper import punica_cpu
 from vllm.v1.worker.cpu_worker import CPUWorker
 
 Run = tuple[int, int, int]
-"""Slot of an adapter, and the first row and the row after the last of those in a row that it is for."""
+"""An adapter's slot, the first of the rows next to each other that are its, and the row after the last."""
 
 
 class SlotLora(punica_cpu.PunicaWrapperCPU):  # type: ignore[misc]
@@ -49,14 +50,12 @@ class SlotLora(punica_cpu.PunicaWrapperCPU):  # type: ignore[misc]
     ) -> None:
         """Add each row's `x @ A.T @ B.T * scale` to `y`, part by part.
 
-        Raises: ValueError, as below, where the rows are not those of the batch: none may lose its adapter.
+        Raises: ValueError where the rows are not those of the batch, here and below: none may lose its adapter.
         """
-        y, x = y.view(-1, y.shape[-1]), x.view(-1, x.shape[-1])
-        _check_rows(x, self.token_lora_indices, runs=self._runs)
-        for slot, first, end in self._runs:
-            rows, start = x[first:end], 0
+        for slot, out, rows in _part(y, x, slots=self.token_lora_indices, runs=self._runs):
+            start = 0
             for a, b, size in zip(lora_a_stacked, lora_b_stacked, output_slices, strict=True):
-                _add_product(y[first:end, start : start + size], rows @ a[slot, 0].T, b[slot, 0], scale=scale)
+                _add_product(out[:, start : start + size], rows @ a[slot, 0].T, b[slot, 0], scale=scale)
                 start += size
 
     def add_lora_logits(
@@ -69,20 +68,16 @@ class SlotLora(punica_cpu.PunicaWrapperCPU):  # type: ignore[misc]
         **kwargs: Any,  # Any: as above
     ) -> None:
         """Do the same for the scores of the next token, which may be padded to more columns than the adapter has."""
-        y, x = y.view(-1, y.shape[-1]), x.view(-1, x.shape[-1])
-        _check_rows(x, self.sampler_indices, runs=self._drawn_runs)
-        for slot, first, end in self._drawn_runs:
+        for slot, out, rows in _part(y, x, slots=self.sampler_indices, runs=self._drawn_runs):
             b = lora_b_stacked[slot, 0]
-            _add_product(y[first:end, : len(b)], x[first:end] @ lora_a_stacked[slot, 0].T, b, scale=scale)
+            _add_product(out[:, : len(b)], rows @ lora_a_stacked[slot, 0].T, b, scale=scale)
 
     def add_lora_embedding(
         self, y: torch.Tensor, x: torch.Tensor, lora_b_stacked: torch.Tensor, add_inputs: bool = True, **kwargs: Any
     ) -> None:
         """Add each row's `x @ B.T` to `y`, where `x` was looked up in A."""
-        y, x = y.view(-1, y.shape[-1]), x.view(-1, x.shape[-1])
-        _check_rows(x, self.token_lora_indices, runs=self._runs)
-        for slot, first, end in self._runs:
-            _add_product(y[first:end], x[first:end], lora_b_stacked[slot, 0], scale=1.0)
+        for slot, out, rows in _part(y, x, slots=self.token_lora_indices, runs=self._runs):
+            _add_product(out, rows, lora_b_stacked[slot, 0], scale=1.0)
 
 
 class Worker(CPUWorker):  # type: ignore[misc]
@@ -115,9 +110,15 @@ def list_runs(slots: torch.Tensor) -> list[Run]:
     return runs
 
 
-def _check_rows(x: torch.Tensor, slots: torch.Tensor, *, runs: list[Run]) -> None:
+def _part(
+    y: torch.Tensor, x: torch.Tensor, *, slots: torch.Tensor, runs: list[Run]
+) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
+    """Yield each run's slot and its rows of output and input."""
+    y, x = y.view(-1, y.shape[-1]), x.view(-1, x.shape[-1])
     if runs and len(x) != len(slots):
         raise ValueError(f"{len(x)} rows came where the batch has {len(slots)}")
+    for slot, first, end in runs:
+        yield slot, y[first:end], x[first:end]
 
 
 def _add_product(y: torch.Tensor, low: torch.Tensor, b: torch.Tensor, *, scale: float) -> None:
