@@ -23,9 +23,9 @@ def take_away(url: str) -> Iterator[None]:
             connection.execute("ROLLBACK")
         return
     with psycopg.connect(f"host={parsed.query['host']} user=postgres dbname=postgres", autocommit=True) as connection:
-        connection.execute(f"ALTER DATABASE {parsed.database} WITH ALLOW_CONNECTIONS false")  # type: ignore[call-overload]
+        connection.execute(f"ALTER DATABASE {parsed.database} WITH ALLOW_CONNECTIONS false")
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [parsed.database]
         )
         yield
-        connection.execute(f"ALTER DATABASE {parsed.database} WITH ALLOW_CONNECTIONS true")  # type: ignore[call-overload]
+        connection.execute(f"ALTER DATABASE {parsed.database} WITH ALLOW_CONNECTIONS true")
