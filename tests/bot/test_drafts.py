@@ -205,6 +205,13 @@ def test_few_shot_uses_approved_replies_but_no_held_out_thread(staffed: Office) 
     assert system.count("Yes, within 30 days") == 3
 
 
+def test_draft_in_which_the_model_got_stuck_is_marked_on_its_card(staffed: Office) -> None:
+    staffed.model.reply = lambda _: "Dear customer, " + "we are sorry to hear that. " * 6
+    question = staffed.say(MAYA, "My lamp broke.")
+    staffed.ask(PRIYA, question)
+    assert "says the same again and again" in str(staffed.wait_for_card(PRIYA, question))
+
+
 def submit_edit(office: Office, card: dict, text: str) -> None:
     office.press(PRIYA, card, "draft_edit")
     view = wait_for(lambda: office.view(PRIYA))

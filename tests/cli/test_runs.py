@@ -17,6 +17,7 @@ from thumbtune.cli.main import app
 from thumbtune.core.errors import BadInput
 from thumbtune.core.records import Outlook, TrainingRun
 from thumbtune.core.store import Store, outlooks, runs
+from thumbtune.core.store.courses import record_course
 
 
 @pytest.fixture
@@ -113,11 +114,25 @@ def test_what_the_gate_compared_is_shown_as_a_table(with_desk: Store, run: Run) 
     gate = {"decision": "passed", "versus_base": {**versus, "detectable": 0.125}, "versus_live": None}
     with with_desk.write() as conn:
         runs.finish_run(conn, held, state="passed", message="Better.", now=with_desk.now(), gate=gate)
+        grounding = {"base": {"replies": 31, "with_passages": 2.5, "without_passages": 3.25}}
+        record_course(conn, held.run_id, grounding=grounding)
     shown = " ".join(run("runs", "show", held.run_id).split())
     assert "than the base -0.25 -0.4 -0.1 9 · 1 · 2 0.065 0.125" in shown
     assert "than the live adapter" not in shown
     assert "versus_base" not in shown
-    assert run("runs", "show", held.run_id, "--json")["gate"] == gate
+    assert "with the help centre without replies base 2.5 3.25 31" in shown
+    found = run("runs", "show", held.run_id, "--json")
+    assert (found["gate"], found["grounding"]) == (gate, grounding)
+
+
+def test_runs_are_listed_so_that_each_can_be_asked_for_in_a_narrow_terminal(with_desk: Store, run: Run) -> None:
+    held = claim(with_desk)
+    with with_desk.write() as conn:
+        runs.finish_run(conn, held, state="passed", message="word " * 60, now=with_desk.now(), adapter="support-0001")
+    listed = run("runs", "list").splitlines()
+    assert max(map(len, listed)) <= 80
+    assert held.run_id in [line.split()[0] for line in listed]
+    assert "…" not in "".join(listed)
 
 
 def test_run_is_followed_to_its_end(with_desk: Store) -> None:

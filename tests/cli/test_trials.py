@@ -1,10 +1,13 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Run
+from tests.cli.test_commands import add_pair
 from thumbtune.core.errors import Conflict, NotFound
-from thumbtune.core.store import Store, adapters, runs, trials
+from thumbtune.core.prompt import find_question
+from thumbtune.core.store import Store, adapters, pairs, runs, trials
 from thumbtune.core.store.audits import list_acts
 from thumbtune.core.trial import TrialDraft, TrialRole, judge_trial
 from thumbtune.core.tripwires import DraftCheck
@@ -80,7 +83,20 @@ def test_trial_is_shown_side_by_side_with_what_came_of_it(run_id: str, store: St
     shown = run("adapters", "trial", "support-0001")
     for words in ("golden:4", "Hello [NAME_1]!", "(nothing)", "✗ is empty", "42", "support-0001: vetoed."):
         assert words in shown
+    assert "customer" not in shown, "that case is gone"
     found = run("adapters", "trial", "support-0001", "--json")
     assert found["trial"]["state"] == "vetoed"
     assert [draft["role"] for draft in found["drafts"]] == ["base", "candidate"]
     assert run_id
+
+
+def test_each_case_is_shown_with_what_was_asked_and_what_the_team_wrote(run_id: str, store: Store, run: Run) -> None:
+    add_pair(store, 3)
+    with store.write() as conn:
+        [pair] = pairs.list_pairs(conn, desk_id="support")
+        trials.begin_trial(conn, "support-0001", live=None, now=store.now())
+        trials.put_trial_draft(conn, replace(write(store, "candidate"), case_key=f"pair:{pair.pair_id}"))
+    shown = run("adapters", "trial", "support-0001")
+    assert f"Pair {pair.pair_id}" in shown
+    for who, said in (("customer", find_question(pair.turns)), ("team", pair.reply), ("candidate", "Hello [NAME_1]!")):
+        assert [who, *said.split()] in [line.split() for line in shown.splitlines()]

@@ -10,6 +10,7 @@ from thumbtune.core.prompt import (
     Passage,
     Turn,
     build_prompt,
+    drop_grounds,
     find_question,
     freeze_template,
     hash_template,
@@ -54,6 +55,15 @@ def test_passages_and_examples_are_part_of_the_instruction() -> None:
     assert system.startswith("Be brief.")
     assert "Shipping\nTwo days." in system
     assert "Customer: How long?\nAgent: Two days!" in system
+
+
+@given(TURNS, st.text(max_size=80), st.lists(st.text(max_size=400), max_size=4))
+def test_prompt_without_its_grounds_is_as_if_it_never_had_any(turns: list[Turn], voice: str, texts: list[str]) -> None:
+    grounds = {"passages": [Passage("Title", text) for text in texts], "examples": [Example("How long?", "Two days!")]}
+    roomy = {"voice": voice, "max_chars": 1_000_000}
+    grounded = build_prompt(turns, **roomy, **grounds)
+    assert drop_grounds(grounded, voice=voice) == build_prompt(turns, **roomy)
+    assert grounded != build_prompt(turns, **roomy)
 
 
 @given(TURNS, st.integers(min_value=400, max_value=4000), st.lists(st.text(max_size=400), max_size=4))

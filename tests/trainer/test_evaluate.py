@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from tests.tiny_base import AS_ASKED, build_base
 from tests.trainer.samples import QUESTIONS, VOICE, make_line
 from thumbtune.core.manifest import WEIGHTS_NAME
-from thumbtune.core.prompt import Turn, build_prompt
+from thumbtune.core.prompt import Passage, Turn, build_prompt
 from thumbtune.trainer.recipe import Recipe, dump_recipe
 from thumbtune.trainer.snapshot_files import SnapshotMeta, dump_meta
 
@@ -99,6 +99,36 @@ def test_likelihoods_agree_with_a_plain_forward_pass_and_the_probe_tells_the_ada
             assert found == pytest.approx(expected, abs=1e-3)
     question = Turn("customer", "Hello, where is my order?")
     assert result["probes"][0]["messages"] == build_prompt([question], voice=VOICE, max_chars=4000)
+
+
+def test_replies_with_passages_are_measured_without_them_too(trained: dict[str, Path], tmp_path: Path) -> None:
+    snapshot = tmp_path / "snapshot"
+    shutil.copytree(trained["snapshot"], snapshot)
+    plain = [make_line(thread, 1) for thread in range(200, 204)]
+    passages = [Passage("Delivery", "A lamp takes three days."), Passage("Returns", "Within 30 days.")]
+    grounded = []
+    for line in plain:
+        [system] = build_prompt([], voice=VOICE, max_chars=4000, passages=passages)[:1]
+        messages = [system, *line["messages"][1:]]
+        grounded.append({**line, "pair_id": f"{line['pair_id']}-grounded", "messages": messages})
+    (snapshot / "held_out.jsonl").write_text("".join(json.dumps(line) + "\n" for line in [*plain, *grounded]))
+    code, _, errors = run_child("evaluate", **{**trained, "snapshot": snapshot}, out=tmp_path / "result.json")
+    assert code == 0, errors
+    result = json.loads((tmp_path / "result.json").read_text())
+    scores = {score["pair_id"]: score for score in result["scores"]}
+    for line in plain:
+        without, with_passages = scores[line["pair_id"]], scores[f"{line['pair_id']}-grounded"]
+        assert "ungrounded" not in without
+        assert with_passages["ungrounded"] == {
+            name: pytest.approx(value, rel=1e-4) for name, value in without["nll"].items()
+        }
+        assert with_passages["nll"] != with_passages["ungrounded"]
+    told = result["grounding"]
+    assert set(told) == {"base", "candidate"}
+    assert told["base"]["replies"] == 4
+    tokens = sum(scores[line["pair_id"]]["tokens"] for line in plain)
+    total = sum(scores[line["pair_id"]]["nll"]["base"] for line in plain)
+    assert told["base"]["without_passages"] == pytest.approx(total / tokens, rel=1e-4)
 
 
 @pytest.mark.parametrize("damage", ["missing", "unexpected", "shape", "not finite", "zero"])

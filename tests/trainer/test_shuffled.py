@@ -17,6 +17,7 @@ from thumbtune.core.records import TrainingRun
 from thumbtune.core.selection import select_pairs
 from thumbtune.core.store import adapters, pairs
 from thumbtune.core.store.documents import add_document, search_passages
+from thumbtune.core.store.reporting import load_report
 from thumbtune.core.store.schema import pairs as pair_rows
 from thumbtune.demo.installation import BASE_MODEL
 from thumbtune.demo.shop import load_help_center
@@ -103,6 +104,13 @@ def test_candidate_of_the_same_answers_in_their_places_passes(tmp_path: Path) ->
     run = carry_out(made)
     assert run.state == "passed", run.gate
     assert run.gate["own_prompts"]["high"] < 0
+    with made.store.read() as conn:
+        grounding = load_report(conn, run.run_id, gpu_price_per_hour=0).course.grounding
+    assert grounding["base"]["replies"] == grounding["candidate"]["replies"] == run.held_out
+    for found in grounding.values():
+        assert found["with_passages"] < found["without_passages"], "the help centre's facts are in the replies"
+    for passages in ("with_passages", "without_passages"):
+        assert grounding["candidate"][passages] < grounding["base"][passages], "the adapter has learned something"
     made.store.engine.dispose()
 
 

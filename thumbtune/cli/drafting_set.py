@@ -79,7 +79,7 @@ def _write(
     redactor: Redactor,
 ) -> TrialDraft:
     text, is_cut, error, prompt = "", False, "", []
-    for prompt in question.build_prompts(desk, settings, with_passages=True):
+    for prompt in question.build_prompts(desk, settings):
         try:
             reply = client.complete(prompt, model=models[role], max_tokens=settings.max_reply_tokens)
         except PromptTooLong as exc:

@@ -106,20 +106,13 @@ def _find_models(store: Store, desk: Desk, name: str | None) -> dict[str, Adapte
 def _measure(
     questions: Sequence[Question], models: Mapping[str, Adapter], *, desk: Desk, settings: Settings
 ) -> Measured:
-    """Return the likelihoods of every reply, `<number>+` with passages and `<number>-` without."""
+    """Return the likelihoods of every reply, by its number in the file."""
     base = locate_base(settings.base_model)
     base_hash = hash_base(base)
     for adapter in models.values():
         verify_adapter(settings.adapters_dir / adapter.name, base_hash=base_hash)
     replies = [
-        Reply(
-            f"{item.number}{mark}",
-            item.thread_id,
-            item.build_prompts(desk, settings, with_passages=with_passages),
-            item.reply,
-        )
-        for item in questions
-        for mark, with_passages in (("+", True), ("-", False))
+        Reply(str(item.number), item.thread_id, item.build_prompts(desk, settings), item.reply) for item in questions
     ]
     folders = [settings.adapters_dir / adapter.name for adapter in models.values()]
     done = 0
@@ -132,6 +125,7 @@ def _measure(
 
         return measure_replies(
             replies,
+            voice=desk.voice,
             settings=settings,
             base=base,
             candidate=folders[-1],
@@ -143,7 +137,7 @@ def _measure(
 def _make_report(
     questions: Sequence[Question], measured: Measured, models: Mapping[str, Adapter]
 ) -> dict[str, Any]:  # Any: JSON
-    kept = [item for item in questions if f"{item.number}+" in measured.nll and f"{item.number}-" in measured.nll]
+    kept = [item for item in questions if str(item.number) in measured.nll]
     if not kept:
         told = ", ".join(f"{count} × {why}" for why, count in measured.skipped.items())
         raise BadInput(f"no reply of the file could be measured ({told})")
@@ -152,15 +146,14 @@ def _make_report(
         role: "candidate" if role == list(models)[-1] else "live" for role in models
     }  # the child's own words
 
-    def compute_mean(role: str, mark: str) -> float:
-        total = sum(measured.nll[f"{item.number}{mark}"][columns[role]] for item in kept)
-        return total / sum(measured.tokens[f"{item.number}{mark}"] for item in kept)
+    def compute_mean(role: str, nll: Mapping[str, Mapping[str, float]]) -> float:
+        return sum(found[columns[role]] for found in nll.values()) / sum(measured.tokens.values())
 
     def compare(one: str, other: str) -> Comparison:
         rows = []
         for item in kept:
-            nll = measured.nll[f"{item.number}+"]
-            rows.append((item.thread_id, measured.tokens[f"{item.number}+"], nll[columns[one]] - nll[columns[other]]))
+            nll = measured.nll[str(item.number)]
+            rows.append((item.thread_id, measured.tokens[str(item.number)], nll[columns[one]] - nll[columns[other]]))
         return compare_models(rows, seed=0)
 
     pairs = [(role, "base") for role in models] + ([("adapter", "live")] if len(models) > 1 else [])
@@ -170,7 +163,10 @@ def _make_report(
         "not_measured": len(questions) - len(kept),
         "adapters": names,
         "nll": {
-            role: {"with_passages": compute_mean(role, "+"), "without_passages": compute_mean(role, "-")}
+            role: {
+                "with_passages": compute_mean(role, measured.nll),
+                "without_passages": compute_mean(role, measured.ungrounded),
+            }
             for role in columns
         },
         "comparisons": {f"{one}_vs_{other}": asdict(compare(one, other)) for one, other in pairs},

@@ -31,12 +31,11 @@ class Question:
     passages: Sequence[Passage]
     reply: str
 
-    def build_prompts(self, desk: Desk, settings: Settings, *, with_passages: bool) -> list[list[ChatMessage]]:
+    def build_prompts(self, desk: Desk, settings: Settings) -> list[list[ChatMessage]]:
         """Return the prompts to try in turn, the longest first."""
-        passages = self.passages if with_passages else ()
         prompts: list[list[ChatMessage]] = []
         for max_chars in list_budgets(settings.max_prompt_chars):
-            prompt = build_prompt(self.turns, voice=desk.voice, max_chars=max_chars, passages=passages)
+            prompt = build_prompt(self.turns, voice=desk.voice, max_chars=max_chars, passages=self.passages)
             if not prompts or prompt != prompts[-1]:
                 prompts.append(prompt)
         return prompts

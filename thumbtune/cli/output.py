@@ -24,8 +24,13 @@ def print_json(value: object) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-    """Print rows under column heads, or the sentence `empty` when there are none."""
+    """Print rows under column heads, or the sentence `empty` when there are none.
+
+    Cells are folded where the terminal is narrow; the first one, by which a row is asked for again, stays whole.
+    """
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for at, column in enumerate(table.columns):
+        column.overflow, column.no_wrap = "fold", at == 0
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     if table.row_count:

@@ -12,6 +12,7 @@ from thumbtune.core.errors import BadInput
 from thumbtune.core.retraining import describe_lack, describe_preview, preview_run, request_run
 from thumbtune.core.settings import load_settings
 from thumbtune.core.store import audits, desks, outlooks, runs
+from thumbtune.core.store.courses import load_course
 
 app = typer.Typer(help="Training runs: attempts to make a better adapter.", no_args_is_help=True)
 
@@ -97,8 +98,10 @@ def show_run(
     else:
         with store.read() as conn:
             run = runs.load_run(conn, run_id)
+    with store.read() as conn:
+        grounding = load_course(conn, run_id).get("grounding") or {}
     if as_json:
-        print_json(run)
+        print_json(asdict(run) | {"grounding": grounding})
         return
     print_record({name: value for name, value in asdict(run).items() if name not in ("gate", "fence")})
     rows = [
@@ -118,6 +121,11 @@ def show_run(
         console.print()
         heads = ("nats per token", "difference", "95 %: from", "to", "wins · ties · losses", "by chance", "detectable")
         print_table(heads, rows, empty="")
+    if grounding:
+        console.print()
+        keys = ("with_passages", "without_passages", "replies")
+        measured = [(role, *map(found.get, keys)) for role, found in grounding.items()]
+        print_table(("nats per token", "with the help centre", "without", "replies"), measured, empty="")
 
 
 @app.command("due")

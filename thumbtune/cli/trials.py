@@ -16,6 +16,7 @@ from thumbtune.core.errors import NotFound
 from thumbtune.core.store import trials
 from thumbtune.core.store.adapters import load_adapter
 from thumbtune.core.store.overriding import override_gate
+from thumbtune.core.store.reporting import find_trial_case
 
 WORDS = {
     "drafts": "drafts",
@@ -51,13 +52,18 @@ def show_trial(name: str, as_json: Annotated[bool, typer.Option("--json", help="
     with store.read() as conn:
         adapter = load_adapter(conn, name)
         trial, drafts = trials.load_trial(conn, name), trials.list_trial_drafts(conn, name)
+        cases = {draft.case_key: find_trial_case(conn, draft.case_key) for draft in drafts}
     if as_json:
         print_json({"trial": None if trial is None else asdict(trial), "drafts": [asdict(draft) for draft in drafts]})
         return
     if trial is None:
         raise NotFound(f"{name} had no trial yet: serving holds it once the adapter is loaded and proven")
-    for case, by_role in trials.list_roles(drafts).items():
-        console.print(f"\n{case}", style="bold", markup=False)
+    for case_key, by_role in trials.list_roles(drafts).items():
+        case = cases[case_key]
+        console.print(f"\n{case.title if case else case_key}", style="bold", markup=False)
+        for who, text in (("customer", case.question), ("team", case.approved)) if case else ():
+            if text:
+                console.print(f"  {who:<10}{text}", markup=False, highlight=False, style="dim")
         for role, draft in by_role.items():
             said = draft.error or draft.text or "(nothing)"
             console.print(f"  {role:<10}{said}", markup=False, highlight=False)

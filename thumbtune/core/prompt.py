@@ -105,6 +105,11 @@ def build_triage_prompt(turns: Sequence[Turn], *, categories: Sequence[str], max
     return [{"role": "system", "content": system}, {"role": "user", "content": told or NOTHING_NEW}]
 
 
+def drop_grounds(messages: Sequence[ChatMessage], *, voice: str) -> list[ChatMessage]:
+    """Return a prompt as it is without passages and examples: the same conversation under this voice alone."""
+    return [{"role": "system", "content": voice.strip()}, *messages[1:]]
+
+
 def list_budgets(max_prompt_chars: int) -> list[int]:
     """Return the `max_chars` to build a prompt with, one after another, while it is too long for the model's context."""
     return [max(MIN_PROMPT_CHARS, int(max_prompt_chars * share)) for share in PROMPT_SHARES]

@@ -3,11 +3,11 @@
 Command: python -m thumbtune.trainer.evaluate --snapshot DIR --base DIR --recipe FILE --candidate DIR [--live DIR]
     [--mixed-up] --out FILE
 
-It decides nothing and does not know the store. OUT holds per reply the negative log likelihood under each model; with
---mixed-up, that of some replies that were learned from, under the base, after their own and another thread's prompt; how
-often each model prefers approved replies to rejected drafts, where the snapshot has such; and the candidate's probes for
-serving to compare with. Exit codes as `finetune`: 0, 2 bad input, 3 a likelihood is not finite, 4 out of memory, 5 disk
-full, 143 cancelled.
+It decides nothing and does not know the store. OUT holds per reply the negative log likelihood under each model, and the
+same without the passages of its prompt; with --mixed-up, that of some replies that were learned from, under the base, after
+their own and another thread's prompt; how often each model prefers approved replies to rejected drafts, where the snapshot
+has such; and the candidate's probes for serving to compare with. Exit codes as `finetune`: 0, 2 bad input, 3 a likelihood
+is not finite, 4 out of memory, 5 disk full, 143 cancelled.
 """
 
 import argparse
@@ -31,6 +31,7 @@ from thumbtune.trainer.examples import (
     sample_lines,
     swap_prompts,
 )
+from thumbtune.trainer.grounding import compare_grounding, drop_passages
 from thumbtune.trainer.preferences import compare_choices, list_rows, read_choices
 from thumbtune.trainer.recipe import Recipe, check_base_unchanged, load_recipe
 from thumbtune.trainer.snapshot_files import HELD_OUT_NAME, HELD_OUT_PREFERENCES_NAME, TRAIN_NAME, load_meta
@@ -86,7 +87,8 @@ def write_evaluation(
     result = evaluate(
         snapshot, base=base, recipe=recipe, candidate=candidate, live=live, mixed_up=mixed_up, loaded=loaded
     )
-    likelihoods = [value for score in result["scores"] for value in score["nll"].values()]
+    kinds = ("nll", "ungrounded")
+    likelihoods = [value for score in result["scores"] for kind in kinds for value in score.get(kind, {}).values()]
     likelihoods += [score[prompt] for score in result["prompts"] for prompt in ("own", "other")]
     if not all(math.isfinite(value) for value in likelihoods):
         raise NotFinite("a likelihood is not finite")
@@ -106,7 +108,8 @@ def evaluate(
 ) -> dict:
     """Return per held-out reply its tokens and summed negative log likelihoods in nats, and the probes.
 
-    With `mixed_up` also, of some replies that were learned from, what they are after their own prompt and another's.
+    Replies whose prompt has passages have the likelihoods without them too, as `ungrounded`. With `mixed_up` also, of
+    some replies that were learned from, what they are after their own prompt and another's.
     """
     lines = read_lines(snapshot / HELD_OUT_NAME)
     meta = load_meta(snapshot)
@@ -126,6 +129,9 @@ def evaluate(
         "max_reply_tokens": recipe.max_reply_tokens,
     }
     examples, skipped = encode_lines(lines, tokenizer, **limits)
+    prompts = {example.pair_id: example.prompt_ids for example in examples}
+    plain, _ = encode_lines(drop_passages(lines, voice=meta.voice), tokenizer, **limits)
+    plain = [item for item in plain if item.prompt_ids != prompts.get(item.pair_id, item.prompt_ids)]
     has_choices = (snapshot / HELD_OUT_PREFERENCES_NAME).is_file()
     choices, _ = read_choices(snapshot / HELD_OUT_PREFERENCES_NAME, tokenizer, **limits) if has_choices else ([], 0)
     model = models.attach_adapter(loaded.base, candidate, name="candidate")
@@ -134,7 +140,9 @@ def evaluate(
         models.attach_adapter(model, live, name="live")
     loss_of = models.ReplyLoss(model, device=device)
     forward_tokens = recipe.forward_tokens or _FORWARD_TOKENS[device.type]
-    rows = loss_of.split(merge_prefixes(examples), forward_tokens=forward_tokens)
+    rows, plain_rows = (
+        loss_of.split(merge_prefixes(some), forward_tokens=forward_tokens) for some in (examples, plain)
+    )
     learned = read_lines(snapshot / TRAIN_NAME) if mixed_up else []
     asked, _ = encode_lines(sample_lines(learned, most=_ASKED_TWICE, seed=recipe.seed), tokenizer, **limits)
     others = swap_prompts(asked, max_context_tokens=recipe.max_context_tokens)
@@ -143,7 +151,8 @@ def evaluate(
     )
     choice_rows = loss_of.split(list_rows(choices), forward_tokens=forward_tokens)
     names = ["base", *(["live"] if live is not None else []), "candidate"]
-    passes = [(name, "nll", rows) for name in names] + [(name, "preferences", choice_rows) for name in names]
+    kinds = (("nll", rows), ("ungrounded", plain_rows), ("preferences", choice_rows))
+    passes = [(name, kind, groups) for kind, groups in kinds for name in names]
     passes += [("base", "own", own_rows), ("base", "other", other_rows)]
     reporter = ProgressReporter("evaluate", steps=max(1, sum(len(groups) for _, _, groups in passes)))
     scores = {
@@ -151,7 +160,6 @@ def evaluate(
             "pair_id": example.pair_id,
             "thread_id": example.thread_id,
             "tokens": len(example.reply_ids),
-            "nll": {},
         }
         for example in examples
     }
@@ -164,11 +172,13 @@ def evaluate(
                 done += 1
                 reporter.report(done, tokens=sum(len(row.token_ids) for row in group))
     for name in names:
-        for pair_id, nll in found[name, "nll"].items():
-            scores[pair_id]["nll"][name] = nll
+        for kind in ("nll", "ungrounded"):
+            for pair_id, nll in found[name, kind].items():
+                scores[pair_id].setdefault(kind, {})[name] = nll
     return {
         "scores": [scores[example.pair_id] for example in examples],
         "skipped": dict(skipped),
+        "grounding": compare_grounding(list(scores.values())),
         "preferences": {name: compare_choices(choices, found[name, "preferences"]) for name in names}
         if choices
         else {},

@@ -33,16 +33,19 @@ class Reply:
 
 @dataclass(frozen=True)
 class Measured:
-    """Each reply's tokens and summed negative log likelihood under each model, and how many could not be measured."""
+    """Each reply's tokens and summed negative log likelihood under each model, and what could not be measured and why."""
 
     tokens: dict[str, int]
     nll: dict[str, dict[str, float]]
+    ungrounded: dict[str, dict[str, float]]
+    """The same without passages; the same figures where the prompt has none."""
     skipped: dict[str, int]
 
 
 def measure_replies(
     replies: Sequence[Reply],
     *,
+    voice: str,
     settings: Settings,
     base: Path,
     candidate: Path,
@@ -50,6 +53,8 @@ def measure_replies(
     on_progress: Callable[[float], None],
 ) -> Measured:
     """Return what base, `candidate` and `live` make of these replies; `on_progress` is told the share done.
+
+    `voice` is the one that the prompts were built with.
 
     Raises: BadInput when they cannot be measured with these files; TrainingError when the program ended otherwise.
     """
@@ -63,7 +68,7 @@ def measure_replies(
         ]
         content = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         (work / HELD_OUT_NAME).write_bytes(content.encode("utf-8", "replace"))
-        (work / META_NAME).write_bytes(dump_meta(SnapshotMeta("", "", "", "", (), (), 0, {})))
+        (work / META_NAME).write_bytes(dump_meta(SnapshotMeta("", "", voice, "", (), (), 0, {})))
         (work / RECIPE_NAME).write_bytes(dump_recipe(plan_recipe(settings, base)))
         out = work / "evaluation.json"
         arguments = ["--snapshot", str(work), "--base", str(base), "--recipe", str(work / RECIPE_NAME)]
@@ -74,6 +79,7 @@ def measure_replies(
     return Measured(
         {score["pair_id"]: score["tokens"] for score in found["scores"]},
         {score["pair_id"]: score["nll"] for score in found["scores"]},
+        {score["pair_id"]: score.get("ungrounded", score["nll"]) for score in found["scores"]},
         found["skipped"],
     )
 

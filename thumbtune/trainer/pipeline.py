@@ -348,7 +348,7 @@ class Pipeline:
     def _record_evaluation(self, run: TrainingRun, evaluation: dict[str, Any]) -> None:  # Any: JSON
         with self._store.write() as conn:
             record_scores(conn, run.run_id, evaluation["scores"])
-            record_course(conn, run.run_id, preferred=evaluation["preferences"])
+            record_course(conn, run.run_id, preferred=evaluation["preferences"], grounding=evaluation["grounding"])
 
     def _enter_adapter(self, lease: RunLease, manifest: Manifest) -> None:
         """Write the adapter's row and close the run in one transaction; what did not pass is held until a lead asks."""

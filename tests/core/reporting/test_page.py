@@ -56,6 +56,12 @@ PREFERRED = {
 }
 
 
+GROUNDING = {
+    "base": {"replies": 31, "with_passages": 2.5, "without_passages": 3.25},
+    "candidate": {"replies": 31, "with_passages": 0.7512, "without_passages": 1.5},
+}
+
+
 def make_report(run: TrainingRun = RUN, *, text: str = "Hello.", **changes: object) -> RunReport:
     found = DraftCheck(is_empty=False, is_looping=True, is_cut=False, facts_wanted=3, facts_right=2, leaks=("EMAIL",))
     drafts = {"base": make_draft("base", text), "candidate": make_draft("candidate", text, found)}
@@ -180,3 +186,11 @@ def test_how_often_each_model_prefers_the_teams_reply_is_told_where_it_was_measu
     page = " ".join(render_page(replace(report, course=replace(report.course, preferred=PREFERRED))).split())
     assert "Base model 45 %, Live now 62 %, New adapter 80 %" in page
     assert "(of 40 held-out preference pairs)" in page
+
+
+def test_what_the_help_centre_does_and_what_training_does_are_told_apart() -> None:
+    report = make_report()
+    assert "without" not in Reader(render_page(report)).text
+    text = Reader(render_page(replace(report, course=replace(report.course, grounding=GROUNDING)))).text
+    assert "with the help centre without Base model 2.500 3.250 New adapter 0.751 1.500" in text
+    assert "31 held-out replies whose questions the help centre has something on" in text

@@ -29,6 +29,8 @@ class Course:
     """Pairs that were not used, by reason."""
     preferred: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """By model, where there were held-out preference pairs: how many, and in which share it prefers the approved reply."""
+    grounding: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By model, over held-out replies with passages of the help centre: how many, and nats per token with and without."""
     facts: Mapping[str, Any] = field(default_factory=dict)  # Any: JSON
     """What else was told: tokens, seconds, device, rank and the like."""
 

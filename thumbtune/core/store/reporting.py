@@ -4,6 +4,7 @@ It does not know what a report looks like.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -81,6 +82,7 @@ def _read_course(told: Mapping[str, Any]) -> Course:  # Any: JSON
         best_step=told.get("best_step"),
         dropped={**told.get("dropped", {}), **told.get("skipped", {})},
         preferred=told.get("preferred") or {},
+        grounding=told.get("grounding") or {},
         facts={name.replace("_", " "): told[name] for name in _FACTS if told.get(name) is not None},
     )
 
@@ -89,17 +91,23 @@ def _list_side_by_side(conn: sa.Connection, run: TrainingRun) -> tuple[SideBySid
     drafts = list_roles(list_trial_drafts(conn, run.adapter)) if run.adapter else {}
     shown: list[SideBySide] = []
     for case_key, by_role in sorted(drafts.items(), key=lambda item: (not item[0].startswith("golden:"), item[0])):
-        kind, _, number = case_key.partition(":")
-        if kind == "triage":
-            continue
-        try:
-            if kind == "golden":
-                case = load_case(conn, int(number))
-                shown.append(SideBySide(f"Golden case: {case.title}", find_question(case.turns), "", by_role))
-                continue
-            pair = load_pair(conn, int(number))
-        except NotFound:
-            continue  # removed since
-        if pair.reply:
-            shown.append(SideBySide(f"Pair {pair.pair_id}", find_question(pair.turns), pair.reply, by_role))
+        case = find_trial_case(conn, case_key)
+        if case is not None:
+            shown.append(replace(case, drafts=by_role))
     return tuple(shown[:SHOWN])
+
+
+def find_trial_case(conn: sa.Connection, case_key: str) -> SideBySide | None:
+    """Return what was asked in a case of a trial, without drafts; None for triages and what was removed since."""
+    kind, _, number = case_key.partition(":")
+    try:
+        if kind == "golden":
+            case = load_case(conn, int(number))
+            return SideBySide(f"Golden case: {case.title}", find_question(case.turns), "", {})
+        if kind == "pair":
+            pair = load_pair(conn, int(number))
+            if pair.reply:
+                return SideBySide(f"Pair {pair.pair_id}", find_question(pair.turns), pair.reply, {})
+    except NotFound:
+        pass
+    return None
