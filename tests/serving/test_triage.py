@@ -19,6 +19,16 @@ CATEGORIES = ("Orders", "Returns")
 QUESTIONS = ("Where is my order?", "Can I send the lamp back?")
 
 
+def test_reply_that_is_held_to_a_form_has_every_letter_of_it(
+    tiny_base: Path, server: ReplicaServer, client: InferenceClient
+) -> None:
+    form = {"type": "structural_tag", "format": {"type": "regex", "pattern": r"(<\|pad\|>){4}"}}
+    asked = {"model": tiny_base.name, "max_tokens": 60, "temperature": 1.0, "response_format": form}
+    prompt = build_triage_prompt([Turn("customer", QUESTIONS[0])], categories=CATEGORIES, max_chars=900)
+    written = {client.complete(prompt, **asked).text for _ in range(20)}
+    assert written == {"<|pad|>" * 4}, "a special token may stand for letters, and is no less text"
+
+
 def test_every_triage_is_valid_and_the_taught_adapter_sorts_better(
     tiny_base: Path, adapters_dir: Path, server: ReplicaServer, client: InferenceClient, tmp_path: Path
 ) -> None:

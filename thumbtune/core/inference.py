@@ -146,8 +146,10 @@ class InferenceClient:
         Raises: as `complete`.
         """
         options: dict[str, Any] = {}  # Any: the SDK's own union of response formats
+        more: dict[str, object] = {"chat_template_kwargs": TEMPLATE_OPTIONS}
         if response_format is not None:
             options["response_format"] = dict(response_format)
+            more["skip_special_tokens"] = False  # to a form one is the letters it is spelled with, and they count
         give_up_at = time.monotonic() + self._timeout_s
         pieces: list[str] = []
         finish_reason, prompt_tokens, completion_tokens, answered_by = "", 0, 0, model
@@ -159,7 +161,7 @@ class InferenceClient:
                 temperature=temperature,
                 stream=True,
                 stream_options={"include_usage": True},
-                extra_body={"chat_template_kwargs": TEMPLATE_OPTIONS},
+                extra_body=more,
                 **options,
             ) as stream:
                 for chunk in stream:
