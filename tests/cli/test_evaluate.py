@@ -102,12 +102,13 @@ def test_base_live_and_named_adapter_are_measured_with_and_without_the_help_cent
     assert found["adapters"] == {"live": "support-0001", "adapter": "support-0002"}
     assert [problem.split(":")[0] for problem in found["problems"]] == ["line 4", "line 8"]
     assert set(found["nll"]) == {"base", "live", "adapter"}
-    assert all(nll["with_passages"] != nll["without_passages"] > 0 for nll in found["nll"].values())
-    assert len({nll["with_passages"] for nll in found["nll"].values()}) == 3
+    assert len(set(found["nll"].values())) == 3
+    for role, told in found["grounding"].items():
+        assert told["replies"] == 6
+        assert told["with_passages"] == pytest.approx(found["nll"][role]) != pytest.approx(told["without_passages"])
+    assert set(found["grounding"]) == {"base", "live", "adapter"}
     versus_base = found["comparisons"]["adapter_vs_base"]
-    assert versus_base["difference"] == pytest.approx(
-        found["nll"]["adapter"]["with_passages"] - found["nll"]["base"]["with_passages"]
-    )
+    assert versus_base["difference"] == pytest.approx(found["nll"]["adapter"] - found["nll"]["base"])
     assert versus_base["low"] <= versus_base["difference"] <= versus_base["high"]
     assert versus_base["wins"] + versus_base["ties"] + versus_base["losses"] == 6
     assert set(found["comparisons"]) == {"live_vs_base", "adapter_vs_base", "adapter_vs_live"}
@@ -121,11 +122,28 @@ def test_base_live_and_named_adapter_are_measured_with_and_without_the_help_cent
     assert list(Settings().data_dir.glob(".evaluate-*")) == []
 
 
+def test_replies_with_and_without_passages_are_told_apart(with_adapters: Store, run: Run, tmp_path: Path) -> None:
+    talks = [("Where is my lamp?", 5), ("Hello?", 2)]  # the help centre has nothing on the second
+    lines = [
+        {"messages": [{"role": "user", "content": f"{text} {number}"}, {"role": "assistant", "content": REPLY}]}
+        for text, count in talks
+        for number in range(count)
+    ]
+    (tmp_path / "some.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = run("evaluate", "--set", str(tmp_path / "some.jsonl"), "--json")
+    assert found["replies"] == 7
+    assert {role: told["replies"] for role, told in found["grounding"].items()} == {"base": 5, "live": 5}
+    shown = " ".join(run("evaluate", "--set", str(tmp_path / "some.jsonl")).split())
+    assert "5 replies with passages the same without them" in shown
+    assert with_adapters
+
+
 def test_report_reads_as_a_table(with_adapters: Store, run: Run, set_file: Path) -> None:
     shown = " ".join(run("evaluate", "--set", str(set_file), "--limit", "2").split())
     assert "2 replies in 2 conversations of set.jsonl; 2 lines cannot be used" in shown
     assert "support-0001 (live) against base" in shown
     assert "too few conversations for an interval" in shown
+    assert "with passages" not in shown, "two replies say nothing of passages"
     assert with_adapters
 
 

@@ -120,7 +120,7 @@ def test_what_the_gate_compared_is_shown_as_a_table(with_desk: Store, run: Run) 
     assert "than the base -0.25 -0.4 -0.1 9 · 1 · 2 0.065 0.125" in shown
     assert "than the live adapter" not in shown
     assert "versus_base" not in shown
-    assert "with the help centre without replies base 2.5 3.25 31" in shown
+    assert "31 replies with passages the same without them base model 2.5 3.25" in shown
     found = run("runs", "show", held.run_id, "--json")
     assert (found["gate"], found["grounding"]) == (gate, grounding)
 

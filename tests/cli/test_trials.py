@@ -92,11 +92,15 @@ def test_trial_is_shown_side_by_side_with_what_came_of_it(run_id: str, store: St
 
 def test_each_case_is_shown_with_what_was_asked_and_what_the_team_wrote(run_id: str, store: Store, run: Run) -> None:
     add_pair(store, 3)
+    run("golden", "add", "--title", "Norway", "--question", "Do you ship to Norway?", "--contains", "5 days")
+    [case] = run("golden", "list", "--json")
     with store.write() as conn:
         [pair] = pairs.list_pairs(conn, desk_id="support")
         trials.begin_trial(conn, "support-0001", live=None, now=store.now())
-        trials.put_trial_draft(conn, replace(write(store, "candidate"), case_key=f"pair:{pair.pair_id}"))
+        for key in (f"pair:{pair.pair_id}", f"golden:{case['case_id']}"):
+            trials.put_trial_draft(conn, replace(write(store, "candidate"), case_key=key))
     shown = run("adapters", "trial", "support-0001")
     assert f"Pair {pair.pair_id}" in shown
     for who, said in (("customer", find_question(pair.turns)), ("team", pair.reply), ("candidate", "Hello [NAME_1]!")):
         assert [who, *said.split()] in [line.split() for line in shown.splitlines()]
+    assert f"Golden case {case['case_id']}: Norway\n  customer  Do you ship to Norway?\n  candidate " in shown

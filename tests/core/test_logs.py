@@ -30,22 +30,6 @@ def test_error_is_logged_by_kind_and_place_without_what_it_quotes(monkeypatch: p
     assert all(word in output.getvalue() for word in ("loop_failed", "RuntimeError", "quote_text"))
 
 
-def test_tick_that_was_skipped_is_no_line_and_one_that_failed_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    output = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", output)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    try:
-        configure_logs(process="trainer")
-        logging.getLogger("apscheduler.scheduler").warning("maximum number of running instances reached")
-        logging.getLogger("apscheduler.executors.default").error("Job raised an exception")
-    finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
-    assert "running instances" not in output.getvalue()
-    assert "raised an exception" in output.getvalue()
-
-
 def quote_text() -> None:
     try:
         int(TEXT)

@@ -104,7 +104,7 @@ def test_likelihoods_agree_with_a_plain_forward_pass_and_the_probe_tells_the_ada
 def test_replies_with_passages_are_measured_without_them_too(trained: dict[str, Path], tmp_path: Path) -> None:
     snapshot = tmp_path / "snapshot"
     shutil.copytree(trained["snapshot"], snapshot)
-    plain = [make_line(thread, 1) for thread in range(200, 204)]
+    plain = [make_line(thread, 1) for thread in range(200, 206)]
     passages = [Passage("Delivery", "A lamp takes three days."), Passage("Returns", "Within 30 days.")]
     grounded = []
     for line in plain:
@@ -118,14 +118,14 @@ def test_replies_with_passages_are_measured_without_them_too(trained: dict[str, 
     scores = {score["pair_id"]: score for score in result["scores"]}
     for line in plain:
         without, with_passages = scores[line["pair_id"]], scores[f"{line['pair_id']}-grounded"]
-        assert "ungrounded" not in without
-        assert with_passages["ungrounded"] == {
+        assert "without_passages" not in without
+        assert with_passages["without_passages"] == {
             name: pytest.approx(value, rel=1e-4) for name, value in without["nll"].items()
         }
-        assert with_passages["nll"] != with_passages["ungrounded"]
+        assert with_passages["nll"] != with_passages["without_passages"]
     told = result["grounding"]
     assert set(told) == {"base", "candidate"}
-    assert told["base"]["replies"] == 4
+    assert told["base"]["replies"] == 6
     tokens = sum(scores[line["pair_id"]]["tokens"] for line in plain)
     total = sum(scores[line["pair_id"]]["nll"]["base"] for line in plain)
     assert told["base"]["without_passages"] == pytest.approx(total / tokens, rel=1e-4)

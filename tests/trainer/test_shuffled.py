@@ -106,7 +106,7 @@ def test_candidate_of_the_same_answers_in_their_places_passes(tmp_path: Path) ->
     assert run.gate["own_prompts"]["high"] < 0
     with made.store.read() as conn:
         grounding = load_report(conn, run.run_id, gpu_price_per_hour=0).course.grounding
-    assert grounding["base"]["replies"] == grounding["candidate"]["replies"] == run.held_out
+    assert 20 < grounding["base"]["replies"] == grounding["candidate"]["replies"] <= run.held_out
     for found in grounding.values():
         assert found["with_passages"] < found["without_passages"], "the help centre's facts are in the replies"
     for passages in ("with_passages", "without_passages"):

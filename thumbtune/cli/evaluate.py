@@ -13,7 +13,7 @@ import typer
 from thumbtune.cli.context import open_checked_store, pick_desk
 from thumbtune.cli.drafting_set import find_server, write_set_drafts
 from thumbtune.cli.evaluation_set import Question, read_questions
-from thumbtune.cli.output import console, errors, print_json, print_table, show_progress
+from thumbtune.cli.output import console, errors, print_grounding, print_json, print_table, show_progress
 from thumbtune.cli.trials import print_figures
 from thumbtune.core.base_model import locate_base
 from thumbtune.core.errors import BadInput
@@ -34,9 +34,9 @@ HELP = "\n\n".join(
         "Measure base, live adapter and another one on a file of approved replies.",
         'The file is chat JSONL, as for `pairs import`: {"messages": [{"role": "user|assistant", "content": "…"}]}; the last '
         "assistant message is the reply. It is redacted in memory, and nothing of it is kept.",
-        "Told are nats per token (how surprised a model is by the reply; lower is better) with and without what the help "
-        "centre has on the question, differences with 95 % intervals, and how many replies each fits better. Replies that a "
-        "model was trained on flatter it: take others.",
+        "Told are nats per token (how surprised a model is by the reply; lower is better), differences with 95 % intervals, "
+        "and how many replies each fits better; and, where the help centre has passages on enough questions, the same replies "
+        "without those passages. Replies that a model was trained on flatter it: take others.",
     )
 )
 
@@ -146,8 +146,8 @@ def _make_report(
         role: "candidate" if role == list(models)[-1] else "live" for role in models
     }  # the child's own words
 
-    def compute_mean(role: str, nll: Mapping[str, Mapping[str, float]]) -> float:
-        return sum(found[columns[role]] for found in nll.values()) / sum(measured.tokens.values())
+    def compute_mean(role: str) -> float:
+        return sum(found[columns[role]] for found in measured.nll.values()) / sum(measured.tokens.values())
 
     def compare(one: str, other: str) -> Comparison:
         rows = []
@@ -162,13 +162,8 @@ def _make_report(
         "conversations": len({item.thread_id for item in kept}),
         "not_measured": len(questions) - len(kept),
         "adapters": names,
-        "nll": {
-            role: {
-                "with_passages": compute_mean(role, measured.nll),
-                "without_passages": compute_mean(role, measured.ungrounded),
-            }
-            for role in columns
-        },
+        "nll": {role: compute_mean(role) for role in columns},
+        "grounding": {role: measured.grounding[name] for role, name in columns.items()} if measured.grounding else {},
         "comparisons": {f"{one}_vs_{other}": asdict(compare(one, other)) for one, other in pairs},
     }
 
@@ -184,8 +179,13 @@ def _print_report(report: Mapping[str, Any], *, file: Path) -> None:  # Any: JSO
         markup=False,
         highlight=False,
     )
-    rows = [(names[role], found["with_passages"], found["without_passages"]) for role, found in report["nll"].items()]
-    print_table(("nats per token", "with the help centre", "without"), rows, empty="")
+    print_table(
+        ("nats per token", "all replies"), [(names[role], nll) for role, nll in report["nll"].items()], empty=""
+    )
+    if report["grounding"]:
+        console.print()
+        print_grounding({names[role]: found for role, found in report["grounding"].items()})
+        console.print()
     for key, found in report["comparisons"].items():
         one, other = key.split("_vs_")
         interval = f" (95 %: {found['low']:+.3f} to {found['high']:+.3f})"

@@ -4,7 +4,7 @@ It does not know what is printed.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
@@ -17,6 +17,9 @@ from rich.table import Table
 console = Console()
 errors = Console(stderr=True)
 
+_NAMING = ("id", "run", "adapter", "draft")
+"""Columns of what commands are given."""
+
 
 def print_json(value: object) -> None:
     """Print a record, or a list of them, as JSON with times in ISO 8601."""
@@ -26,17 +29,24 @@ def print_json(value: object) -> None:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
     """Print rows under column heads, or the sentence `empty` when there are none.
 
-    Cells are folded where the terminal is narrow; the first one, by which a row is asked for again, stays whole.
+    Cells are folded where the terminal is narrow; those by which something is asked for again stay whole.
     """
-    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
-    for at, column in enumerate(table.columns):
-        column.overflow, column.no_wrap = "fold", at == 0
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in columns:
+        table.add_column(name, overflow="fold", no_wrap=name in _NAMING)
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     if table.row_count:
         console.print(table)
     else:
         console.print(empty)
+
+
+def print_grounding(found: Mapping[str, Mapping[str, float]]) -> None:
+    """Print by model what the replies with passages cost it, with and without them."""
+    [replies] = {int(of["replies"]) for of in found.values()}
+    rows = [(name, of["with_passages"], of["without_passages"]) for name, of in found.items()]
+    print_table(("nats per token", f"{replies} replies with passages", "the same without them"), rows, empty="")
 
 
 def print_record(record: object) -> None:

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from thumbtune.cli.context import open_checked_store, pick_desk
-from thumbtune.cli.output import console, print_json, print_record, print_table
+from thumbtune.cli.output import console, print_grounding, print_json, print_record, print_table
 from thumbtune.cli.watching import watch_run
 from thumbtune.core.errors import BadInput
+from thumbtune.core.reporting.contents import ROLES
 from thumbtune.core.retraining import describe_lack, describe_preview, preview_run, request_run
 from thumbtune.core.settings import load_settings
 from thumbtune.core.store import audits, desks, outlooks, runs
@@ -91,7 +92,7 @@ def show_run(
     watch: Annotated[bool, typer.Option("--watch", help="Follow it with a bar until it is closed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show one run with what the gate said."""
+    """Show one run with what the gate said, and what the help centre's passages do and what the training does."""
     store = open_checked_store()
     if watch:
         run = watch_run(store, run_id)
@@ -99,7 +100,7 @@ def show_run(
         with store.read() as conn:
             run = runs.load_run(conn, run_id)
     with store.read() as conn:
-        grounding = load_course(conn, run_id).get("grounding") or {}
+        grounding = load_course(conn, run_id).get("grounding") or {}  # of a watched run it is there now
     if as_json:
         print_json(asdict(run) | {"grounding": grounding})
         return
@@ -123,9 +124,7 @@ def show_run(
         print_table(heads, rows, empty="")
     if grounding:
         console.print()
-        keys = ("with_passages", "without_passages", "replies")
-        measured = [(role, *map(found.get, keys)) for role, found in grounding.items()]
-        print_table(("nats per token", "with the help centre", "without", "replies"), measured, empty="")
+        print_grounding({ROLES[role].lower(): found for role, found in grounding.items()})
 
 
 @app.command("due")

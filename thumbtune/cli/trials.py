@@ -52,14 +52,13 @@ def show_trial(name: str, as_json: Annotated[bool, typer.Option("--json", help="
     with store.read() as conn:
         adapter = load_adapter(conn, name)
         trial, drafts = trials.load_trial(conn, name), trials.list_trial_drafts(conn, name)
-        cases = {draft.case_key: find_trial_case(conn, draft.case_key) for draft in drafts}
+        by_case = {key: (find_trial_case(conn, key), by_role) for key, by_role in trials.list_roles(drafts).items()}
     if as_json:
         print_json({"trial": None if trial is None else asdict(trial), "drafts": [asdict(draft) for draft in drafts]})
         return
     if trial is None:
         raise NotFound(f"{name} had no trial yet: serving holds it once the adapter is loaded and proven")
-    for case_key, by_role in trials.list_roles(drafts).items():
-        case = cases[case_key]
+    for case_key, (case, by_role) in by_case.items():
         console.print(f"\n{case.title if case else case_key}", style="bold", markup=False)
         for who, text in (("customer", case.question), ("team", case.approved)) if case else ():
             if text:

@@ -18,6 +18,7 @@ _NOISY = (
     "httpx",
     "httpx2",
     "openai",
+    "apscheduler",
     "urllib3",
     "alembic",
     "presidio-analyzer",
@@ -63,7 +64,6 @@ def configure_logs(*, process: str, level: str = "INFO", form: Literal["text", "
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a tick that a longer one takes the place of is no news
 
 
 def hide_text(exc: Exception) -> tuple[type[Exception], Exception, TracebackType | None]:

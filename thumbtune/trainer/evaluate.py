@@ -31,7 +31,7 @@ from thumbtune.trainer.examples import (
     sample_lines,
     swap_prompts,
 )
-from thumbtune.trainer.grounding import compare_grounding, drop_passages
+from thumbtune.trainer.grounding import compare_grounding, encode_without_passages
 from thumbtune.trainer.preferences import compare_choices, list_rows, read_choices
 from thumbtune.trainer.recipe import Recipe, check_base_unchanged, load_recipe
 from thumbtune.trainer.snapshot_files import HELD_OUT_NAME, HELD_OUT_PREFERENCES_NAME, TRAIN_NAME, load_meta
@@ -87,8 +87,7 @@ def write_evaluation(
     result = evaluate(
         snapshot, base=base, recipe=recipe, candidate=candidate, live=live, mixed_up=mixed_up, loaded=loaded
     )
-    kinds = ("nll", "ungrounded")
-    likelihoods = [value for score in result["scores"] for kind in kinds for value in score.get(kind, {}).values()]
+    likelihoods = [value for score in result["scores"] for value in score["nll"].values()]
     likelihoods += [score[prompt] for score in result["prompts"] for prompt in ("own", "other")]
     if not all(math.isfinite(value) for value in likelihoods):
         raise NotFinite("a likelihood is not finite")
@@ -108,8 +107,8 @@ def evaluate(
 ) -> dict:
     """Return per held-out reply its tokens and summed negative log likelihoods in nats, and the probes.
 
-    Replies whose prompt has passages have the likelihoods without them too, as `ungrounded`. With `mixed_up` also, of
-    some replies that were learned from, what they are after their own prompt and another's.
+    Replies whose prompt has passages have the likelihoods `without_passages` too. With `mixed_up` also, of some replies
+    that were learned from, what they are after their own prompt and another's.
     """
     lines = read_lines(snapshot / HELD_OUT_NAME)
     meta = load_meta(snapshot)
@@ -129,9 +128,7 @@ def evaluate(
         "max_reply_tokens": recipe.max_reply_tokens,
     }
     examples, skipped = encode_lines(lines, tokenizer, **limits)
-    prompts = {example.pair_id: example.prompt_ids for example in examples}
-    plain, _ = encode_lines(drop_passages(lines, voice=meta.voice), tokenizer, **limits)
-    plain = [item for item in plain if item.prompt_ids != prompts.get(item.pair_id, item.prompt_ids)]
+    plain = encode_without_passages(lines, examples, tokenizer, voice=meta.voice, **limits)
     has_choices = (snapshot / HELD_OUT_PREFERENCES_NAME).is_file()
     choices, _ = read_choices(snapshot / HELD_OUT_PREFERENCES_NAME, tokenizer, **limits) if has_choices else ([], 0)
     model = models.attach_adapter(loaded.base, candidate, name="candidate")
@@ -151,16 +148,12 @@ def evaluate(
     )
     choice_rows = loss_of.split(list_rows(choices), forward_tokens=forward_tokens)
     names = ["base", *(["live"] if live is not None else []), "candidate"]
-    kinds = (("nll", rows), ("ungrounded", plain_rows), ("preferences", choice_rows))
+    kinds = (("nll", rows), ("without_passages", plain_rows), ("preferences", choice_rows))
     passes = [(name, kind, groups) for kind, groups in kinds for name in names]
     passes += [("base", "own", own_rows), ("base", "other", other_rows)]
     reporter = ProgressReporter("evaluate", steps=max(1, sum(len(groups) for _, _, groups in passes)))
     scores = {
-        example.pair_id: {
-            "pair_id": example.pair_id,
-            "thread_id": example.thread_id,
-            "tokens": len(example.reply_ids),
-        }
+        example.pair_id: {"pair_id": example.pair_id, "thread_id": example.thread_id, "tokens": len(example.reply_ids)}
         for example in examples
     }
     found: dict[tuple[str, str], dict[str, float]] = {(name, kind): {} for name, kind, _ in passes}
@@ -172,7 +165,7 @@ def evaluate(
                 done += 1
                 reporter.report(done, tokens=sum(len(row.token_ids) for row in group))
     for name in names:
-        for kind in ("nll", "ungrounded"):
+        for kind in ("nll", "without_passages"):
             for pair_id, nll in found[name, kind].items():
                 scores[pair_id].setdefault(kind, {})[name] = nll
     return {

@@ -47,6 +47,8 @@ class Example:
     thread_id: str
     prompt_ids: tuple[int, ...]
     reply_ids: tuple[int, ...]
+    prompt_number: int = 0
+    """Which of its line's prompts that is."""
 
     @property
     def token_ids(self) -> tuple[int, ...]:
@@ -144,14 +146,14 @@ def encode_lines(
         if len(reply_ids) > max_reply_tokens:
             skipped["reply too long"] += 1
             continue
-        for shorter in line.prompts[1:]:
-            if len(prompt_ids) <= room:
-                break
-            [prompt_ids] = _encode_prompts([shorter], tokenizer)
+        prompt_number = 0
+        while len(prompt_ids) > room and prompt_number + 1 < len(line.prompts):
+            prompt_number += 1
+            [prompt_ids] = _encode_prompts([line.prompts[prompt_number]], tokenizer)
         if len(prompt_ids) > room:
             skipped["prompt too long"] += 1
             continue
-        examples.append(Example(line.pair_id, line.thread_id, tuple(prompt_ids), reply_ids))
+        examples.append(Example(line.pair_id, line.thread_id, tuple(prompt_ids), reply_ids, prompt_number))
     return examples, skipped
 
 

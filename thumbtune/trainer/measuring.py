@@ -37,8 +37,8 @@ class Measured:
 
     tokens: dict[str, int]
     nll: dict[str, dict[str, float]]
-    ungrounded: dict[str, dict[str, float]]
-    """The same without passages; the same figures where the prompt has none."""
+    grounding: dict[str, dict[str, float]]
+    """As `compare_grounding` says it."""
     skipped: dict[str, int]
 
 
@@ -79,7 +79,7 @@ def measure_replies(
     return Measured(
         {score["pair_id"]: score["tokens"] for score in found["scores"]},
         {score["pair_id"]: score["nll"] for score in found["scores"]},
-        {score["pair_id"]: score.get("ungrounded", score["nll"]) for score in found["scores"]},
+        found["grounding"],
         found["skipped"],
     )
 

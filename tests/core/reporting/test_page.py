@@ -190,7 +190,7 @@ def test_how_often_each_model_prefers_the_teams_reply_is_told_where_it_was_measu
 
 def test_what_the_help_centre_does_and_what_training_does_are_told_apart() -> None:
     report = make_report()
-    assert "without" not in Reader(render_page(report)).text
+    assert "without them" not in Reader(render_page(report)).text
     text = Reader(render_page(replace(report, course=replace(report.course, grounding=GROUNDING)))).text
-    assert "with the help centre without Base model 2.500 3.250 New adapter 0.751 1.500" in text
-    assert "31 held-out replies whose questions the help centre has something on" in text
+    assert "with the help centre's passages without them Base model 2.500 3.250 New adapter 0.751 1.500" in text
+    assert "31 held-out replies whose prompts have passages" in text

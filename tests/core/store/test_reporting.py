@@ -46,6 +46,8 @@ def test_report_gathers_course_trial_and_drafts(store: Store) -> None:
         )
         record_course(conn, runs_run.run_id, dropped={"same as another": 2}, losses=[[1, 2.0]])
         record_course(conn, runs_run.run_id, skipped={"too long": 1}, looks=[[1, 1.5]], best_step=1, rank=16)
+        grounding = {"base": {"replies": 9, "with_passages": 1.5, "without_passages": 2.5}}
+        record_course(conn, runs_run.run_id, grounding=grounding)
     write_drafts(store, [*((f"pair:{pair_id}", pair_id) for pair_id in ids), (f"golden:{case.case_id}", None)])
     with store.read() as conn:
         report = load_report(conn, run_id, gpu_price_per_hour=4.0)
@@ -55,8 +57,9 @@ def test_report_gathers_course_trial_and_drafts(store: Store) -> None:
     assert report.course.looks == ((1, 1.5),)
     assert report.course.dropped == {"same as another": 2, "too long": 1}
     assert report.course.facts == {"rank": 16}
+    assert report.course.grounding == grounding
     assert len(report.side_by_side) == SHOWN
-    assert report.side_by_side[0].title == "Golden case: Refunds"
+    assert report.side_by_side[0].title == f"Golden case {case.case_id}: Refunds"
     assert report.side_by_side[1].question == "Where is it?"
     assert report.side_by_side[1].approved == "On its way."
     assert set(report.side_by_side[1].drafts) == {"base", "candidate"}

@@ -133,7 +133,7 @@ def describe_mode(draft: Draft, *, examples: int, missing_adapter: str | None, i
     notes: Sequence[str] = [
         f":warning: {missing_adapter} is not loaded right now, so the base model wrote" if missing_adapter else "",
         "cut at the longest reply allowed" if is_cut else "",
-        ":warning: says the same again and again" if is_looping(draft.text) else "",
+        ":warning: stuck in a loop" if is_looping(draft.text) else "",
         f"{draft.latency_ms / 1000:.1f} s" if draft.latency_ms is not None else "",
     ]
     return " · ".join([words, *(note for note in notes if note)])

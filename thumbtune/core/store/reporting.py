@@ -103,7 +103,7 @@ def find_trial_case(conn: sa.Connection, case_key: str) -> SideBySide | None:
     try:
         if kind == "golden":
             case = load_case(conn, int(number))
-            return SideBySide(f"Golden case: {case.title}", find_question(case.turns), "", {})
+            return SideBySide(f"Golden case {case.case_id}: {case.title}", find_question(case.turns), "", {})
         if kind == "pair":
             pair = load_pair(conn, int(number))
             if pair.reply:
