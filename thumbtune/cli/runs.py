@@ -4,6 +4,8 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from rich.padding import Padding
+from rich.text import Text
 
 from thumbtune.cli.context import open_checked_store, pick_desk
 from thumbtune.cli.output import console, print_grounding, print_json, print_record, print_table
@@ -18,11 +20,13 @@ from thumbtune.core.store.courses import load_course
 app = typer.Typer(help="Training runs: attempts to make a better adapter.", no_args_is_help=True)
 
 COMPARED = {
-    "versus_base": "than the base",
-    "versus_live": "than the live adapter",
-    "own_prompts": "after their own prompts",
+    "versus_base": "the base",
+    "versus_live": "what was live",
+    "own_prompts": "swapped prompts",
 }
 """What the gate compared; below 0 is better: replies are likelier by the candidate, or after the prompts they answer."""
+UNDER_WAY = ("eta_s", "step", "steps", "loss", "tokens_per_s")
+"""What says how a run goes, of whichever phase is under way."""
 
 
 @app.command("start")
@@ -69,21 +73,20 @@ def list_runs(
     if as_json:
         print_json(found)
         return
-    rows = [
-        (
+    for run in found:
+        done = "" if run.finished_at else f" {run.progress:.0%}"
+        told = [
             run.run_id,
             run.desk_id,
-            run.state,
-            f"{run.progress:.0%}",
-            run.examples,
-            run.adapter,
-            run.created_at,
-            run.message,
-        )
-        for run in found
-    ]
-    columns = ("run", "desk", "state", "done", "examples", "adapter", "created", "result")
-    print_table(columns, rows, empty="No runs yet.")
+            f"{run.state}{done}",
+            run.adapter or "",
+            f"{run.created_at.astimezone():%Y-%m-%d %H:%M}",
+        ]
+        console.print("  ".join(filter(None, told)), markup=False, highlight=False, style="bold")
+        if run.message:
+            console.print(Padding(Text(run.message), (0, 0, 0, 4)))
+    if not found:
+        console.print("No runs yet.")
 
 
 @app.command("show")
@@ -104,7 +107,8 @@ def show_run(
     if as_json:
         print_json(asdict(run) | {"grounding": grounding})
         return
-    print_record({name: value for name, value in asdict(run).items() if name not in ("gate", "fence")})
+    hidden = ("gate", "fence", *(UNDER_WAY if run.finished_at else ()))
+    print_record({name: value for name, value in asdict(run).items() if name not in hidden})
     rows = [
         (
             words,
@@ -120,8 +124,17 @@ def show_run(
     ]
     if rows:
         console.print()
-        heads = ("nats per token", "difference", "95 %: from", "to", "wins · ties · losses", "by chance", "detectable")
+        heads = (
+            "nats per token against",
+            "difference",
+            "95 %: from",
+            "to",
+            "wins · ties · losses",
+            "by chance",
+            "detectable",
+        )
         print_table(heads, rows, empty="")
+        console.print("Below 0 the new adapter is better, and replies follow from their own prompts.")
     if grounding:
         console.print()
         print_grounding({ROLES[role].lower(): found for role, found in grounding.items()})

@@ -9,6 +9,9 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
 
 from thumbtune.cli.context import open_checked_store
 from thumbtune.cli.output import console, print_json, print_table
@@ -26,7 +29,7 @@ WORDS = {
     "chrf": "likeness to the approved reply (chrF)",
     "length_ratio": "length to the approved reply's",
     "facts_right": "facts copied right",
-    "facts_wanted": "… of",
+    "facts_wanted": "facts there were to copy",
     "facts_made_up": "facts made up",
     "style_distance": "distance in style",
 }
@@ -60,14 +63,16 @@ def show_trial(name: str, as_json: Annotated[bool, typer.Option("--json", help="
         raise NotFound(f"{name} had no trial yet: serving holds it once the adapter is loaded and proven")
     for case_key, (case, by_role) in by_case.items():
         console.print(f"\n{case.title if case else case_key}", style="bold", markup=False)
+        lines = Table.grid(padding=(0, 1))
+        lines.add_column(min_width=9)
         for who, text in (("customer", case.question), ("team", case.approved)) if case else ():
             if text:
-                console.print(f"  {who:<10}{text}", markup=False, highlight=False, style="dim")
+                lines.add_row(who, Text(text), style="dim")
         for role, draft in by_role.items():
-            said = draft.error or draft.text or "(nothing)"
-            console.print(f"  {role:<10}{said}", markup=False, highlight=False)
+            lines.add_row(role, Text(draft.error or draft.text or "(nothing)"))
             for failure in draft.failures:
-                console.print(f"  {'':<10}✗ {failure}", markup=False, style="red")
+                lines.add_row("", Text(f"✗ {failure}", style="red"))
+        console.print(Padding(lines, (0, 0, 0, 2)))
     console.print()
     said = trial.reason
     if trial.state == "running":

@@ -67,7 +67,7 @@ def _draw_losses(axes: Axes, report: RunReport) -> None:
 
 
 def _draw_comparisons(axes: Axes, report: RunReport) -> None:
-    _dress(axes, title="On conversations that no model trained on", across="new adapter better by, %", up="")
+    _dress(axes, title="On held-out conversations", across="new adapter better by, %", up="")
     found = report.comparisons
     if not found:
         _say(axes, "Not judged")
