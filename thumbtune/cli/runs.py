@@ -98,12 +98,10 @@ def show_run(
     """Show one run with what the gate said, and what the help centre's passages do and what the training does."""
     store = open_checked_store()
     if watch:
-        run = watch_run(store, run_id)
-    else:
-        with store.read() as conn:
-            run = runs.load_run(conn, run_id)
+        watch_run(store, run_id)
     with store.read() as conn:
-        grounding = load_course(conn, run_id).get("grounding") or {}  # of a watched run it is there now
+        run = runs.load_run(conn, run_id)
+        grounding = load_course(conn, run_id).get("grounding") or {}
     if as_json:
         print_json(asdict(run) | {"grounding": grounding})
         return

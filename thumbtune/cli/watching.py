@@ -15,8 +15,8 @@ from thumbtune.core.store import Store, runs
 LOOK_S = 1.0
 
 
-def watch_run(store: Store, run_id: str) -> TrainingRun:
-    """Show a bar on standard error until the run is closed, and return it; Ctrl-C leaves the run going.
+def watch_run(store: Store, run_id: str) -> None:
+    """Show a bar on standard error until the run is closed; Ctrl-C leaves the run going.
 
     Raises: NotFound; KeyboardInterrupt, having said how to cancel.
     """
@@ -36,7 +36,7 @@ def watch_run(store: Store, run_id: str) -> TrainingRun:
                 shown = {"description": describe_phase(run), "figures": describe_speed(run)}
                 progress.update(task, completed=run.progress, **shown)  # type: ignore[arg-type]  # texts are fields
                 if run.finished_at is not None:
-                    return run
+                    return
                 time.sleep(LOOK_S)
                 run = _load(store, run_id)
     except KeyboardInterrupt:

@@ -38,9 +38,8 @@ def compare_grounding(scores: Sequence[Mapping[str, Any]]) -> dict[str, dict[str
 
     Source of `scores`: what `evaluate` writes. Empty where too few replies have passages.
     """
-    grounded = [
-        score for score in scores if all(map(math.isfinite, score.get("without_passages", {"": math.nan}).values()))
-    ]
+    measured = [score for score in scores if "without_passages" in score]
+    grounded = [score for score in measured if all(map(math.isfinite, score["without_passages"].values()))]
     if len(grounded) < FEWEST_REPLIES:
         return {}
     tokens = sum(score["tokens"] for score in grounded)
